@@ -1,0 +1,43 @@
+// DeadlineTimer: runs a function when a point in time has come; for waits that no thread sits in.
+// Threads: thread-safe; functions run one at a time on the timer's own thread, which starts with the first
+// schedule(). Blocks: never. Errors: no_memory, or busy when no thread can be had. Cost: O(log scheduled).
+// Lifetime: one per process, never destroyed; a forked child has none.
+#pragma once
+
+#include <strandline/base/error.h>
+#include <strandline/base/mutex.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <utility>
+
+namespace strandline {
+
+class DeadlineTimer {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+  // Names one scheduled function; the number breaks ties in order of scheduling.
+  using Ticket = std::pair<time_point, std::uint64_t>;
+
+  static DeadlineTimer& instance();
+
+  [[nodiscard]] Result<Ticket> schedule(time_point when, std::function<void()> function) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  // The function will not start any more; it may be running. Unknown tickets are ignored.
+  void cancel(const Ticket& ticket) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t scheduled() const noexcept STRANDLINE_EXCLUDES(mutex_);
+
+ private:
+  DeadlineTimer() = default;
+  void run() noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::map<Ticket, std::function<void()>> functions_ STRANDLINE_GUARDED_BY(mutex_);
+  std::uint64_t next_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  bool started_ STRANDLINE_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace strandline

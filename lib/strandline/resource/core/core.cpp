@@ -1,0 +1,137 @@
+#include <strandline/resource/core/parts.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace strandline {
+
+tl::unexpected<Error> refused(Errc code) noexcept {
+  switch (code) {
+    case Errc::cancelled:
+      return fail(code, "the resource was shut down");
+    case Errc::committed:
+      return fail(code, "the content is final");
+    case Errc::failed:
+      return fail(code, "the producer gave up");
+    case Errc::busy:
+      return fail(code, "there is a writer already");
+    case Errc::no_writer:
+      return fail(code, "this writer has handed over or stopped");
+    default:
+      return fail(code);
+  }
+}
+
+Core::Core(std::shared_ptr<Storage> storage, DriverState state)
+    : events_(std::make_shared<EventQueue>()),
+      counters_(std::make_unique<Counters>()),
+      capacity_(storage->window_capacity()),
+      overflow_(storage->overflow()),
+      writer_gone_(std::make_shared<const Error>(
+          Error{Errc::no_writer, {}, "the writer went away without commit, fail or abandon"})),
+      life_(state.committed),
+      readable_{std::move(storage), Availability(std::move(state.available), state.length, capacity_)},
+      fail_event_(1) {
+  fail_event_.front().kind = Event::Kind::fail;
+}
+
+Core::~Core() = default;
+
+namespace {
+
+// What a driver found must make sense before anything is built on it.
+bool sound(const DriverState& state, bool windowed) noexcept {
+  const std::uint64_t length = state.length.value_or(kMaxOffset);
+  const bool complete = state.length && (windowed || state.available.covers({0, length}));
+  return length <= kMaxOffset && state.available.end_offset() <= length && (complete || !state.committed);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Core>> Core::create(std::shared_ptr<Storage> storage, DriverState state,
+                                           ResourceOptions options) noexcept {
+  return without_throwing([&]() -> Result<std::shared_ptr<Core>> {
+    if (!sound(state, storage->window_capacity().has_value())) {
+      return fail(Errc::corrupt, "what the driver found contradicts itself");
+    }
+    if (std::count(options.observers.begin(), options.observers.end(), nullptr) != 0) {
+      return fail(Errc::invalid_argument, "no observer");
+    }
+    auto core = std::make_shared<Core>(std::move(storage), std::move(state));
+    for (auto& observer : options.observers) {
+      // Kept for as long as the resource: the queue holds the slot.
+      core->events_->keep(std::move(observer));
+    }
+    core->owner_stop_.emplace(options.stop, [weak = std::weak_ptr<Core>(core)] {
+      if (const auto owned = weak.lock()) {
+        owned->cancel();
+      }
+    });
+    return core;
+  });
+}
+
+std::optional<std::uint64_t> Core::length() const noexcept {
+  MutexLock lock(mutex_);
+  return readable_.availability.length();
+}
+
+ResourceStatus Core::status() const noexcept {
+  MutexLock lock(mutex_);
+  ResourceStatus status{life_.state(), readable_.availability.length(), life_.generation(), std::nullopt};
+  if (failure_) {
+    status.error = failure_->clone();
+  }
+  return status;
+}
+
+ResourceStats Core::stats() const noexcept {
+  const Counters& counters = *counters_;
+  ResourceStats stats;
+  stats.bytes_written = Counters::get(counters.bytes_written);
+  stats.bytes_read = Counters::get(counters.bytes_read);
+  stats.read_hits = Counters::get(counters.read_hits);
+  stats.read_misses = Counters::get(counters.read_misses);
+  stats.wait_hits = Counters::get(counters.wait_hits);
+  stats.waits = Counters::get(counters.waits);
+  stats.wakes = Counters::get(counters.wakes);
+  stats.time_waited = std::chrono::nanoseconds(Counters::get(counters.nanoseconds_waited));
+  MutexLock lock(mutex_);
+  stats.parked = waits_.size();
+  return stats;
+}
+
+Result<std::filesystem::path> Core::path() const noexcept {
+  std::shared_ptr<Storage> storage;
+  {
+    MutexLock lock(mutex_);
+    storage = readable_.storage;
+  }
+  return storage ? storage->path() : std::filesystem::path();
+}
+
+Result<Subscription> Core::subscribe(std::shared_ptr<AvailabilityObserver> observer) noexcept {
+  if (!observer) {
+    return fail(Errc::invalid_argument, "no observer");
+  }
+  return without_throwing([&]() -> Result<Subscription> { return events_->subscribe(std::move(observer)); });
+}
+
+void Core::check_invariants() const noexcept {
+  MutexLock lock(mutex_);
+  readable_.availability.check_invariants();
+  waits_.check_invariants(readable_.availability);
+  if (next_) {
+    next_->availability.check_invariants();
+  }
+  const bool cancelled = life_.state() == State::cancelled;  // which leaves all else as it was
+  const bool sound = (cancelled || next_.has_value() == life_.rewriting()) &&
+                     (cancelled || (failure_ != nullptr) == (life_.state() == State::failed)) &&
+                     (life_.state() != State::committed || claims_.empty()) &&
+                     (claims_.empty() || writes_in_flight_ > 0) && (!cancelled || waits_.size() == 0);
+  if (!sound) {
+    std::abort();
+  }
+}
+
+}  // namespace strandline

@@ -1,0 +1,185 @@
+// Core: everything a resource is but its driver's type: state, availability, waits, events, one lock.
+// Threads: thread-safe. Blocks: wait() and, where said, the write side. Errors: rules R1 to R14 of
+// docs/contracts.md. Cost: one lock per call, no driver call, observer or callback under it (docs/locking.md).
+// Lifetime: shared by handles, views and pending callbacks; close() comes with the last handle.
+#pragma once
+
+#include <strandline/resource/core/storage.h>
+#include <strandline/resource/event_queue.h>
+#include <strandline/resource/lifecycle.h>
+#include <strandline/resource/wait_index.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace strandline {
+
+class View;
+
+// A pending async_wait's continuation; called exactly once, outside every lock.
+class WaitCallback {
+ public:
+  virtual ~WaitCallback() = default;
+  virtual void call(Result<WaitOutcome> outcome) noexcept = 0;
+};
+
+// How much a read must find.
+enum class Extent : std::uint8_t {
+  whole,  // everything asked for, clamped to the length
+  some    // at least the first byte; answers what follows without a break
+};
+
+using WriterId = std::uint64_t;
+
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<Core>> create(std::shared_ptr<Storage> storage, DriverState state,
+                                                            ResourceOptions options) noexcept;
+  // For create(): make_shared needs it public.
+  Core(std::shared_ptr<Storage> storage, DriverState state);
+  ~Core();
+
+  // Read side.
+  [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> out, Extent extent) noexcept;
+  [[nodiscard]] Result<View> view(ByteRange range) noexcept;
+  [[nodiscard]] Result<WaitOutcome> wait(ByteRange range, const WaitOptions& options) noexcept;
+  void async_wait(ByteRange range, const WaitOptions& options, std::unique_ptr<WaitCallback> callback) noexcept;
+  [[nodiscard]] bool contains(ByteRange range) const noexcept;
+  [[nodiscard]] Result<RangeSet> available() const noexcept;
+  [[nodiscard]] std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit) const noexcept;
+  [[nodiscard]] std::optional<std::uint64_t> length() const noexcept;
+  [[nodiscard]] ResourceStatus status() const noexcept;
+  [[nodiscard]] ResourceStats stats() const noexcept;
+  [[nodiscard]] Result<std::filesystem::path> path() const noexcept;
+  [[nodiscard]] Result<Subscription> subscribe(std::shared_ptr<AvailabilityObserver> observer) noexcept;
+
+  // Positions of Cursors: they hold back the writer of a ring that blocks. No-ops without a window.
+  using CursorSlot = std::list<std::uint64_t>::iterator;
+  [[nodiscard]] Result<std::optional<CursorSlot>> add_cursor(std::uint64_t position) noexcept;
+  void move_cursor(std::optional<CursorSlot> slot, std::uint64_t position) noexcept;
+  void remove_cursor(std::optional<CursorSlot> slot) noexcept;
+
+  // Ending things.
+  void interrupt() noexcept;
+  void cancel() noexcept;
+  // Cancels, and lets go of the storage.
+  void close() noexcept;
+  // The writer was destroyed: fails the resource unless the writer had finished.
+  void writer_gone(WriterId writer) noexcept;
+
+  // Write side.
+  [[nodiscard]] Result<WriterId> take_writer() noexcept;
+  [[nodiscard]] Result<WriterId> reactivate(Reactivate mode) noexcept;
+  [[nodiscard]] Result<std::size_t> write(WriterId writer, std::uint64_t offset, std::span<const std::byte> data,
+                                          const WaitOptions& options) noexcept;
+  [[nodiscard]] Result<void> set_length(WriterId writer, std::uint64_t length) noexcept;
+  [[nodiscard]] Result<void> commit(WriterId writer, std::optional<std::uint64_t> length) noexcept;
+  [[nodiscard]] Result<void> fail_with(WriterId writer, Error error) noexcept;
+  [[nodiscard]] Result<void> abandon(WriterId writer, Abandon how) noexcept;
+  [[nodiscard]] Result<void> sync(WriterId writer) noexcept;
+
+  // Aborts when an invariant is broken; for tests and fuzzers. O(ranges + waits).
+  void check_invariants() const noexcept;
+
+ private:
+  // One generation's bytes and what is known of them.
+  struct Content {
+    std::shared_ptr<Storage> storage;
+    Availability availability;
+  };
+  struct Counters;     // ResourceStats, as relaxed atomics
+  struct Grant;        // what a read or view may touch, and until when that is sure
+  struct Pin;          // a view's hold on a window
+  struct WriteBounds;  // a write's deadline and stop_token, while it is held up
+  struct Pieces;       // what a write found: bytes to compare, bytes to write
+  class Effects;       // what must happen after unlocking: waits to wake, events to deliver
+  class AsyncWaiter;
+  using time_point = std::chrono::steady_clock::time_point;
+
+  // core_read.cpp
+  [[nodiscard]] Result<Grant> grant(ByteRange range, Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool still_there(const Grant& grant) const noexcept STRANDLINE_EXCLUDES(mutex_);
+  void unpin(std::uint64_t generation, std::uint64_t begin) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // core_wait.cpp
+  [[nodiscard]] Result<void> check_wait(ByteRange range, WaitFor until) const noexcept;
+  [[nodiscard]] Verdict judge_locked(ByteRange range, WaitFor until) const noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Verdict park_locked(Waiter& waiter, time_point deadline) noexcept STRANDLINE_REQUIRES(mutex_);
+  void judge_all_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  void end_wait(Waiter& waiter, Verdict verdict) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // core_write.cpp
+  [[nodiscard]] Result<ByteRange> admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds)
+      STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<Errc> wait_at_gate_locked(WriteBounds& bounds) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] ByteRange window_chunk_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> evict_locked(std::uint64_t window_begin, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] bool claimed_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<Pieces> claim_locked(ByteRange chunk) STRANDLINE_REQUIRES(mutex_);
+  void release(const Pieces& pieces) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::size_t> write_pieces(const Pieces& pieces, std::uint64_t offset,
+                                                 std::span<const std::byte> data, Effects& effects)
+      STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::size_t> publish(ByteRange run, Effects& effects) STRANDLINE_EXCLUDES(mutex_);
+
+  // core_state.cpp
+  [[nodiscard]] Result<void> enter_exclusive_locked(WriterId writer) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> wait_for_writes_locked() noexcept STRANDLINE_REQUIRES(mutex_);
+  void leave_exclusive_locked() noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<std::uint64_t> prepare_commit_locked(std::optional<std::uint64_t> length, Effects& effects)
+      STRANDLINE_REQUIRES(mutex_);
+  void fail_locked(std::shared_ptr<const Error> reason, Content& dropped, Effects& effects) noexcept
+      STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> resume_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> rewrite_locked(Content& dropped, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+
+  [[nodiscard]] Content& filling_locked() noexcept STRANDLINE_REQUIRES(mutex_) { return next_ ? *next_ : readable_; }
+  [[nodiscard]] const Content& filling_locked() const noexcept STRANDLINE_REQUIRES(mutex_) {
+    return next_ ? *next_ : readable_;
+  }
+
+  // Never change after create().
+  const std::shared_ptr<EventQueue> events_;
+  const std::unique_ptr<Counters> counters_;
+  const std::optional<std::uint64_t> capacity_;  // of the window, in bytes
+  const Overflow overflow_;
+  const std::shared_ptr<const Error> writer_gone_;  // made early, so that a lost writer needs no memory
+  std::optional<std::stop_callback<std::function<void()>>> owner_stop_;
+
+  // mutex_ guards all below it. It is taken before EventQueue's, and never held while calling a
+  // driver, an observer, a callback, or anything of a stop_token.
+  mutable Mutex mutex_;
+  // The write side waits here: for other writes, commits, pins and cursors. Writers are few.
+  CondVar gate_;
+
+  Lifecycle life_ STRANDLINE_GUARDED_BY(mutex_);
+  Content readable_ STRANDLINE_GUARDED_BY(mutex_);             // what readers see
+  std::optional<Content> next_ STRANDLINE_GUARDED_BY(mutex_);  // set iff life_.rewriting(): what a rewrite fills
+  std::shared_ptr<const Error> failure_ STRANDLINE_GUARDED_BY(mutex_);  // set iff failed
+  EventQueue::Batch fail_event_ STRANDLINE_GUARDED_BY(mutex_);  // one spare event: failing needs no memory
+  WaitIndex waits_ STRANDLINE_GUARDED_BY(mutex_);
+
+  // Ranges that driver calls in flight are writing, begin to end, disjoint, of the filling content.
+  std::map<std::uint64_t, std::uint64_t> claims_ STRANDLINE_GUARDED_BY(mutex_);
+  std::uint64_t writes_in_flight_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  // A commit or the like runs: no write starts, and it has waited for those in flight.
+  bool exclusive_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  // Counts interrupt() calls, for writers at the gate.
+  std::uint64_t interrupts_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  // Counts the times that bytes were taken from readers outside a window: a read in flight then looks again.
+  std::uint64_t drops_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  // (generation, first byte) of what reads, views and writes in flight hold in a window.
+  std::multiset<std::pair<std::uint64_t, std::uint64_t>> pins_ STRANDLINE_GUARDED_BY(mutex_);
+  std::list<std::uint64_t> cursors_ STRANDLINE_GUARDED_BY(mutex_);
+};
+
+}  // namespace strandline

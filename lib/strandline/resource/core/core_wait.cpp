@@ -1,0 +1,221 @@
+#include <strandline/base/deadline_timer.h>
+#include <strandline/resource/core/blocked_waiter.h>
+#include <strandline/resource/core/parts.h>
+
+#include <algorithm>
+
+namespace strandline {
+
+namespace {
+
+// The one place where a verdict becomes what a caller sees, on every path.
+Result<WaitOutcome> outcome_of(const Waiter& waiter) noexcept {
+  switch (waiter.verdict()) {
+    case Verdict::ready:
+      return WaitOutcome::ready;
+    case Verdict::eof:
+      return WaitOutcome::eof;
+    case Verdict::interrupted:
+      return WaitOutcome::interrupted;
+    case Verdict::timed_out:
+      return WaitOutcome::timed_out;
+    case Verdict::evicted:
+      return fail(Errc::evicted, "the bytes waited for are gone");
+    case Verdict::no_writer:
+      return fail(Errc::no_writer, "nobody is writing the bytes waited for");
+    case Verdict::failed: {
+      Error error = waiter.reason()->clone();
+      error.code = Errc::failed;
+      return fail(std::move(error));
+    }
+    case Verdict::cancelled:
+    case Verdict::pending:
+      break;
+  }
+  return refused(Errc::cancelled);
+}
+
+}  // namespace
+
+// A wait that no thread sits in. It owns itself while parked; whoever decides it ends that in wake().
+class Core::AsyncWaiter final : public Waiter {
+ public:
+  AsyncWaiter(ByteRange range, WaitFor until, std::weak_ptr<Core> core) noexcept
+      : Waiter(range, until), core_(std::move(core)) {}
+
+  // Both may end the wait before it is parked, and are armed before that: afterwards another thread
+  // may already have destroyed it.
+  void arm_stop(const std::stop_token& stop) { stop_.emplace(stop, Stop{this}); }
+  [[nodiscard]] Result<void> arm_deadline(time_point deadline, const std::shared_ptr<AsyncWaiter>& self) {
+    auto ticket = DeadlineTimer::instance().schedule(deadline, [weak = std::weak_ptr<AsyncWaiter>(self)] {
+      if (const auto waiter = weak.lock()) {
+        waiter->end(Verdict::timed_out);
+      }
+    });
+    if (!ticket) {
+      return fail(std::move(ticket.error()));
+    }
+    ticket_ = *ticket;
+    return {};
+  }
+  void take(std::unique_ptr<WaitCallback> callback) noexcept { callback_ = std::move(callback); }
+  void own(std::shared_ptr<AsyncWaiter> self) noexcept { self_ = std::move(self); }
+
+  void wake() noexcept override {
+    const auto self = std::move(self_);
+    // Waits for a stop that runs on another thread: that one finds the wait decided, and goes.
+    stop_.reset();
+    if (ticket_) {
+      DeadlineTimer::instance().cancel(*ticket_);
+    }
+    callback_->call(outcome_of(*this));
+  }
+
+ private:
+  struct Stop {
+    AsyncWaiter* waiter;
+    void operator()() const noexcept { waiter->end(Verdict::interrupted); }
+  };
+  void end(Verdict verdict) noexcept {
+    if (const auto core = core_.lock()) {
+      core->end_wait(*this, verdict);
+    }
+  }
+
+  const std::weak_ptr<Core> core_;
+  std::unique_ptr<WaitCallback> callback_;
+  std::optional<DeadlineTimer::Ticket> ticket_;
+  std::shared_ptr<AsyncWaiter> self_;
+  std::optional<std::stop_callback<Stop>> stop_;
+};
+
+Result<void> Core::check_wait(ByteRange range, WaitFor until) const noexcept {
+  if (!range.valid()) {
+    return fail(Errc::invalid_range, "wait");
+  }
+  if (capacity_ && until == WaitFor::all && range.size() > *capacity_) {
+    return fail(Errc::invalid_range, "wait for more than the window holds");
+  }
+  return {};
+}
+
+Verdict Core::judge_locked(ByteRange range, WaitFor until) const noexcept {
+  if (life_.state() == State::cancelled) {
+    return Verdict::cancelled;
+  }
+  const Verdict verdict = verdict_of(readable_.availability.check(range, until));
+  if (verdict != Verdict::pending) {
+    return verdict;
+  }
+  if (life_.state() == State::failed) {
+    return Verdict::failed;
+  }
+  return life_.supply() == Supply::stopped ? Verdict::no_writer : Verdict::pending;
+}
+
+// Decides the wait if anything does by now, in the order of rule R4, and parks it otherwise.
+Verdict Core::park_locked(Waiter& waiter, time_point deadline) noexcept {
+  Verdict verdict = judge_locked(waiter.range(), waiter.until());
+  if (verdict == Verdict::pending) {
+    verdict = waiter.requested_end();
+  }
+  if (verdict == Verdict::pending && deadline <= std::chrono::steady_clock::now()) {
+    verdict = Verdict::timed_out;
+  }
+  if (verdict == Verdict::pending) {
+    Counters::add(counters_->waits);
+    waits_.add(waiter, readable_.availability);
+  } else {
+    Counters::add(counters_->wait_hits);
+    waiter.decide(verdict, failure_);
+  }
+  return verdict;
+}
+
+void Core::judge_all_locked(Effects& effects) noexcept {
+  const auto judge = [this](const Waiter& waiter) {
+    mutex_.assert_held();
+    return judge_locked(waiter.range(), waiter.until());
+  };
+  waits_.decide_all(judge, failure_, effects.ready());
+}
+
+// A stop, a deadline: takes this one wait out, unless something else has decided it.
+void Core::end_wait(Waiter& waiter, Verdict verdict) noexcept {
+  Effects effects(*this);
+  MutexLock lock(mutex_);
+  if (waiter.parked()) {
+    waits_.remove(waiter);
+    waiter.decide(verdict, nullptr);
+    effects.ready().push(waiter);
+  } else if (waiter.verdict() == Verdict::pending) {
+    waiter.request_end(verdict);
+  }
+}
+
+Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noexcept {
+  if (auto checked = check_wait(range, options.until); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  const time_point deadline = options.deadline.value_or(time_point::max());
+  BlockedWaiter waiter(range, options.until);
+  // Before the lock: its constructor may run the callback at once, its destructor waits for one that
+  // runs, and the callback takes the lock.
+  const std::stop_callback on_stop(options.stop, [&]() noexcept { end_wait(waiter, Verdict::interrupted); });
+  {
+    MutexLock lock(mutex_);
+    if (park_locked(waiter, deadline) != Verdict::pending) {
+      lock.unlock();
+      return outcome_of(waiter);
+    }
+  }
+  const time_point start = std::chrono::steady_clock::now();
+  if (!waiter.sleep(deadline)) {
+    // If somebody else decided it in this moment, their wake() is on its way and must be met.
+    end_wait(waiter, Verdict::timed_out);
+    waiter.sleep(time_point::max());
+  }
+  const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start);
+  Counters::add(counters_->nanoseconds_waited, static_cast<std::uint64_t>(waited.count()));
+  return outcome_of(waiter);
+}
+
+void Core::async_wait(ByteRange range, const WaitOptions& options, std::unique_ptr<WaitCallback> callback) noexcept {
+  const auto waiter = without_throwing([&]() -> Result<std::shared_ptr<AsyncWaiter>> {
+    if (auto checked = check_wait(range, options.until); !checked) {
+      return fail(std::move(checked.error()));
+    }
+    auto made = std::make_shared<AsyncWaiter>(range, options.until, weak_from_this());
+    if (options.deadline && *options.deadline != time_point::max()) {
+      if (auto armed = made->arm_deadline(*options.deadline, made); !armed) {
+        return fail(std::move(armed.error()));
+      }
+    }
+    made->arm_stop(options.stop);
+    return made;
+  });
+  if (!waiter) {
+    callback->call(fail(waiter.error().clone()));
+    return;
+  }
+  (*waiter)->take(std::move(callback));
+  (*waiter)->own(*waiter);
+  Verdict verdict;
+  {
+    MutexLock lock(mutex_);
+    verdict = park_locked(**waiter, options.deadline.value_or(time_point::max()));
+  }
+  if (verdict != Verdict::pending) {
+    (*waiter)->wake();
+  }
+}
+
+void Core::interrupt() noexcept {
+  Effects effects(*this);
+  MutexLock lock(mutex_);
+  ++interrupts_;
+  waits_.decide_all([](const Waiter&) { return Verdict::interrupted; }, nullptr, effects.ready());
+  gate_.notify_all();
+}
+
+}  // namespace strandline
