@@ -54,7 +54,7 @@ struct Error {
   // A copy whose context may be lost when memory is.
   [[nodiscard]] Error clone() const noexcept;
 
-  // "no_space: write /tmp/a.part: No space left on device"
+  // "no_space: write cache/a.part: No space left on device"
   [[nodiscard]] std::string message() const;
 };
 

@@ -1,6 +1,6 @@
 // NodeStash: memory for the nodes of a RangeSet, put aside before a change so that the change cannot fail.
 // Threads: a value, guarded as its set is. Blocks: never. Errors: reserve() throws std::bad_alloc, the
-// only one that has to. Cost: two nodes kept per set. Lifetime: outlives the set that allocates from it.
+// only one that has to. Cost: at most two idle nodes per set. Lifetime: outlives the set that allocates from it.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace strandline {
 
 // A red-black node is a range (two offsets) and at most four words, in libstdc++ and libc++ alike.
 inline constexpr std::size_t kNodeBytes = 2 * sizeof(std::uint64_t) + 4 * sizeof(void*);
-inline constexpr std::size_t kNodesPerChange = 2;
+inline constexpr std::size_t kStashedNodes = 2;
 
 // Raw memory for a few nodes, put aside before a change and refilled by the nodes it frees, so that
 // a sequential writer (append, join, free) allocates no node at all.
@@ -28,16 +28,16 @@ class NodeStash {
     }
   }
 
-  // Throws std::bad_alloc, and then keeps what it got so far for the next attempt.
+  // Has one node ready. Throws std::bad_alloc, and then nothing has changed.
   void reserve() {
-    while (count_ < kNodesPerChange) {
+    if (count_ == 0) {
       nodes_[count_] = ::operator new(kNodeBytes);
       ++count_;
     }
   }
   [[nodiscard]] void* take() { return count_ > 0 ? nodes_[--count_] : ::operator new(kNodeBytes); }
   void give_back(void* node) noexcept {
-    if (count_ < kNodesPerChange) {
+    if (count_ < kStashedNodes) {
       nodes_[count_++] = node;
     } else {
       ::operator delete(node);
@@ -45,7 +45,7 @@ class NodeStash {
   }
 
  private:
-  std::array<void*, kNodesPerChange> nodes_{};
+  std::array<void*, kStashedNodes> nodes_{};
   std::size_t count_ = 0;
 };
 

@@ -14,9 +14,10 @@
 
 // How R14 is kept. ICL's own operations may stop half-way when a node cannot be allocated: subtract()
 // erases the ranges it touches before it inserts what is left of them. So every change runs in two
-// steps. The first may fail and touches nothing: it builds the answer and puts aside as many nodes as
-// ICL can ask for (one for add(), two for subtract()). The second takes its nodes from those put
-// aside, compares integers, and so cannot fail.
+// steps. The first may fail and touches nothing: it builds the answer and puts one node aside. The
+// second takes its nodes from the stash, compares integers, and so cannot fail: add() wants one node at
+// most; subtract() wants two at most, for what is left of the first range and of the last, but frees
+// at least one before, and the stash keeps two.
 namespace strandline {
 namespace {
 

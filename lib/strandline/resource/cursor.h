@@ -39,17 +39,12 @@ class Cursor {
   // Waits until the byte at the position is there, copies what follows it without a break, and moves on by
   // what it copied; 0 at the end. A deadline or stop is Errc::timed_out or interrupted; `until` is not used.
   [[nodiscard]] Result<std::size_t> read(std::span<std::byte> out, WaitOptions options = {}) {
-    if (out.empty()) {
-      return 0;
-    }
     const std::shared_ptr<Core> core = handle_->core();
     options.until = WaitFor::any;
     for (;;) {
+      // No byte can stand at kMaxOffset or past it: there, an empty read.
       const std::uint64_t room = kMaxOffset - position_;
       const auto part = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), room)));
-      if (part.empty()) {
-        return 0;  // no byte can stand here
-      }
       auto count = core->read(position_, part, Extent::some);
       if (count) {
         advance_to(position_ + *count);

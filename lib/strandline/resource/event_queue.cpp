@@ -34,11 +34,13 @@ void Subscription::unsubscribe() noexcept {
 std::shared_ptr<ObserverSlot> EventQueue::add(std::shared_ptr<AvailabilityObserver> observer) {
   auto slot = std::make_shared<ObserverSlot>();
   slot->observer = std::move(observer);
+  std::shared_ptr<const Slots> old;  // lists end outside the lock, for they may own observers
   MutexLock lock(mutex_);
   auto slots = std::make_shared<Slots>(*slots_);
   slots->push_back(slot);
   slot->since = next_sequence_;
-  slots_ = std::move(slots);
+  old = std::exchange(slots_, std::move(slots));
+  lock.unlock();
   return slot;
 }
 
@@ -51,18 +53,20 @@ void EventQueue::keep(std::shared_ptr<AvailabilityObserver> observer) {
 }
 
 void EventQueue::unsubscribe(const std::shared_ptr<ObserverSlot>& slot) noexcept {
+  std::shared_ptr<const Slots> old;
   MutexLock lock(mutex_);
   slot->subscribed = false;
   // The list is only trimmed when memory allows; `subscribed` is what decides.
   try {
     auto slots = std::make_shared<Slots>(*slots_);
     std::erase(*slots, slot);
-    slots_ = std::move(slots);
+    old = std::exchange(slots_, std::move(slots));
   } catch (const std::bad_alloc&) {
   }
   while (slot->running && slot->runner != std::this_thread::get_id()) {
     idle_.wait(mutex_);
   }
+  lock.unlock();
 }
 
 bool EventQueue::wanted() const noexcept {
@@ -87,12 +91,13 @@ void EventQueue::drain() noexcept {
   Batch current;
   while (!queue_.empty()) {
     current.splice(current.begin(), queue_, queue_.begin());
-    const std::shared_ptr<const Slots> slots = slots_;
+    std::shared_ptr<const Slots> slots = slots_;
     lock.unlock();
     for (const auto& slot : *slots) {
       deliver(current.front(), *slot);
     }
     current.clear();
+    slots.reset();  // may end an observer that unsubscribed itself, which may do anything
     lock.lock();
   }
   draining_ = false;

@@ -19,20 +19,19 @@ Verdict verdict_of(Coverage coverage) noexcept {
 }
 
 void ReadyList::push(Waiter& waiter) noexcept {
+  Chain& chain = waiter.wake_ == Waiter::Wake::thread ? threads_ : callbacks_;
   waiter.next_ready_ = nullptr;
-  (last_ != nullptr ? last_->next_ready_ : first_) = &waiter;
-  last_ = &waiter;
-  ++size_;
+  (chain.last != nullptr ? chain.last->next_ready_ : chain.first) = &waiter;
+  chain.last = &waiter;
 }
 
-void ReadyList::wake() noexcept {
-  while (first_ != nullptr) {
+std::uint64_t ReadyList::wake_all(Chain& chain) noexcept {
+  std::uint64_t count = 0;
+  for (Waiter* waiter = std::exchange(chain, {}).first; waiter != nullptr; ++count) {
     // The waiter may be gone once it is woken, so its link is read before.
-    Waiter* const waiter = std::exchange(first_, first_->next_ready_);
-    waiter->wake();
+    std::exchange(waiter, waiter->next_ready_)->wake();
   }
-  last_ = nullptr;
-  size_ = 0;
+  return count;
 }
 
 void WaitIndex::add(Waiter& waiter, const Availability& availability) noexcept {

@@ -30,7 +30,10 @@ enum class Verdict : std::uint8_t {
 // a stack may go as soon as wake() has let it run, and not before.
 class Waiter {
  public:
-  Waiter(ByteRange range, WaitFor until) noexcept : range_(range), until_(until) {}
+  // What wake() does: let a sleeping thread go on, or run user code.
+  enum class Wake : std::uint8_t { thread, callback };
+
+  Waiter(ByteRange range, WaitFor until, Wake wake) noexcept : range_(range), until_(until), wake_(wake) {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
   virtual ~Waiter() = default;
@@ -59,6 +62,7 @@ class Waiter {
 
   const ByteRange range_;
   const WaitFor until_;
+  const Wake wake_;
   Verdict verdict_ = Verdict::pending;
   Verdict requested_ = Verdict::pending;
   bool parked_ = false;
@@ -69,7 +73,7 @@ class Waiter {
   Waiter* next_ready_ = nullptr;
 };
 
-// Decided waits on their way to being woken, in the order in which they were decided.
+// Decided waits on their way to being woken: threads first, each kind in the order of deciding.
 class ReadyList {
  public:
   ReadyList() noexcept = default;
@@ -77,15 +81,21 @@ class ReadyList {
   ReadyList& operator=(const ReadyList&) = delete;
 
   void push(Waiter& waiter) noexcept;
-  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  // Wakes all; never under the resource's lock, for callbacks run here.
-  void wake() noexcept;
+  [[nodiscard]] bool empty() const noexcept { return threads_.first == nullptr && callbacks_.first == nullptr; }
+  // Both are for after unlocking, and answer how many they woke. Threads may be woken in the midst of a write;
+  // callbacks only when the call that decided them has nothing in its hands any more.
+  std::uint64_t wake_threads() noexcept { return wake_all(threads_); }
+  std::uint64_t wake() noexcept { return wake_all(threads_) + wake_all(callbacks_); }
 
  private:
-  Waiter* first_ = nullptr;
-  Waiter* last_ = nullptr;
-  std::uint64_t size_ = 0;
+  struct Chain {
+    Waiter* first = nullptr;
+    Waiter* last = nullptr;
+  };
+  static std::uint64_t wake_all(Chain& chain) noexcept;
+
+  Chain threads_;
+  Chain callbacks_;
 };
 
 // Invariant: each parked waiter is in both trees, keyed in one by the first byte it lacks, in the other by

@@ -14,7 +14,7 @@ namespace strandline {
 class BlockedWaiter final : public Waiter {
  public:
   using time_point = std::chrono::steady_clock::time_point;
-  using Waiter::Waiter;
+  BlockedWaiter(ByteRange range, WaitFor until) noexcept : Waiter(range, until, Wake::thread) {}
 
   // Until wake(), or the deadline: false when that came first.
   bool sleep(time_point deadline) noexcept STRANDLINE_EXCLUDES(mutex_) {

@@ -79,7 +79,7 @@ std::optional<std::uint64_t> Core::length() const noexcept {
 ResourceStatus Core::status() const noexcept {
   MutexLock lock(mutex_);
   ResourceStatus status{life_.state(), readable_.availability.length(), life_.generation(), std::nullopt};
-  if (failure_) {
+  if (life_.state() == State::failed) {
     status.error = failure_->clone();
   }
   return status;

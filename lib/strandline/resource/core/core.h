@@ -118,14 +118,16 @@ class Core : public std::enable_shared_from_this<Core> {
   void end_wait(Waiter& waiter, Verdict verdict) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // core_write.cpp
-  [[nodiscard]] Result<ByteRange> admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds)
+  [[nodiscard]] Result<Pieces> admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds)
+      STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> make_room_locked(WriterId writer, Pieces& pieces, WriteBounds& bounds)
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] std::optional<Errc> wait_at_gate_locked(WriteBounds& bounds) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] ByteRange window_chunk_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> evict_locked(std::uint64_t window_begin, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] bool claimed_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<Pieces> claim_locked(ByteRange chunk) STRANDLINE_REQUIRES(mutex_);
-  void release(const Pieces& pieces) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void release_locked(const Pieces& pieces) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<std::size_t> write_pieces(const Pieces& pieces, std::uint64_t offset,
                                                  std::span<const std::byte> data, Effects& effects)
       STRANDLINE_EXCLUDES(mutex_);

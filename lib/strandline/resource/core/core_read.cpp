@@ -183,6 +183,9 @@ std::optional<ByteRange> Core::next_gap(std::uint64_t from, std::uint64_t limit)
     return std::nullopt;
   }
   MutexLock lock(mutex_);
+  if (life_.state() == State::cancelled) {
+    return range.empty() ? std::nullopt : std::optional(range);
+  }
   return readable_.availability.next_gap(range);
 }
 

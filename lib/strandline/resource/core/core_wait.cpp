@@ -41,7 +41,7 @@ Result<WaitOutcome> outcome_of(const Waiter& waiter) noexcept {
 class Core::AsyncWaiter final : public Waiter {
  public:
   AsyncWaiter(ByteRange range, WaitFor until, std::weak_ptr<Core> core) noexcept
-      : Waiter(range, until), core_(std::move(core)) {}
+      : Waiter(range, until, Wake::callback), core_(std::move(core)) {}
 
   // Both may end the wait before it is parked, and are armed before that: afterwards another thread
   // may already have destroyed it.

@@ -6,18 +6,23 @@
 
 namespace strandline {
 
-// A write goes through five steps; only the first, second and last hold the lock.
-//  1 admit: wait until nothing stands in the way: a commit, a write in flight over the same bytes, and in
-//    a window the cursors and pins behind the place the window must move to.
+// A write goes through six steps; only the first three and the last hold the lock.
+//  1 admit: wait until no commit runs, no other write is on the same bytes, and on a ring that blocks the
+//    cursors leave room.
 //  2 claim: what is missing is claimed, so that no other write touches it; what is there is noted.
-//  3 compare what is there with what is offered: a difference ends the write before it changed anything.
-//  4 write the claimed pieces to the storage.
-//  5 publish each piece, as far as the storage says it wrote it, then release the claims.
-// A write that holds claims never waits, so admitting cannot deadlock.
+//  3 on a ring, move the window, and wait for the pins behind it before their storage is reused.
+//  4 compare what is there with what is offered: a difference ends the write before it changed anything.
+//  5 write the claimed pieces to the storage.
+//  6 publish each piece, as far as the storage says it wrote it, then release the claims.
+// Steps 1 to 3 allocate all they need before the state changes. A ring's write that moves the window has
+// no bytes to compare: what lies in the window as it stands goes first, as a write of its own.
+// Who holds claims waits for nobody but, in step 3, those whose bytes lie before its own, so there is no
+// cycle; such a write is not in flight yet, so that a commit need not wait for what it waits for.
 struct Core::Pieces {
   std::shared_ptr<Storage> storage;
   std::uint64_t generation = 0;
   ByteRange chunk;
+  ByteRange evicted;  // what the window has moved over for this write
   std::vector<ByteRange> present;
   std::vector<ByteRange> claimed;
 };
@@ -29,7 +34,8 @@ struct Core::WriteBounds {
 };
 
 std::optional<Errc> Core::wait_at_gate_locked(WriteBounds& bounds) noexcept {
-  if (bounds.stopped || interrupts_ != bounds.interrupts) {
+  // Elsewhere than on a ring nothing holds a write up for long, and interrupt() is meant for readers.
+  if (bounds.stopped || (capacity_ && interrupts_ != bounds.interrupts)) {
     return Errc::interrupted;
   }
   if (bounds.deadline <= std::chrono::steady_clock::now()) {
@@ -63,6 +69,10 @@ ByteRange Core::window_chunk_locked(ByteRange range) const noexcept {
   if (chunk.size() > *capacity_) {
     chunk.begin = chunk.end - *capacity_;
   }
+  const std::uint64_t window_end = window + std::min(*capacity_, kMaxOffset - window);
+  if (chunk.begin < window_end) {
+    chunk.end = std::min(chunk.end, window_end);
+  }
   return chunk;
 }
 
@@ -84,54 +94,54 @@ Result<void> Core::evict_locked(std::uint64_t window_begin, Effects& effects) {
   return {};
 }
 
-Result<ByteRange> Core::admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds) {
-  ByteRange evicted;  // behind the window now, and not yet given to the driver to discard
+// Steps 1 and 2.
+Result<Core::Pieces> Core::admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds) {
   for (;;) {
     if (const auto refusal = life_.may_write(writer)) {
       return refused(*refusal);
     }
-    Content& content = filling_locked();
-    Availability& availability = content.availability;
+    const Availability& availability = filling_locked().availability;
     const auto length = availability.length();
     if (length && range.end > *length) {
       return fail(Errc::invalid_range, "write past the length");
     }
-    ByteRange chunk = range;
-    bool held_up = exclusive_;
-    if (!held_up && capacity_) {
-      if (!range.empty() && range.end <= availability.window_begin()) {
-        return fail(Errc::evicted, "write behind the window");
-      }
-      chunk = window_chunk_locked(range);
-      const std::uint64_t window = availability.window_begin_for(chunk.end);
-      if (!chunk.empty() && window > availability.window_begin()) {
-        // The window moves before its old bytes are overwritten, so that no new reader takes them
-        // while those that already have hold us up.
-        const std::uint64_t before = availability.window_begin();
-        Effects effects(*this);
-        if (auto moved = evict_locked(window, effects); !moved) {
-          return fail(std::move(moved.error()));
-        }
-        evicted = {evicted.empty() ? before : evicted.begin, window};
-        mutex_.unlock();
-        effects.run();
-        mutex_.lock();
-        continue;
-      }
-      const auto pin = pins_.lower_bound({life_.filling(), 0});
-      const bool pinned =
-          pin != pins_.end() && pin->first == life_.filling() && pin->second < availability.window_begin();
-      held_up = chunk.empty() || pinned;
-      if (!held_up && !evicted.empty()) {
-        const auto storage = content.storage;
-        mutex_.unlock();
-        storage->discard(std::exchange(evicted, {}));
-        mutex_.lock();
-        continue;
-      }
+    if (range.end <= availability.window_begin()) {
+      return fail(Errc::evicted, "write behind the window");
     }
-    if (!held_up && !claimed_locked(chunk)) {
-      return chunk;
+    const ByteRange chunk = capacity_ ? window_chunk_locked(range) : range;
+    if (!exclusive_ && !chunk.empty() && !claimed_locked(chunk)) {
+      return claim_locked(chunk);
+    }
+    if (const auto end = wait_at_gate_locked(bounds)) {
+      return fail(*end, "write held up");
+    }
+  }
+}
+
+// Step 3. The window moves before its old bytes are overwritten, so that no new reader takes them while
+// those that already have hold us up.
+Result<void> Core::make_room_locked(WriterId writer, Pieces& pieces, WriteBounds& bounds) {
+  const std::uint64_t before = filling_locked().availability.window_begin();
+  const std::uint64_t window = filling_locked().availability.window_begin_for(pieces.chunk.end);
+  if (window > before) {
+    Effects effects(*this);
+    if (auto moved = evict_locked(window, effects); !moved) {
+      return moved;
+    }
+    pieces.evicted = {before, window};
+    mutex_.unlock();
+    effects.run();
+    mutex_.lock();
+  }
+  for (;;) {
+    if (const auto refusal = life_.may_write(writer)) {
+      return refused(*refusal);
+    }
+    const auto pin = pins_.lower_bound({pieces.generation, 0});
+    const bool pinned = pin != pins_.end() && pin->first == pieces.generation && pin->second < window;
+    if (!exclusive_ && !pinned) {
+      ++writes_in_flight_;
+      return {};
     }
     if (const auto end = wait_at_gate_locked(bounds)) {
       return fail(*end, "write held up");
@@ -161,19 +171,16 @@ Result<Core::Pieces> Core::claim_locked(ByteRange chunk) {
     pins_.emplace(pieces.generation, chunk.begin);
   }
   claims_.merge(claims);
-  ++writes_in_flight_;
   return pieces;
 }
 
-void Core::release(const Pieces& pieces) noexcept {
-  MutexLock lock(mutex_);
+void Core::release_locked(const Pieces& pieces) noexcept {
   for (const ByteRange piece : pieces.claimed) {
     claims_.erase(piece.begin);
   }
   if (capacity_) {
     pins_.erase(pins_.find({pieces.generation, pieces.chunk.begin}));
   }
-  --writes_in_flight_;
   gate_.notify_all();
 }
 
@@ -232,6 +239,9 @@ Result<std::size_t> Core::write_pieces(const Pieces& pieces, std::uint64_t offse
       return fail(std::move(same.error()));
     }
   }
+  if (!pieces.evicted.empty()) {
+    pieces.storage->discard(pieces.evicted);
+  }
   std::size_t fresh = 0;
   for (ByteRange piece : pieces.claimed) {
     while (!piece.empty()) {
@@ -247,6 +257,7 @@ Result<std::size_t> Core::write_pieces(const Pieces& pieces, std::uint64_t offse
       if (!published) {
         return published;
       }
+      effects.wake_threads();
       fresh += *published;
       piece.begin = written.end;
     }
@@ -275,24 +286,31 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
       }
     }
     std::size_t fresh = 0;
-    // Once round, but for a ring that blocks: there, as much at a time as its cursors leave room for.
+    // Once round, but for a ring: there, up to the window's end, then what moves it, and if it blocks, as
+    // much at a time as its cursors leave room for.
     for (ByteRange rest = *whole; !rest.empty();) {
       Result<Pieces> pieces = [&]() -> Result<Pieces> {
         MutexLock lock(mutex_);
-        auto chunk = admit_locked(writer, rest, bounds);
-        if (!chunk) {
-          return fail(std::move(chunk.error()));
+        auto admitted = admit_locked(writer, rest, bounds);
+        if (admitted) {
+          if (auto room = make_room_locked(writer, *admitted, bounds); !room) {
+            release_locked(*admitted);
+            return fail(std::move(room.error()));
+          }
         }
-        return claim_locked(*chunk);
+        return admitted;
       }();
       if (!pieces) {
         return fail(std::move(pieces.error()));
       }
       // The claims go before the effects run, so that an observer may write, commit or fail.
       Effects effects(*this);
-      const auto written =
-          without_throwing([&] { return write_pieces(*pieces, offset, data, effects); });
-      release(*pieces);
+      const auto written = without_throwing([&] { return write_pieces(*pieces, offset, data, effects); });
+      {
+        MutexLock lock(mutex_);
+        --writes_in_flight_;
+        release_locked(*pieces);
+      }
       effects.run();
       if (!written) {
         return written;

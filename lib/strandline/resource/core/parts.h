@@ -37,10 +37,11 @@ class Core::Effects {
       appended_ = true;
     }
   }
+  // In the midst of a write, whose later pieces may take long.
+  void wake_threads() noexcept { Counters::add(core_.counters_->wakes, ready_.wake_threads()); }
   // Readers first: an observer that is slow delays none of them.
   void run() noexcept {
-    Counters::add(core_.counters_->wakes, ready_.size());
-    ready_.wake();
+    Counters::add(core_.counters_->wakes, ready_.wake());
     if (std::exchange(appended_, false)) {
       core_.events_->drain();
     }
