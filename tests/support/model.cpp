@@ -1,0 +1,404 @@
+#include <tests/support/model.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace strandline::testing {
+namespace {
+
+Answer done(std::uint64_t value = 0) { return {std::nullopt, value}; }
+Answer refuse(Errc code) { return {code, 0}; }
+bool past_the_end(std::uint64_t offset, std::uint64_t size) { return offset > kMaxOffset || size > kMaxOffset - offset; }
+
+}  // namespace
+
+std::byte Model::pattern(const Universe& universe, std::uint64_t offset, unsigned variant) {
+  if (offset < universe.base) {
+    return static_cast<std::byte>(offset * 31 + 7);
+  }
+  const std::uint64_t i = offset - universe.base;
+  const bool differs = variant == 1 || (variant == 2 && i % 5 == 0) || (variant == 3 && i % 7 == 6);
+  return static_cast<std::byte>((i * 37 + 11) ^ (differs ? 0x55U : 0U));
+}
+
+Model::Model(Universe universe, Traits traits, std::optional<std::vector<std::byte>> committed)
+    : universe_(universe), traits_(traits), readable_(empty_content()) {
+  if (committed) {
+    for (std::size_t i = 0; i < committed->size(); ++i) {
+      readable_.bytes[i] = (*committed)[i];
+    }
+    readable_.prefix = universe_.base;
+    readable_.length = committed->size();
+    state_ = State::committed;
+    sealed_ = true;
+  }
+}
+
+Model::Content Model::empty_content() const {
+  Content content;
+  content.bytes.resize(universe_.size);
+  return content;
+}
+
+// --- Bytes ---
+
+bool Model::has(const Content& content, std::uint64_t offset) const {
+  if (offset < universe_.base) {
+    return offset < content.prefix;
+  }
+  return offset < universe_.end() && content.bytes[offset - universe_.base].has_value();
+}
+
+std::optional<ByteRange> Model::first_run(const Content& content, ByteRange range, bool wanted) const {
+  std::optional<ByteRange> run;
+  for (std::uint64_t x = range.begin; x < range.end;) {
+    const std::uint64_t after = x < content.prefix     ? content.prefix
+                                : x < universe_.base   ? universe_.base
+                                : x < universe_.end() ? x + 1
+                                                      : range.end;
+    const std::uint64_t upto = std::min(after, range.end);
+    if (has(content, x) == wanted) {
+      run = ByteRange{run ? run->begin : x, upto};
+    } else if (run) {
+      break;
+    }
+    x = upto;
+  }
+  return run;
+}
+
+std::vector<ByteRange> Model::runs(const Content& content, ByteRange range, bool wanted) const {
+  std::vector<ByteRange> found;
+  while (const auto run = first_run(content, range, wanted)) {
+    found.push_back(*run);
+    range.begin = run->end;
+  }
+  return found;
+}
+
+std::uint64_t Model::end_of(const Content& content) const {
+  for (std::uint64_t i = universe_.size; i > 0; --i) {
+    if (content.bytes[i - 1]) {
+      return universe_.base + i;
+    }
+  }
+  return content.prefix;
+}
+
+void Model::erase(Content& content, ByteRange range) {
+  if (!range.empty()) {
+    content.prefix = std::min(content.prefix, range.begin);
+  }
+  for (std::uint64_t i = 0; i < universe_.size; ++i) {
+    if (range.contains(universe_.base + i)) {
+      content.bytes[i].reset();
+    }
+  }
+}
+
+void Model::evict(Content& content, ByteRange range) {
+  for (const ByteRange run : runs(content, range, true)) {
+    log.push_back({Happening::Kind::evict, run, 0});
+  }
+  erase(content, range);
+}
+
+// --- The writer ---
+
+std::optional<Errc> Model::may_write(std::uint64_t writer) const {
+  if (state_ == State::cancelled) {
+    return Errc::cancelled;
+  }
+  if (writer != writer_) {
+    return Errc::no_writer;
+  }
+  if (state_ == State::committed) {
+    return Errc::committed;
+  }
+  if (state_ == State::failed) {
+    return Errc::failed;
+  }
+  return supply_ == Supply::writing ? std::nullopt : std::optional(Errc::no_writer);
+}
+
+Answer Model::take_writer() {
+  switch (state_) {
+    case State::committed:
+      return refuse(Errc::committed);
+    case State::failed:
+      return refuse(Errc::failed);
+    case State::cancelled:
+      return refuse(Errc::cancelled);
+    case State::active:
+      break;
+  }
+  if (supply_ == Supply::writing) {
+    return refuse(Errc::busy);
+  }
+  supply_ = Supply::writing;
+  return done(++writer_);
+}
+
+std::optional<Fault> Model::next_call(Fault::Call call) {
+  if (fault_ && fault_->call == call && fault_->nth > 0 && --fault_->nth == 0) {
+    return std::exchange(fault_, std::nullopt);
+  }
+  return std::nullopt;
+}
+
+bool Model::pinned() const {
+  const std::uint64_t window = (next_ ? *next_ : readable_).window;
+  return std::any_of(pins_.begin(), pins_.end(), [&](const auto& pin) {
+    return pin.second.first == filling_generation() && pin.second.second < window;
+  });
+}
+
+// The part of a write to a window that goes next; nothing when it must wait. Moves the window.
+std::optional<ByteRange> Model::part_of_write(ByteRange rest) {
+  Content& content = filling();
+  const std::uint64_t capacity = *traits_.capacity;
+  ByteRange part{std::max(rest.begin, content.window), rest.end};
+  if (traits_.overflow == Overflow::block && !next_) {
+    for (const auto& [id, position] : cursors_) {
+      if (position >= content.window && part.end > capacity && position < part.end - capacity) {
+        part.end = position + capacity;
+      }
+    }
+  }
+  if (part.empty()) {
+    return std::nullopt;
+  }
+  if (part.end > capacity && content.window < part.end - capacity) {
+    const std::uint64_t window = part.end - capacity;
+    evict(content, {content.window, window});
+    content.window = window;
+    judge_waits();
+    part.begin = std::max(part.begin, window);
+  }
+  return pinned() ? std::nullopt : std::optional(part);
+}
+
+Answer Model::write(std::uint64_t writer, std::uint64_t offset, std::span<const std::byte> data, bool stopped) {
+  if (past_the_end(offset, data.size())) {
+    return refuse(Errc::invalid_range);
+  }
+  if (const auto refusal = may_write(writer)) {
+    return refuse(*refusal);
+  }
+  std::uint64_t fresh = 0;
+  for (ByteRange rest{offset, offset + data.size()}; !rest.empty();) {
+    if (filling().length && rest.end > *filling().length) {
+      return refuse(Errc::invalid_range);
+    }
+    ByteRange part = rest;
+    if (traits_.capacity) {
+      if (rest.end <= filling().window) {
+        return refuse(Errc::evicted);
+      }
+      const auto admitted = part_of_write(rest);
+      if (!admitted) {
+        return refuse(stopped ? Errc::interrupted : Errc::timed_out);
+      }
+      part = *admitted;
+    }
+    const Answer written = write_part(part, offset, data);
+    if (written.error) {
+      return written;
+    }
+    fresh += written.value;
+    rest.begin = part.end;
+  }
+  return done(fresh);
+}
+
+Answer Model::write_part(ByteRange part, std::uint64_t offset, std::span<const std::byte> data) {
+  Content& content = filling();
+  for (ByteRange there : runs(content, part, true)) {
+    while (!there.empty()) {
+      std::uint64_t upto = there.end;
+      if (const auto fault = next_call(Fault::Call::read)) {
+        if (!fault->part) {
+          return refuse(fault->error);
+        }
+        upto = std::min(upto, there.begin + *fault->part);
+      }
+      for (std::uint64_t x = std::max(there.begin, universe_.base); x < upto; ++x) {
+        if (*content.bytes[x - universe_.base] != data[x - offset]) {
+          return refuse(Errc::conflict);
+        }
+      }
+      there.begin = upto;
+    }
+  }
+  std::uint64_t fresh = 0;
+  for (ByteRange missing : runs(content, part, false)) {
+    while (!missing.empty()) {
+      std::uint64_t upto = missing.end;
+      if (const auto fault = next_call(Fault::Call::write)) {
+        if (!fault->part) {
+          return refuse(fault->error);
+        }
+        upto = std::min(upto, missing.begin + *fault->part);
+      }
+      for (std::uint64_t x = std::max(missing.begin, universe_.base); x < upto; ++x) {
+        content.bytes[x - universe_.base] = data[x - offset];
+      }
+      if (missing.begin < universe_.base) {
+        content.prefix = std::min(upto, universe_.base);
+      }
+      log.push_back({Happening::Kind::write, {missing.begin, upto}, 0});
+      judge_waits();
+      fresh += upto - missing.begin;
+      missing.begin = upto;
+    }
+  }
+  return done(fresh);
+}
+
+Answer Model::set_length(std::uint64_t writer, std::uint64_t length) {
+  if (length > kMaxOffset) {
+    return refuse(Errc::invalid_range);
+  }
+  if (const auto refusal = may_write(writer)) {
+    return refuse(*refusal);
+  }
+  Content& content = filling();
+  if ((content.length && *content.length != length) || length < end_of(content)) {
+    return refuse(Errc::conflict);
+  }
+  content.length = length;
+  judge_waits();
+  return done();
+}
+
+Answer Model::commit(std::uint64_t writer, std::optional<std::uint64_t> wanted) {
+  if (state_ == State::committed && writer == writer_) {
+    return wanted && *wanted != *readable_.length ? refuse(Errc::committed) : done();
+  }
+  if (const auto refusal = may_write(writer)) {
+    return refuse(*refusal);
+  }
+  Content& content = filling();
+  const std::uint64_t written = std::max(end_of(content), content.window);
+  const std::uint64_t length = wanted ? *wanted : content.length ? *content.length : written;
+  if (length > kMaxOffset) {
+    return refuse(Errc::invalid_range);
+  }
+  if (content.length && *content.length != length) {
+    return refuse(Errc::conflict);
+  }
+  if (const auto gap = first_run(content, {content.window, length}, false)) {
+    stumbling_gap_ = *gap;
+    return refuse(Errc::incomplete);
+  }
+  evict(content, {length, kMaxOffset});
+  if (const auto fault = next_call(Fault::Call::commit)) {
+    return refuse(fault->error);
+  }
+  content.length = length;
+  if (next_) {
+    readable_ = *std::exchange(next_, std::nullopt);
+    generation_ = newest_;
+  }
+  state_ = State::committed;
+  supply_ = Supply::awaited;
+  sealed_ = true;
+  log.push_back({Happening::Kind::commit, {}, length});
+  judge_waits();
+  return done();
+}
+
+void Model::end_as_failed(Errc code) {
+  next_.reset();
+  state_ = State::failed;
+  supply_ = Supply::awaited;
+  error_ = code;
+  log.push_back({Happening::Kind::fail, {}, static_cast<std::uint64_t>(code)});
+  judge_waits();
+}
+
+Answer Model::fail(std::uint64_t writer, Errc code) {
+  if (const auto refusal = may_write(writer)) {
+    return refuse(*refusal);
+  }
+  end_as_failed(code);
+  return done();
+}
+
+void Model::drop_writer(std::uint64_t writer) {
+  if (!may_write(writer)) {
+    end_as_failed(Errc::no_writer);
+  }
+}
+
+Answer Model::abandon(std::uint64_t writer, Abandon how) {
+  if (const auto refusal = may_write(writer)) {
+    return refuse(*refusal);
+  }
+  supply_ = how == Abandon::stop ? Supply::stopped : Supply::awaited;
+  judge_waits();
+  return done();
+}
+
+Answer Model::sync(std::uint64_t writer) {
+  if (const auto refusal = may_write(writer)) {
+    return refuse(*refusal);
+  }
+  if (!traits_.sync) {
+    return refuse(Errc::unsupported);
+  }
+  const auto fault = next_call(Fault::Call::sync);
+  return fault ? refuse(fault->error) : done();
+}
+
+Answer Model::reactivate(Reactivate mode) {
+  if (state_ == State::cancelled) {
+    return refuse(Errc::cancelled);
+  }
+  if (supply_ == Supply::writing) {
+    return refuse(Errc::busy);
+  }
+  if (mode == Reactivate::resume) {
+    if (sealed_ && !next_) {
+      if (const auto fault = next_call(Fault::Call::reactivate)) {
+        return refuse(fault->error);
+      }
+      readable_.length.reset();
+      sealed_ = false;
+    }
+  } else {
+    if (next_) {
+      // The abandoned rewrite is given up before the driver is asked for another.
+      next_.reset();
+      state_ = State::committed;
+      supply_ = Supply::awaited;
+    }
+    const auto fault = traits_.rewrite ? next_call(Fault::Call::rewrite) : std::nullopt;
+    if (!traits_.rewrite || fault) {
+      return refuse(fault ? fault->error : Errc::unsupported);
+    }
+    ++newest_;
+    if (sealed_) {
+      next_ = empty_content();
+    } else {
+      evict(readable_, {0, kMaxOffset});
+      readable_ = empty_content();
+      generation_ = newest_;
+    }
+  }
+  log.push_back({Happening::Kind::reactivate, {}, filling_generation()});
+  state_ = State::active;
+  supply_ = Supply::writing;
+  error_.reset();
+  judge_waits();
+  return done(++writer_);
+}
+
+void Model::cancel() {
+  error_.reset();
+  state_ = State::cancelled;
+  supply_ = Supply::stopped;
+  judge_waits();
+}
+
+}  // namespace strandline::testing
