@@ -176,6 +176,9 @@ class Duel {
   void run(const Operation& operation);
   void run_writing(const Operation& operation, WriterSlot& slot);
   void write(const Operation& operation, WriterSlot& slot);
+  void lose_write(std::uint64_t writer, std::uint64_t offset, std::span<const std::byte> data, bool stopped);
+  template <class Call>
+  void lose(Fault::Call last, Call&& on_model);
   void start_writer(const Operation& operation, WriterSlot& slot);
   void run_reading(const Operation& operation);
   void async_wait(const Operation& operation);
@@ -188,6 +191,7 @@ class Duel {
   void compare_waits();
   void compare_logs();
   void compare_views();
+  [[nodiscard]] bool agrees();
   void sweep();
   void compare_read(std::uint64_t offset, std::uint64_t size);
 
@@ -213,7 +217,8 @@ class Duel {
   std::array<ViewSlot, 2> views_;
   std::vector<Parked> waits_;
   Subscription subscription_;
-  std::array<std::byte, kWritablePrefix + 64> buffer_;
+  std::array<std::byte, kWritablePrefix + 64> input_;   // what a write writes
+  std::array<std::byte, kWritablePrefix + 64> buffer_;  // where reads go
 };
 
 }  // namespace strandline::testing

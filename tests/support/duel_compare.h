@@ -126,6 +126,18 @@ void Duel<D>::compare_views() {
   }
 }
 
+// Do both tell the same story, to readers and to observers?
+template <Driver D>
+bool Duel<D>::agrees() {
+  bool same = resource_->status().state == model_.state() && observer_->log == model_.log &&
+              resource_->next_gap(0) == model_.next_gap(0, kMaxOffset);
+  for (std::uint64_t i = 0; same && i < setting_.universe.size; ++i) {
+    const std::uint64_t offset = setting_.universe.base + i;
+    same = answer_of(std::as_const(*resource_).read_at(offset, std::span(buffer_).first(1))) == model_.read(offset, 1);
+  }
+  return same;
+}
+
 // Every byte, and every wait for one that would be over at once.
 template <Driver D>
 void Duel<D>::sweep() {

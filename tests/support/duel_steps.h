@@ -86,7 +86,7 @@ void Duel<D>::write(const Operation& operation, WriterSlot& slot) {
   } else {
     end = begin + (operation.variant == 0 ? 0 : 4);
   }
-  const auto data = std::span(buffer_).first(static_cast<std::size_t>(end - begin));
+  const auto data = std::span(input_).first(static_cast<std::size_t>(end - begin));
   for (std::size_t i = 0; i < data.size(); ++i) {
     data[i] = Model::pattern(universe, begin + i, operation.variant);
   }
@@ -94,6 +94,7 @@ void Duel<D>::write(const Operation& operation, WriterSlot& slot) {
   const Answer real =
       answer_of(call([&]() -> Result<std::size_t> { return slot.writer->write_at(begin, data, options); }));
   if (lost(real)) {
+    lose_write(slot.number, begin, data, operation.stopped);
     return;
   }
   // A storage that cannot hold offsets as high as these says so, and has then written nothing.
@@ -102,6 +103,37 @@ void Duel<D>::write(const Operation& operation, WriterSlot& slot) {
     model_.set_fault(Fault{Fault::Call::write, 1, {}, *real.error});
   }
   expect(real, model_.write(slot.number, begin, data, operation.stopped), "write_at");
+}
+
+// Memory ran out: as if the first, or a later, driver call of the write had failed, with the pieces before it
+// there; or before the next part of a ring's write began. The resource must look like one of these.
+template <Driver D>
+void Duel<D>::lose_write(std::uint64_t writer, std::uint64_t offset, std::span<const std::byte> data, bool stopped) {
+  const Model before = model_;
+  for (std::uint64_t nth = 1; nth <= setting_.universe.size + 1; ++nth) {
+    for (const Fault::Call call : {Fault::Call::claim, Fault::Call::write}) {
+      model_ = before;
+      model_.set_fault(Fault{call, nth, {}, Errc::no_memory});
+      const Answer answer = model_.write(writer, offset, data, stopped);
+      model_.set_fault({});
+      if (answer.error == Errc::no_memory && agrees()) {
+        return;
+      }
+    }
+  }
+  model_ = before;
+}
+
+// Likewise for a call that ends in the storage: memory ran out before it, or there.
+template <Driver D>
+template <class Call>
+void Duel<D>::lose(Fault::Call last, Call&& on_model) {
+  if (agrees()) {
+    return;
+  }
+  model_.set_fault(Fault{last, 1, {}, Errc::no_memory});
+  expect(on_model(), Answer{Errc::no_memory, 0}, "a call without memory");
+  model_.set_fault({});
 }
 
 template <Driver D>
@@ -129,6 +161,7 @@ void Duel<D>::run_writing(const Operation& operation, WriterSlot& slot) {
       const Result<void> result = call([&] { return slot.writer->commit(length); });
       real = answer_of(result);
       if (lost(real)) {
+        lose(Fault::Call::commit, [&] { return model_.commit(slot.number, length); });
         break;
       }
       expect(real, model_.commit(slot.number, length), "commit");
@@ -180,6 +213,7 @@ void Duel<D>::start_writer(const Operation& operation, WriterSlot& slot) {
   auto result = call([&] { return taken ? resource_->writer() : resource_->reactivate(mode); });
   const Answer real = answer_of_making(result);
   if (lost(real)) {
+    lose(Fault::Call::rewrite, [&] { return taken ? model_.take_writer() : model_.reactivate(mode); });
     return;
   }
   Answer model = taken ? model_.take_writer() : model_.reactivate(mode);

@@ -140,10 +140,11 @@ Answer Model::take_writer() {
 }
 
 std::optional<Fault> Model::next_call(Fault::Call call) {
-  if (fault_ && fault_->call == call && fault_->nth > 0 && --fault_->nth == 0) {
-    return std::exchange(fault_, std::nullopt);
+  if (!fault_ || fault_->call != call || (!fault_->part && --fault_->nth > 0)) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  fault_->nth = 1;
+  return fault_;
 }
 
 bool Model::pinned() const {
@@ -153,9 +154,9 @@ bool Model::pinned() const {
   });
 }
 
-// The part of a write to a window that goes next; nothing when it must wait. Moves the window.
-std::optional<ByteRange> Model::part_of_write(ByteRange rest) {
-  Content& content = filling();
+// The part of a write to a window that goes next; empty when a cursor holds it up.
+ByteRange Model::part_of_write(ByteRange rest) const {
+  const Content& content = next_ ? *next_ : readable_;
   const std::uint64_t capacity = *traits_.capacity;
   ByteRange part{std::max(rest.begin, content.window), rest.end};
   if (traits_.overflow == Overflow::block && !next_) {
@@ -166,16 +167,27 @@ std::optional<ByteRange> Model::part_of_write(ByteRange rest) {
     }
   }
   if (part.empty()) {
-    return std::nullopt;
+    return part;
   }
-  if (part.end > capacity && content.window < part.end - capacity) {
-    const std::uint64_t window = part.end - capacity;
+  // Only the tail that the window can hold; of that, first what lies in the window as it stands.
+  if (part.end > capacity) {
+    part.begin = std::max(part.begin, part.end - capacity);
+  }
+  const bool reaches_past = part.end > capacity && content.window < part.end - capacity;
+  if (reaches_past && part.begin < content.window + capacity) {
+    part.end = content.window + capacity;
+  }
+  return part;
+}
+
+void Model::move_window(std::uint64_t end) {
+  Content& content = filling();
+  if (end > *traits_.capacity && content.window < end - *traits_.capacity) {
+    const std::uint64_t window = end - *traits_.capacity;
     evict(content, {content.window, window});
     content.window = window;
     judge_waits();
-    part.begin = std::max(part.begin, window);
   }
-  return pinned() ? std::nullopt : std::optional(part);
 }
 
 Answer Model::write(std::uint64_t writer, std::uint64_t offset, std::span<const std::byte> data, bool stopped) {
@@ -195,11 +207,19 @@ Answer Model::write(std::uint64_t writer, std::uint64_t offset, std::span<const 
       if (rest.end <= filling().window) {
         return refuse(Errc::evicted);
       }
-      const auto admitted = part_of_write(rest);
-      if (!admitted) {
+      part = part_of_write(rest);
+      if (part.empty()) {
         return refuse(stopped ? Errc::interrupted : Errc::timed_out);
       }
-      part = *admitted;
+    }
+    if (const auto fault = next_call(Fault::Call::claim)) {
+      return refuse(fault->error);
+    }
+    if (traits_.capacity) {
+      move_window(part.end);
+      if (pinned()) {
+        return refuse(stopped ? Errc::interrupted : Errc::timed_out);
+      }
     }
     const Answer written = write_part(part, offset, data);
     if (written.error) {

@@ -51,9 +51,10 @@ struct Happening {
 };
 [[nodiscard]] std::string to_string(const Happening& happening);
 
-// The `nth` driver call of its kind from here on fails, or does only the first `part` bytes.
+// For the length of one step every call of a kind covers at most `part` bytes; or the `nth` and all later ones fail.
 struct Fault {
-  enum class Call : std::uint8_t { read, write, commit, reactivate, rewrite, view, sync };
+  // `claim` is no driver call: it stands for what a write needs memory for, before it changes anything.
+  enum class Call : std::uint8_t { read, write, commit, reactivate, rewrite, view, sync, claim };
   Call call = Call::write;
   std::uint64_t nth = 1;
   std::optional<std::size_t> part;  // read, write: at least 1
@@ -146,7 +147,8 @@ class Model {
   void evict(Content& content, ByteRange range);
 
   [[nodiscard]] std::optional<Errc> may_write(std::uint64_t writer) const;
-  [[nodiscard]] std::optional<ByteRange> part_of_write(ByteRange rest);
+  [[nodiscard]] ByteRange part_of_write(ByteRange rest) const;
+  void move_window(std::uint64_t end);
   [[nodiscard]] bool pinned() const;
   [[nodiscard]] Answer write_part(ByteRange part, std::uint64_t offset, std::span<const std::byte> data);
   [[nodiscard]] std::optional<Fault> next_call(Fault::Call call);
@@ -154,8 +156,8 @@ class Model {
   [[nodiscard]] std::optional<Answer> verdict(ByteRange range, WaitFor until) const;
   void judge_waits();
 
-  const Universe universe_;
-  const Traits traits_;
+  Universe universe_;
+  Traits traits_;
   std::optional<Fault> fault_;
 
   State state_ = State::active;

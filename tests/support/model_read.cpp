@@ -202,6 +202,10 @@ std::vector<ByteRange> Model::available() const {
 }
 
 std::optional<ByteRange> Model::next_gap(std::uint64_t from, std::uint64_t limit) const {
+  if (state_ == State::cancelled) {
+    const ByteRange all{from, std::min(limit, kMaxOffset)};
+    return all.empty() ? std::nullopt : std::optional(all);
+  }
   limit = std::min({limit, kMaxOffset, readable_.length.value_or(kMaxOffset)});
   return first_run(readable_, {std::max(from, readable_.window), limit}, false);
 }

@@ -111,7 +111,7 @@ class CursorStreambuf final : public std::streambuf {
     }
     const auto count = cursor_.read(std::as_writable_bytes(std::span(buffer_)), options_);
     if (!count) {
-      error_ = count.error();
+      error_ = count.error().clone();
     }
     const std::size_t size = count ? *count : 0;
     setg(buffer_.data(), buffer_.data(), buffer_.data() + size);

@@ -80,9 +80,9 @@ Result<DriverState> ScriptedStorage::open(Options options) {
 Result<std::size_t> ScriptedStorage::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   expect_open();
   expect(!out.empty(), "an empty read");
-  const auto bytes = script_->enter(DriverCall::read, range_of(offset, out.size()));
+  auto bytes = script_->enter(DriverCall::read, range_of(offset, out.size()));
   if (!bytes) {
-    return fail(bytes.error().clone());
+    return fail(std::move(bytes.error()));
   }
   MutexLock lock(mutex_);
   if (!written_.covers(range_of(offset, out.size()))) {
@@ -114,7 +114,7 @@ Result<std::size_t> ScriptedStorage::write_at(std::uint64_t offset, std::span<co
   };
   const Landing landing{*this, range.begin};
 
-  const auto bytes = script_->enter(DriverCall::write, range);
+  auto bytes = script_->enter(DriverCall::write, range);
   if (!bytes || *bytes == 0) {
     return bytes;
   }

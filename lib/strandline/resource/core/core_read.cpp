@@ -115,7 +115,7 @@ Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, E
     if (granted->range.empty()) {
       return 0;
     }
-    const auto count = read_fully(*granted->storage, offset, out.first(granted->range.size()));
+    auto count = read_fully(*granted->storage, offset, out.first(granted->range.size()));
     const bool sure = still_there(*granted);
     if (granted->pinned) {
       unpin(granted->generation, granted->range.begin);

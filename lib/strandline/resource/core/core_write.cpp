@@ -137,6 +137,11 @@ Result<void> Core::make_room_locked(WriterId writer, Pieces& pieces, WriteBounds
     if (const auto refusal = life_.may_write(writer)) {
       return refused(*refusal);
     }
+    // Not checked for good by admit_locked(): set_length() may come while this one is held up.
+    const auto length = filling_locked().availability.length();
+    if (length && pieces.chunk.end > *length) {
+      return fail(Errc::invalid_range, "write past the length");
+    }
     const auto pin = pins_.lower_bound({pieces.generation, 0});
     const bool pinned = pin != pins_.end() && pin->first == pieces.generation && pin->second < window;
     if (!exclusive_ && !pinned) {
@@ -186,7 +191,7 @@ void Core::release_locked(const Pieces& pieces) noexcept {
 
 namespace {
 
-Result<void> compare(const Storage& storage, ByteRange piece, std::span<const std::byte> data) noexcept {
+Result<void> compare(const Storage& storage, ByteRange piece, std::span<const std::byte> data) {
   std::array<std::byte, 16384> buffer;
   while (!data.empty()) {
     const std::size_t wanted = std::min(buffer.size(), data.size());
@@ -245,7 +250,7 @@ Result<std::size_t> Core::write_pieces(const Pieces& pieces, std::uint64_t offse
   std::size_t fresh = 0;
   for (ByteRange piece : pieces.claimed) {
     while (!piece.empty()) {
-      const auto count = pieces.storage->write_at(piece.begin, bytes_of(piece));
+      auto count = pieces.storage->write_at(piece.begin, bytes_of(piece));
       if (!count) {
         return count;
       }
@@ -253,7 +258,7 @@ Result<std::size_t> Core::write_pieces(const Pieces& pieces, std::uint64_t offse
         return fail(Errc::io, "the driver's write made no progress");
       }
       const ByteRange written{piece.begin, piece.begin + *count};
-      const auto published = publish(written, effects);
+      auto published = publish(written, effects);
       if (!published) {
         return published;
       }
@@ -293,7 +298,11 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
         MutexLock lock(mutex_);
         auto admitted = admit_locked(writer, rest, bounds);
         if (admitted) {
-          if (auto room = make_room_locked(writer, *admitted, bounds); !room) {
+          auto room = without_throwing([&] {
+            mutex_.assert_held();
+            return make_room_locked(writer, *admitted, bounds);
+          });
+          if (!room) {
             release_locked(*admitted);
             return fail(std::move(room.error()));
           }
@@ -305,7 +314,7 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
       }
       // The claims go before the effects run, so that an observer may write, commit or fail.
       Effects effects(*this);
-      const auto written = without_throwing([&] { return write_pieces(*pieces, offset, data, effects); });
+      auto written = without_throwing([&] { return write_pieces(*pieces, offset, data, effects); });
       {
         MutexLock lock(mutex_);
         --writes_in_flight_;

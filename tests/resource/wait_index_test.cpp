@@ -1,0 +1,215 @@
+// WaitIndex against a plain list that asks every wait after every change.
+#include <strandline/resource/wait_index.h>
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+using namespace strandline;
+
+namespace {
+
+class CountingWaiter final : public Waiter {
+ public:
+  CountingWaiter(ByteRange range, WaitFor until, Wake wake = Wake::thread) : Waiter(range, until, wake) {}
+  int woken = 0;
+
+ private:
+  void wake() noexcept override { ++woken; }
+};
+
+// An index, and the same waits in a list, all of them asked after every change.
+class Compared {
+ public:
+  explicit Compared(std::optional<std::uint64_t> capacity) : availability(RangeSet(), std::nullopt, capacity) {}
+  ~Compared() {
+    for (const auto& waiter : waiters) {
+      if (waiter->parked()) {
+        index.remove(*waiter);
+      }
+    }
+  }
+
+  void add(ByteRange range, WaitFor until) {
+    if (availability.check(range, until) == Coverage::missing) {
+      waiters.push_back(std::make_unique<CountingWaiter>(range, until));
+      index.add(*waiters.back(), availability);
+    }
+  }
+  void publish(ByteRange range) {
+    range = range.clamped_to({availability.window_begin(), kMaxOffset});
+    if (availability.windowed()) {
+      const std::uint64_t begin = availability.window_begin_for(range.end);
+      if (begin > availability.window_begin()) {
+        RC_ASSERT(availability.drop({availability.window_begin(), begin}).has_value());
+        availability.advance_window(begin);
+        index.on_evicted(availability, ready);
+      }
+      range = range.clamped_to({begin, kMaxOffset});
+    }
+    if (!range.empty()) {
+      RC_ASSERT(availability.publish(range).has_value());
+      index.on_available(range, availability, ready);
+    }
+  }
+  void drop(ByteRange range) {
+    RC_ASSERT(availability.drop(range).has_value());
+    index.on_dropped(availability);
+  }
+  // Everyone that the bytes decide has been decided, so, and nobody else.
+  void compare() {
+    ready.wake();
+    index.check_invariants(availability);
+    std::size_t parked = 0;
+    for (const auto& waiter : waiters) {
+      const Verdict now = verdict_of(availability.check(waiter->range(), waiter->until()));
+      parked += waiter->parked() ? 1 : 0;
+      RC_ASSERT(waiter->woken == (waiter->parked() ? 0 : 1));
+      RC_ASSERT(waiter->parked() == (waiter->verdict() == Verdict::pending));
+      if (waiter->parked()) {
+        RC_ASSERT(now == Verdict::pending);
+      } else {
+        RC_ASSERT((waiter->verdict() == Verdict::ready || waiter->verdict() == Verdict::evicted));
+      }
+    }
+    RC_ASSERT(index.size() == parked);
+  }
+
+  Availability availability;
+  WaitIndex index;
+  ReadyList ready;
+  std::vector<std::unique_ptr<CountingWaiter>> waiters;
+};
+
+using Step = std::tuple<int, std::uint64_t, std::uint64_t>;
+
+void run(const std::vector<Step>& steps, std::optional<std::uint64_t> capacity) {
+  Compared world(capacity);
+  for (const auto& [kind, begin, size] : steps) {
+    const ByteRange range{begin, begin + size};
+    if (kind < 4) {
+      world.add(range, WaitFor::all);
+    } else if (kind < 6) {
+      world.add(range, WaitFor::any);
+    } else if (kind < 9 || capacity) {
+      world.publish(range);
+    } else {
+      world.drop(range);
+    }
+    world.compare();
+  }
+}
+
+rc::Gen<std::vector<Step>> steps() {
+  return rc::gen::container<std::vector<Step>>(
+      rc::gen::tuple(rc::gen::inRange(0, 10), rc::gen::inRange<std::uint64_t>(0, 40), rc::gen::inRange<std::uint64_t>(1, 12)));
+}
+
+}  // namespace
+
+TEST_CASE("R5: a wait is decided by exactly the change that decides it (random programs)") {
+  CHECK(rc::check("without a window", [] { run(*steps(), std::nullopt); }));
+  CHECK(rc::check("in a window", [] { run(*steps(), 12); }));
+}
+
+TEST_CASE("R5: a verdict, once made, stays, whatever becomes of the bytes") {
+  Compared world(std::nullopt);
+  world.add({0, 4}, WaitFor::all);
+  world.publish({0, 4});
+  world.drop({0, 4});
+  world.ready.wake();
+  CHECK(world.waiters[0]->verdict() == Verdict::ready);
+  CHECK(world.waiters[0]->woken == 1);
+}
+
+TEST_CASE("R5: waits that lack the same byte and end at different ones") {
+  Compared world(std::nullopt);
+  for (std::uint64_t end = 1; end <= 8; ++end) {
+    world.add({0, end}, WaitFor::all);
+  }
+  for (std::uint64_t written = 1; written <= 8; ++written) {
+    world.publish({written - 1, written});
+    world.compare();
+    for (std::uint64_t end = 1; end <= 8; ++end) {
+      CHECK(world.waiters[end - 1]->parked() == (end > written));
+    }
+  }
+}
+
+TEST_CASE("R5: the last gap in the middle completes a wait") {
+  Compared world(std::nullopt);
+  world.add({0, 10}, WaitFor::all);
+  for (const ByteRange range : {ByteRange{5, 10}, ByteRange{0, 2}, ByteRange{3, 5}}) {
+    world.publish(range);
+    CHECK(world.waiters[0]->parked());
+  }
+  world.publish({2, 3});
+  CHECK_FALSE(world.waiters[0]->parked());
+  world.compare();
+}
+
+TEST_CASE("R5: bytes dropped from under a wait must come again") {
+  Compared world(std::nullopt);
+  world.add({0, 10}, WaitFor::all);
+  world.publish({0, 6});
+  world.drop({2, 4});
+  world.publish({6, 10});
+  CHECK(world.waiters[0]->parked());
+  world.publish({2, 4});
+  CHECK_FALSE(world.waiters[0]->parked());
+  world.compare();
+}
+
+TEST_CASE("R4: verdicts stand in the order of precedence") {
+  const std::vector<Verdict> order = {Verdict::cancelled, Verdict::ready,     Verdict::eof,
+                                      Verdict::evicted,   Verdict::failed,    Verdict::no_writer,
+                                      Verdict::interrupted, Verdict::timed_out, Verdict::pending};
+  CHECK(std::is_sorted(order.begin(), order.end()));
+  CountingWaiter waiter({0, 1}, WaitFor::all);
+  waiter.request_end(Verdict::timed_out);
+  waiter.request_end(Verdict::interrupted);
+  waiter.request_end(Verdict::timed_out);
+  CHECK(waiter.requested_end() == Verdict::interrupted);
+}
+
+TEST_CASE("wait index: decide_all ends those the judge names, in their own words") {
+  Compared world(std::nullopt);
+  world.add({0, 4}, WaitFor::all);
+  world.add({8, 12}, WaitFor::any);
+  const auto reason = std::make_shared<const Error>(Error::make(Errc::io, "gone"));
+  world.index.decide_all(
+      [](const Waiter& waiter) { return waiter.range().begin == 8 ? Verdict::failed : Verdict::pending; }, reason,
+      world.ready);
+  CHECK(world.index.size() == 1);
+  CHECK_FALSE(world.ready.empty());
+  CHECK(world.ready.wake() == 1);
+  CHECK(world.ready.empty());
+  CHECK(world.waiters[0]->woken == 0);
+  CHECK(world.waiters[1]->woken == 1);
+  CHECK(world.waiters[1]->verdict() == Verdict::failed);
+  CHECK(world.waiters[1]->reason() == reason);
+}
+
+TEST_CASE("ready list: threads may be woken before the callbacks are run, each once") {
+  CountingWaiter callback({0, 1}, WaitFor::all, Waiter::Wake::callback);
+  CountingWaiter first({0, 1}, WaitFor::all);
+  CountingWaiter second({0, 1}, WaitFor::all);
+  ReadyList ready;
+  ready.push(callback);
+  ready.push(first);
+  CHECK(ready.wake_threads() == 1);
+  CHECK(first.woken == 1);
+  CHECK(callback.woken == 0);
+  CHECK_FALSE(ready.empty());
+  CHECK(ready.wake_threads() == 0);
+  ready.push(second);
+  CHECK(ready.wake() == 2);
+  CHECK(ready.empty());
+  CHECK(first.woken == 1);
+  CHECK(second.woken == 1);
+  CHECK(callback.woken == 1);
+}

@@ -1,0 +1,61 @@
+// Output: a descriptor that takes a stream, such as stdout; SignalWatch: turns Ctrl-C into a call.
+// Threads: Output: one at a time; SignalWatch: its function runs on a thread of its own. Blocks: write() until all is
+// taken or a stop is requested. Errors: the system's; EPIPE is Wrote::reader_gone. Cost: one poll() per pipe-full.
+// Lifetime: the descriptor stays the caller's.
+#pragma once
+
+#include <strandline/base/error.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <thread>
+
+namespace strandline::tool {
+
+enum class Wrote { all, reader_gone, stopped };
+
+class Output {
+ public:
+  explicit Output(int fd);
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output();
+
+  [[nodiscard]] Result<Wrote> write(std::span<const std::byte> data, const std::stop_token& stop);
+
+ private:
+  [[nodiscard]] bool wait_for_room() const;
+
+  const int fd_;
+  const int wake_;        // an eventfd: a stop wakes the poll
+  const bool may_block_;  // not a regular file
+};
+
+// While it lives, SIGINT, SIGTERM and SIGHUP do not end the process: the first one calls `on_signal`; a second one ends
+// it at once. Make it before any other thread, so that all inherit the blocked signals.
+class SignalWatch {
+ public:
+  explicit SignalWatch(std::function<void()> on_signal);
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+  ~SignalWatch();
+
+  // The signal that came, or 0.
+  [[nodiscard]] int caught() const noexcept { return caught_.load(std::memory_order_acquire); }
+
+ private:
+  void run() noexcept;
+
+  const std::function<void()> on_signal_;
+  ::sigset_t watched_{};
+  ::sigset_t before_{};
+  std::atomic<int> caught_{0};         // written by the watching thread, read by anyone
+  std::atomic<bool> finished_{false};  // written by the destructor, read by the watching thread
+  std::thread thread_;
+};
+
+}  // namespace strandline::tool

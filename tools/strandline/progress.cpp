@@ -1,0 +1,100 @@
+#include "progress.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace strandline::tool {
+
+void Arrivals::on_write(ByteRange range) noexcept {
+  const auto now = Clock::now();
+  MutexLock lock(mutex_);
+  bytes_ += range.size();
+  first_ = first_.value_or(now);
+  last_ = now;
+  static_cast<void>(ranges_.insert(range));  // only a picture: without memory it stays as it was
+}
+
+void Arrivals::set_length(std::uint64_t length) {
+  MutexLock lock(mutex_);
+  length_ = length;
+}
+
+Arrivals::Snapshot Arrivals::snapshot(std::size_t cells) const {
+  MutexLock lock(mutex_);
+  Snapshot shot{bytes_, length_, first_, last_, {}};
+  if (length_.value_or(0) == 0) {
+    return shot;
+  }
+  // Divided before multiplied: a length near 2^63 must not overflow; the last cells take what the division loses.
+  const std::uint64_t step = std::max<std::uint64_t>(1, *length_ / std::max<std::size_t>(1, cells));
+  for (std::size_t i = 0; i < cells; ++i) {
+    const ByteRange cell{std::min(*length_, i * step), i + 1 == cells ? *length_ : std::min(*length_, (i + 1) * step)};
+    shot.map += ranges_.covers(cell) ? '#' : ranges_.intersects(cell) ? '+' : '.';
+  }
+  return shot;
+}
+
+std::string size_text(double bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  std::size_t unit = 0;
+  while (bytes >= 1024 && unit + 1 < kUnits.size()) {
+    bytes /= 1024;
+    ++unit;
+  }
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
+  return text.data();
+}
+
+std::string progress_line(const Arrivals& arrivals, Clock::time_point now, std::size_t columns) {
+  constexpr std::size_t kMapCells = 32;
+  const auto shot = arrivals.snapshot(kMapCells);
+  std::string line = size_text(static_cast<double>(shot.bytes));
+  if (shot.length) {
+    line += " of " + size_text(static_cast<double>(*shot.length));
+  }
+  const double seconds = shot.first ? std::chrono::duration<double>(now - *shot.first).count() : 0;
+  if (seconds > 0.2) {  // a rate of the first instant is noise
+    const double rate = static_cast<double>(shot.bytes) / seconds;
+    line += "  " + size_text(rate) + "/s";
+    if (shot.length && rate > 0) {
+      const double left = static_cast<double>(*shot.length - std::min(*shot.length, shot.bytes)) / rate;
+      line += "  " + (left < 1e6 ? std::to_string(static_cast<long>(left + 0.5)) + "s left" : std::string("days left"));
+    }
+  }
+  if (!shot.map.empty() && line.size() + shot.map.size() + 4 <= columns) {
+    line += "  [" + shot.map + "]";
+  }
+  return line.substr(0, columns);
+}
+
+Ticker::Ticker(std::chrono::milliseconds period, std::function<void()> tick)
+    : period_(period), tick_(std::move(tick)), thread_([this] { run(); }) {}
+
+Ticker::~Ticker() {
+  {
+    MutexLock lock(mutex_);
+    ended_ = true;
+    ended_changed_.notify_one();
+  }
+  thread_.join();
+}
+
+void Ticker::run() {
+  auto next = Clock::now();
+  MutexLock lock(mutex_);
+  for (;;) {
+    next += period_;
+    while (!ended_ && ended_changed_.wait_until(mutex_, next)) {
+    }
+    if (ended_) {
+      return;
+    }
+    lock.unlock();
+    tick_();
+    lock.lock();
+  }
+}
+
+}  // namespace strandline::tool

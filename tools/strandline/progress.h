@@ -1,0 +1,68 @@
+// Arrivals: what has arrived so far, and when, as an observer hears it; Ticker: calls a function now and then.
+// Threads: Arrivals: thread-safe; Ticker: its function runs on a thread of its own. Blocks: never. Errors: none;
+// without memory the map shows less. Cost: one lock per event. Lifetime: the function outlives its ticker.
+#pragma once
+
+#include <strandline/base/mutex.h>
+#include <strandline/base/range_set.h>
+#include <strandline/resource/observer.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace strandline::tool {
+
+using Clock = std::chrono::steady_clock;
+
+class Arrivals final : public AvailabilityObserver {
+ public:
+  struct Snapshot {
+    std::uint64_t bytes = 0;
+    std::optional<std::uint64_t> length;
+    std::optional<Clock::time_point> first;  // byte in
+    std::optional<Clock::time_point> last;
+    std::string map;  // one character per cell: '#' all there, '+' some, '.' none
+  };
+
+  void on_write(ByteRange range) noexcept override STRANDLINE_EXCLUDES(mutex_);
+  void set_length(std::uint64_t length) STRANDLINE_EXCLUDES(mutex_);
+  // `cells` is how wide the map is to be; there is none while the length is not known.
+  [[nodiscard]] Snapshot snapshot(std::size_t cells) const STRANDLINE_EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  RangeSet ranges_ STRANDLINE_GUARDED_BY(mutex_);
+  std::uint64_t bytes_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
+  std::optional<Clock::time_point> first_ STRANDLINE_GUARDED_BY(mutex_);
+  std::optional<Clock::time_point> last_ STRANDLINE_GUARDED_BY(mutex_);
+};
+
+// "  41.9 MiB of 256.0 MiB  38.0 MiB/s  6s left  [####......]", at most `columns` wide.
+[[nodiscard]] std::string progress_line(const Arrivals& arrivals, Clock::time_point now, std::size_t columns);
+// "38.0 MiB"
+[[nodiscard]] std::string size_text(double bytes);
+
+class Ticker {
+ public:
+  Ticker(std::chrono::milliseconds period, std::function<void()> tick);
+  Ticker(const Ticker&) = delete;
+  Ticker& operator=(const Ticker&) = delete;
+  ~Ticker();  // after a tick in progress; none comes after it
+
+ private:
+  void run() STRANDLINE_EXCLUDES(mutex_);
+
+  const std::chrono::milliseconds period_;
+  const std::function<void()> tick_;
+  Mutex mutex_;
+  CondVar ended_changed_;
+  bool ended_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace strandline::tool
