@@ -71,5 +71,5 @@ int main() {
     }
   }
   std::printf("%llu bytes in %zu runs\n", static_cast<unsigned long long>(kImage), runs->load());
-  return *runs < 5'000 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return *runs < 20'000 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -101,7 +101,7 @@ class RunLengthDriver {
   }
 
  private:
-  static constexpr std::size_t kBlock = 65536;
+  static constexpr std::size_t kBlock = 4096;
   struct Run {
     std::uint32_t count;
     std::byte value;

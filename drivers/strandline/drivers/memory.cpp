@@ -103,10 +103,14 @@ Result<void> MemoryDriver::grow(std::uint64_t needed, std::uint64_t preferred) {
   if (old != nullptr && old->writable() && old->size() >= needed) {
     return {};  // another writer has grown it
   }
+  return replace(needed, preferred);
+}
+
+Result<void> MemoryDriver::replace(std::uint64_t needed, std::uint64_t preferred) {
   if (needed > kLargestBuffer) {
     return fail(Errc::too_large, "memory driver: offset " + std::to_string(needed));
   }
-  const std::uint64_t least = round_up(needed);
+  const std::uint64_t least = round_up(std::max<std::uint64_t>(needed, 1));
   std::uint64_t size = std::max(least, preferred);
   auto buffer = std::make_shared<Buffer>(size);
   while (buffer->data() == nullptr && size > least) {
@@ -117,7 +121,7 @@ Result<void> MemoryDriver::grow(std::uint64_t needed, std::uint64_t preferred) {
     return fail(Errc::no_memory, "memory driver: " + std::to_string(least) + " bytes of address space");
   }
   buffers_.reserve(buffers_.size() + 1);
-  if (old != nullptr) {
+  if (const Buffer* const old = current_.load(std::memory_order_relaxed)) {
     std::memcpy(buffer->data(), old->data(), std::min(old->size(), used_.load(std::memory_order_relaxed)));
   }
   buffers_.push_back(std::move(buffer));
@@ -148,9 +152,9 @@ Result<std::size_t> MemoryDriver::write_at(std::uint64_t offset, std::span<const
         return data.size();
       }
     }
-    // Small at first; then so large that it need hardly ever grow again.
+    // Small at first, if that will do; then so large that it need hardly ever grow again.
     const bool first = current_.load(std::memory_order_relaxed) == nullptr;
-    if (auto grown = grow(end, first ? kFirstBuffer : kLargeBuffer); !grown) {
+    if (auto grown = grow(end, first && end <= kFirstBuffer ? kFirstBuffer : kLargeBuffer); !grown) {
       return fail(std::move(grown.error()));
     }
   }
@@ -164,9 +168,12 @@ Result<void> MemoryDriver::commit(std::uint64_t length) {
   if (auto sealed = buffer->protect(length, PROT_READ); !sealed) {
     return sealed;
   }
-  // With a view alive (an owner besides our own list), its bytes past the length must stay.
+  // With a view alive (an owner besides our own list), its bytes past the length must stay, and stay as
+  // they are when writing goes on.
   if (buffers_.back().use_count() == 1) {
     buffer->release_past(length);
+  } else if (length < storage_len()) {
+    view_past_end_ = true;
   }
   used_.store(length, std::memory_order_relaxed);
   return {};
@@ -175,6 +182,14 @@ Result<void> MemoryDriver::commit(std::uint64_t length) {
 Result<void> MemoryDriver::reactivate() {
   const Buffer* const buffer = current_.load(std::memory_order_acquire);
   if (buffer == nullptr) {
+    return {};
+  }
+  if (view_past_end_) {
+    const std::unique_lock lock(grow_mutex_);
+    if (auto replaced = replace(storage_len(), kFirstBuffer); !replaced) {
+      return replaced;
+    }
+    view_past_end_ = false;
     return {};
   }
   return buffer->protect(storage_len(), PROT_READ | PROT_WRITE);

@@ -1,6 +1,7 @@
 // MemoryDriver: bytes in one contiguous run of memory that never moves under a reader.
 // Threads, Blocks: as driver.h says; a write that outgrows the buffer waits for the writes in flight. Errors: no_memory,
-// too_large. Cost: a copy; growing copies at most 1 MiB unless address space is short. Lifetime: views keep their buffer.
+// too_large. Cost: a copy; growing copies at most 1 MiB, or an expected_length that
+// proved too short. Lifetime: views keep their buffer.
 #pragma once
 
 #include <strandline/driver/driver.h>
@@ -45,6 +46,8 @@ class MemoryDriver {
 
   // Puts a buffer of at least `needed` bytes in place; of `preferred`, if address space allows.
   [[nodiscard]] Result<void> grow(std::uint64_t needed, std::uint64_t preferred);
+  // The same, whether or not the old one would do, with grow_mutex_ held exclusively.
+  [[nodiscard]] Result<void> replace(std::uint64_t needed, std::uint64_t preferred);
 
   // A buffer that has been outgrown stays until the driver goes: a reader may have loaded its address.
   std::vector<std::shared_ptr<Buffer>> buffers_;  // changed under grow_mutex_, exclusively
@@ -53,7 +56,8 @@ class MemoryDriver {
   std::atomic<Buffer*> current_{nullptr};
   // Shared by writers, so that growing can keep them from writing what it is copying.
   std::shared_mutex grow_mutex_;
-  std::atomic<std::uint64_t> used_{0};  // the end of the highest write: a statistic
+  std::atomic<std::uint64_t> used_{0};  // the end of the highest write; exact when no write runs
+  bool view_past_end_ = false;          // a view of bytes past the committed length may be alive
 };
 
 }  // namespace strandline

@@ -45,8 +45,17 @@ class RingDriver::Memory {
 
  private:
   static Result<std::shared_ptr<const Memory>> map(int file, std::uint64_t size) {
-    // All pages now: a page that cannot be had later would be a signal, not an error.
-    if (const int error = ::posix_fallocate(file, 0, static_cast<off_t>(size)); error != 0) {
+    // All pages now: a page that cannot be had later would be a signal, not an error. And no more than
+    // there are: asking for them would end in the kernel killing somebody.
+    const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
+    if (size / static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) > pages) {
+      return fail(Errc::no_memory, "ring: capacity of " + std::to_string(size) + " bytes");
+    }
+    int error = 0;
+    do {
+      error = ::posix_fallocate(file, 0, static_cast<off_t>(size));
+    } while (error == EINTR);
+    if (error != 0) {
       return fail(Error{Errc::no_memory, std::error_code(error, std::generic_category()), "ring"});
     }
     auto memory = std::make_shared<Memory>(size);

@@ -1,6 +1,6 @@
 // The Driver concept: raw storage for one generation of one resource, and the contract it must keep.
 // Threads: see each call below. Blocks: for as long as the storage does. Errors: Result, never an
-// exception (one that escapes becomes io or no_memory). Lifetime: the resource owns the driver; a view's
+// exception (one that escapes becomes io or no_memory). Cost: the storage's. Lifetime: the resource owns the driver; a view's
 // owner may outlive it. tests/contract/ checks every line here on any driver that joins it.
 #pragma once
 
@@ -50,7 +50,8 @@ struct DriverView {
 //                           of this call's bytes count.
 //   commit(length)          Makes [0, length) final and drops what lies past it; no write runs during it, and none
 //                           comes after it without reactivate(). After an error the storage is
-//                           still writable and commit may be called again; bytes past length may be gone.
+//                           still writable and commit may be called again; bytes past length may be gone, but not when
+//                           the error is no_memory, after which nothing has changed.
 //   reactivate()            After commit(): makes the same storage writable again, its bytes kept. Reads may run.
 //   storage_len()           Bytes the storage reaches to now. May run at the same time as any other call.
 //   path()                  Where the content is or will be found; empty when it has no name.

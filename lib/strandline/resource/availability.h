@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 namespace strandline {
 
@@ -39,6 +40,9 @@ class Availability {
   [[nodiscard]] Result<void> publish(ByteRange range) noexcept;
   // Takes every byte of the range out of the set.
   [[nodiscard]] Result<void> drop(ByteRange range) noexcept;
+
+  // Puts back the set as it was before a drop().
+  void restore(RangeSet set) noexcept { set_ = std::move(set); }
 
   void set_length(std::optional<std::uint64_t> length) noexcept { length_ = length; }
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept { return length_; }

@@ -101,6 +101,7 @@ class Core : public std::enable_shared_from_this<Core> {
   struct Pin;          // a view's hold on a window
   struct WriteBounds;  // a write's deadline and stop_token, while it is held up
   struct Pieces;       // what a write found: bytes to compare, bytes to write
+  struct CommitPlan;   // a commit's length, and all it needs so that it cannot fail half way
   class Effects;       // what must happen after unlocking: waits to wake, events to deliver
   class AsyncWaiter;
   using time_point = std::chrono::steady_clock::time_point;
@@ -137,7 +138,9 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> enter_exclusive_locked(WriterId writer) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> wait_for_writes_locked() noexcept STRANDLINE_REQUIRES(mutex_);
   void leave_exclusive_locked() noexcept STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<std::uint64_t> prepare_commit_locked(std::optional<std::uint64_t> length, Effects& effects)
+  [[nodiscard]] Result<std::uint64_t> commit_length_locked(std::optional<std::uint64_t> wanted) const
+      STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<CommitPlan> prepare_commit_locked(std::optional<std::uint64_t> wanted, const Effects& effects)
       STRANDLINE_REQUIRES(mutex_);
   void fail_locked(std::shared_ptr<const Error> reason, Content& dropped, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);

@@ -69,10 +69,15 @@ Result<void> Core::set_length(WriterId writer, std::uint64_t length) noexcept {
   return result;
 }
 
-// Settles what the length will be and takes away the bytes past it: before the driver does, so that no
-// reader can be on them by then without looking again.
-Result<std::uint64_t> Core::prepare_commit_locked(std::optional<std::uint64_t> wanted, Effects& effects) {
-  Availability& availability = filling_locked().availability;
+struct Core::CommitPlan {
+  std::uint64_t length = 0;
+  std::optional<RangeSet> before;  // the set with the bytes past the length, when there are any
+  EventQueue::Batch evictions;
+  EventQueue::Batch committed;
+};
+
+Result<std::uint64_t> Core::commit_length_locked(std::optional<std::uint64_t> wanted) const {
+  const Availability& availability = filling_locked().availability;
   const auto known = availability.length();
   const std::uint64_t written = std::max(availability.set().end_offset(), availability.window_begin());
   const std::uint64_t length = wanted.value_or(known.value_or(written));
@@ -85,22 +90,39 @@ Result<std::uint64_t> Core::prepare_commit_locked(std::optional<std::uint64_t> w
   if (const auto gap = availability.commit_gap(length)) {
     return fail(Errc::incomplete, "the first gap is " + to_string(*gap));
   }
-  const ByteRange past{length, kMaxOffset};
-  if (availability.set().intersects(past)) {
-    auto events = effects.evictions(availability.set(), past);
-    if (!events) {
-      return fail(std::move(events.error()));
-    }
-    if (auto dropped = availability.drop(past); !dropped) {
-      return fail(std::move(dropped.error()));
-    }
-    effects.append(std::move(*events));
-    ++drops_;
-    if (!next_) {
-      waits_.on_dropped(availability);
-    }
-  }
   return length;
+}
+
+// Takes away the bytes past the length before the driver does, so that no reader can be on them by
+// then without looking again.
+Result<Core::CommitPlan> Core::prepare_commit_locked(std::optional<std::uint64_t> wanted, const Effects& effects) {
+  const auto length = commit_length_locked(wanted);
+  if (!length) {
+    return fail(length.error().clone());
+  }
+  Availability& availability = filling_locked().availability;
+  CommitPlan plan;
+  plan.length = *length;
+  plan.committed = effects.batch(Event{Event::Kind::commit, {}, plan.length, nullptr, 0});
+  const ByteRange past{plan.length, kMaxOffset};
+  if (!availability.set().intersects(past)) {
+    return plan;
+  }
+  auto evictions = effects.evictions(availability.set(), past);
+  auto before = availability.set().clone();
+  if (!evictions || !before) {
+    return fail(Errc::no_memory, "commit");
+  }
+  if (auto dropped = availability.drop(past); !dropped) {
+    return fail(std::move(dropped.error()));
+  }
+  plan.evictions = std::move(*evictions);
+  plan.before = std::move(*before);
+  ++drops_;
+  if (!next_) {
+    waits_.on_dropped(availability);
+  }
+  return plan;
 }
 
 Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) noexcept {
@@ -121,35 +143,41 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
     if (auto entered = enter_exclusive_locked(writer); !entered) {
       return entered;
     }
-    auto length = without_throwing([&] {
+    auto plan = without_throwing([&] {
       mutex_.assert_held();
       return prepare_commit_locked(wanted, effects);
     });
-    auto events = without_throwing([&]() -> Result<EventQueue::Batch> {
-      return effects.batch(Event{Event::Kind::commit, {}, length.value_or(0), nullptr, 0});
-    });
-    if (!length || !events) {
+    if (!plan) {
       leave_exclusive_locked();
-      return fail(std::move(length ? events.error() : length.error()));
+      return fail(std::move(plan.error()));
     }
     const auto storage = filling_locked().storage;
     lock.unlock();
-    auto sealed = storage->commit(*length);
+    auto sealed = storage->commit(plan->length);
     lock.lock();
     leave_exclusive_locked();
-    if (const auto refusal = sealed ? life_.commit(writer) : std::nullopt) {
-      return refused(*refusal);
+    Availability& availability = filling_locked().availability;
+    if (!sealed && sealed.error().code == Errc::no_memory && plan->before) {
+      availability.restore(std::move(*plan->before));
+      if (!next_) {
+        judge_all_locked(effects);
+      }
+      return sealed;
     }
+    effects.append(std::move(plan->evictions));
     if (!sealed) {
       return life_.state() == State::cancelled ? refused(Errc::cancelled) : std::move(sealed);
+    }
+    if (const auto refusal = life_.commit(writer)) {
+      return refused(*refusal);
     }
     if (next_) {
       replaced = std::exchange(readable_, std::move(*next_));
       next_.reset();
     }
-    readable_.availability.set_length(*length);
+    readable_.availability.set_length(plan->length);
     judge_all_locked(effects);
-    effects.append(std::move(*events));
+    effects.append(std::move(plan->committed));
     return {};
   });
 }

@@ -57,11 +57,14 @@ class DriverStorage final : public Storage {
   Result<std::shared_ptr<Storage>> rewrite() noexcept override {
     if constexpr (HasRewrite<D>) {
       return guarded([&]() -> Result<std::shared_ptr<Storage>> {
+        // The shell first: once the driver has made its successor, nothing may fail any more.
+        auto shell = std::make_shared<DriverStorage>(nullptr);
         Result<std::unique_ptr<D>> next = driver_->rewrite();
         if (!next) {
           return fail(std::move(next.error()));
         }
-        return std::make_shared<DriverStorage>(std::move(*next));
+        shell->driver_ = std::move(*next);
+        return shell;
       });
     } else {
       return fail(Errc::unsupported, "this driver cannot write a new generation");
@@ -119,7 +122,7 @@ class DriverStorage final : public Storage {
     }
   }
 
-  const std::unique_ptr<D> driver_;
+  std::unique_ptr<D> driver_;  // set before the storage is shared
 };
 
 }  // namespace strandline
