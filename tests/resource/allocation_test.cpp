@@ -74,9 +74,7 @@ struct World {
     const auto& from = generation == 1 ? first : second;
     return code_of(opened.writer.write_at(range.begin, std::span(from).subspan(range.begin, range.size())));
   }
-  void note(std::size_t which, const Result<WaitOutcome>& outcome) noexcept {
-    calls[which] += outcome ? 1 : 100;
-  }
+  void note(std::size_t which, const Result<WaitOutcome>& outcome) noexcept { calls[which] += outcome ? 1 : 100; }
 
   const std::vector<std::byte> first = content({0, 8192});
   const std::vector<std::byte> second = content({0, 8192}, 2);
@@ -125,14 +123,32 @@ std::vector<Operation<D>> operations() {
     return [take, mode](W& world) { return take(world, world.opened.resource.reactivate(mode)); };
   };
   std::vector<Operation<D>> list = {
-      {"first write", [](W&) {}, [](W& world) { return world.write({0, 64}); }},
-      {"write that joins", some, [](W& world) { return world.write({8, 16}); }},
-      {"write apart", some, [](W& world) { return world.write({40, 44}); }},
-      {"write that wakes", some, [](W& world) { return world.write({60, 64}); }},
-      {"equal write", some, [](W& world) { return world.write({0, 8}); }},
+      {"first write", [](W&) {},
+       [](W& world) {
+         return world.write({0, 64});
+       }},
+      {"write that joins", some,
+       [](W& world) {
+         return world.write({8, 16});
+       }},
+      {"write apart", some,
+       [](W& world) {
+         return world.write({40, 44});
+       }},
+      {"write that wakes", some,
+       [](W& world) {
+         return world.write({60, 64});
+       }},
+      {"equal write", some,
+       [](W& world) {
+         return world.write({0, 8});
+       }},
       {"set_length", some, [](W& world) { return code_of(world.opened.writer.set_length(62)); }},
       {"commit below", some, [](W& world) { return code_of(world.opened.writer.commit(4)); }},
-      {"commit", [](W& world) { REQUIRE(world.write({0, 70}) == kOk); },
+      {"commit",
+       [](W& world) {
+         REQUIRE(world.write({0, 70}) == kOk);
+       },
        [](W& world) { return code_of(world.opened.writer.commit()); }},
       {"commit of a rewrite", rewriting, [](W& world) { return code_of(world.opened.writer.commit()); }},
       {"fail", some, [](W& world) { return code_of(world.opened.writer.fail(Error{})); }, true},
@@ -155,10 +171,17 @@ std::vector<Operation<D>> operations() {
          std::array<std::byte, 8> out;
          return cursor ? code_of(cursor->read(out)) : cursor.error().code;
        }},
-      {"view", some, [](W& world) { return code_of(world.opened.resource.view({0, 8})); }},
+      {"view", some,
+       [](W& world) {
+         return code_of(world.opened.resource.view({0, 8}));
+       }},
       {"available", some, [](W& world) { return code_of(world.opened.resource.available()); }},
       {"subscribe", some, [](W& world) { return code_of(world.opened.resource.subscribe(world.log)); }},
-      {"wait", some, [](W& world) { return code_of(world.opened.resource.wait_range({0, 8}, at_once())); }, true},
+      {"wait", some,
+       [](W& world) {
+         return code_of(world.opened.resource.wait_range({0, 8}, at_once()));
+       },
+       true},
       {"async_wait, decided at once", some,
        [](W& world) {
          Errc code = Errc::busy;
@@ -168,9 +191,8 @@ std::vector<Operation<D>> operations() {
       {"async_wait, past its deadline", [](W&) {},
        [](W& world) {
          Errc code = Errc::busy;
-         world.opened.resource.async_wait({8, 9}, at_once(), [&](Result<WaitOutcome> outcome) {
-           code = code_of(outcome);
-         });
+         world.opened.resource.async_wait({8, 9}, at_once(),
+                                          [&](Result<WaitOutcome> outcome) { code = code_of(outcome); });
          return code;
        }},
       {"async_wait, parked with a deadline and a stop_token", [](W&) {},
@@ -235,8 +257,7 @@ void walk(const Operation<D>& operation, Afterwards afterwards) {
         CHECK_FALSE(operation.must_succeed);
         CHECK(fired);
         // A ring's window may have moved before the memory ran out; nothing else may have changed.
-        if (operation.name != "write that moves the window" &&
-            operation.name != "write that evicts all") {
+        if (operation.name != "write that moves the window" && operation.name != "write that evicts all") {
           CHECK(after.status == before.status);
           CHECK(after.available == before.available);
           CHECK(after.read == before.read);

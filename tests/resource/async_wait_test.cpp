@@ -117,9 +117,8 @@ TEST_CASE("async: a callback may use the resource: read, write, wait again, comm
   std::string inside;
   opened.resource.async_wait({0, 4}, {}, [&](Result<WaitOutcome> outcome) {
     inside += says(outcome) + " " + opened.read({0, 4});
-    opened.resource.async_wait({4, 8}, {}, [&](Result<WaitOutcome> next) {
-      inside += " " + says(next) + " " + says(opened.writer.commit());
-    });
+    opened.resource.async_wait(
+        {4, 8}, {}, [&](Result<WaitOutcome> next) { inside += " " + says(next) + " " + says(opened.writer.commit()); });
     inside += " " + opened.write({4, 8});
   });
   CHECK(opened.write({0, 4}) == "4");

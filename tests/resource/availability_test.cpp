@@ -123,9 +123,9 @@ TEST_CASE("R6: one predicate, against brute force over every small case") {
         // What a reader may take without a break, and what it lacks.
         const ByteRange clamped = availability.clamp(range);
         CHECK(clamped.begin == begin);
-        CHECK(clamped.size() == (world.length && end > *world.length
-                                     ? (begin < *world.length ? *world.length - begin : 0)
-                                     : end - begin));
+        CHECK(
+            clamped.size() ==
+            (world.length && end > *world.length ? (begin < *world.length ? *world.length - begin : 0) : end - begin));
         const ByteRange prefix = availability.prefix(range);
         CHECK(world.all(prefix));
         CHECK((prefix.end == clamped.end || prefix.size() == clamped.size() || !world.has(prefix.end)));

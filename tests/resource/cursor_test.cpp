@@ -18,7 +18,9 @@ std::string text_of(ByteRange range) {
   return text;
 }
 
-std::vector<std::byte> bytes_of(const View& view) { return {view.bytes().begin(), view.bytes().end()}; }
+std::vector<std::byte> bytes_of(const View& view) {
+  return {view.bytes().begin(), view.bytes().end()};
+}
 
 }  // namespace
 

@@ -178,8 +178,9 @@ TEST_CASE("F11: fail with 1,000 waiters: all end with failed, and its cause") {
   std::vector<std::unique_ptr<InThread>> threads;
   std::vector<Outcome> callbacks;
   for (std::uint64_t i = 0; i < kThreads; ++i) {
-    threads.push_back(
-        std::make_unique<InThread>([&opened, i] { return opened.resource.wait_range({i, i + 9}, patiently()); }));
+    threads.push_back(std::make_unique<InThread>([&opened, i] {
+      return opened.resource.wait_range({i, i + 9}, patiently());
+    }));
   }
   for (std::uint64_t i = 0; i < kCallbacks; ++i) {
     callbacks.push_back(async(opened.resource, {i, i + 1}));

@@ -187,7 +187,8 @@ TEST_CASE("R3: overlapping writes from many threads never tear") {
     std::vector<std::unique_ptr<InThread>> threads;
     for (std::uint64_t generation = 1; generation <= 3; ++generation) {
       threads.push_back(std::make_unique<InThread>([&opened, base, generation] {
-        return opened.writer.write_at(base + generation * 3, content({base + generation * 3, base + 20 + generation}, generation));
+        return opened.writer.write_at(base + generation * 3,
+                                      content({base + generation * 3, base + 20 + generation}, generation));
       }));
     }
     int written = 0;

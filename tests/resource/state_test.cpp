@@ -95,9 +95,7 @@ TEST_CASE_TEMPLATE("R7: set_length must not contradict what is known or written"
 TEST_CASE_TEMPLATE("R8: a writer that just goes away fails the resource", D, STRANDLINE_BACKENDS) {
   Opened<D> opened;
   CHECK(opened.write({0, 4}) == "4");
-  {
-    const Writer<D> leaving = std::move(opened.writer);
-  }
+  { const Writer<D> leaving = std::move(opened.writer); }
   CHECK(opened.state() == "failed");
   CHECK(opened.resource.status().error->code == Errc::no_writer);
   CHECK(opened.read({0, 4}) == "4");

@@ -30,14 +30,20 @@ inline std::chrono::seconds patience() {
   return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 60);
 }
 
-inline std::chrono::steady_clock::time_point in_good_time() { return std::chrono::steady_clock::now() + patience(); }
+inline std::chrono::steady_clock::time_point in_good_time() {
+  return std::chrono::steady_clock::now() + patience();
+}
 inline std::chrono::steady_clock::time_point long_ago() {
   return std::chrono::steady_clock::now() - std::chrono::hours(1);
 }
 // For a wait that must be decided by something else than its deadline.
-inline WaitOptions patiently(WaitFor until = WaitFor::all) { return {{}, in_good_time(), until}; }
+inline WaitOptions patiently(WaitFor until = WaitFor::all) {
+  return {{}, in_good_time(), until};
+}
 // For a wait that must not park: whatever is the case now, or timed_out.
-inline WaitOptions at_once(WaitFor until = WaitFor::all) { return {{}, long_ago(), until}; }
+inline WaitOptions at_once(WaitFor until = WaitFor::all) {
+  return {{}, long_ago(), until};
+}
 
 // The byte that belongs at an offset, different from its neighbours, from the next page's and the next generation's.
 inline std::byte byte_at(std::uint64_t offset, std::uint64_t generation = 1) {
@@ -56,7 +62,9 @@ inline std::string word(WaitOutcome outcome) {
   constexpr const char* kWords[] = {"ready", "eof", "timed_out", "interrupted"};
   return kWords[static_cast<int>(outcome)];
 }
-inline std::string word(std::size_t count) { return std::to_string(count); }
+inline std::string word(std::size_t count) {
+  return std::to_string(count);
+}
 template <class T>
 std::string word(const T& /*a handle*/) {
   return "ok";
@@ -76,9 +84,15 @@ inline std::string says(State state) {
   constexpr const char* kWords[] = {"active", "committed", "failed", "cancelled"};
   return kWords[static_cast<int>(state)];
 }
-inline std::string says(std::optional<std::uint64_t> number) { return number ? std::to_string(*number) : "none"; }
-inline std::string says(std::optional<ByteRange> range) { return range ? to_string(*range) : "none"; }
-inline std::string says(const RangeSet& set) { return to_string(set); }
+inline std::string says(std::optional<std::uint64_t> number) {
+  return number ? std::to_string(*number) : "none";
+}
+inline std::string says(std::optional<ByteRange> range) {
+  return range ? to_string(*range) : "none";
+}
+inline std::string says(const RangeSet& set) {
+  return to_string(set);
+}
 
 class TempDir {
  public:

@@ -105,8 +105,8 @@ void run(const std::vector<Step>& steps, std::optional<std::uint64_t> capacity) 
 }
 
 rc::Gen<std::vector<Step>> steps() {
-  return rc::gen::container<std::vector<Step>>(
-      rc::gen::tuple(rc::gen::inRange(0, 10), rc::gen::inRange<std::uint64_t>(0, 40), rc::gen::inRange<std::uint64_t>(1, 12)));
+  return rc::gen::container<std::vector<Step>>(rc::gen::tuple(
+      rc::gen::inRange(0, 10), rc::gen::inRange<std::uint64_t>(0, 40), rc::gen::inRange<std::uint64_t>(1, 12)));
 }
 
 }  // namespace
@@ -165,8 +165,8 @@ TEST_CASE("R5: bytes dropped from under a wait must come again") {
 }
 
 TEST_CASE("R4: verdicts stand in the order of precedence") {
-  const std::vector<Verdict> order = {Verdict::cancelled, Verdict::ready,     Verdict::eof,
-                                      Verdict::evicted,   Verdict::failed,    Verdict::no_writer,
+  const std::vector<Verdict> order = {Verdict::cancelled,   Verdict::ready,     Verdict::eof,
+                                      Verdict::evicted,     Verdict::failed,    Verdict::no_writer,
                                       Verdict::interrupted, Verdict::timed_out, Verdict::pending};
   CHECK(std::is_sorted(order.begin(), order.end()));
   CountingWaiter waiter({0, 1}, WaitFor::all);

@@ -81,8 +81,8 @@ TEST_CASE_TEMPLATE("R4: precedence, on the fast, callback and cursor paths alike
           CHECK(async(opened.resource, range, options).answer() == expected);
           // A cursor, and wait_read_at, say the same; outcomes that are no bytes become errors or 0.
           std::vector<std::byte> out(range.size());
-          const std::string read_word = expected == "ready" ? "8"
-                                        : expected == "eof" ? "0"
+          const std::string read_word = expected == "ready"  ? "8"
+                                        : expected == "eof"  ? "0"
                                         : expected[0] == '!' ? expected
                                                              : "!" + expected;
           CHECK(says(opened.resource.wait_read_at(range.begin, out, options)) == read_word);
@@ -189,8 +189,18 @@ TEST_CASE_TEMPLATE("R5: everything that can end a wait wakes it, thread and call
     const char* expected;
   };
   const std::vector<Row> rows = {
-      {"write", {0, 4}, [](auto& opened) { CHECK(opened.write({0, 4}) == "4"); }, "ready"},
-      {"write of more", {2, 3}, [](auto& opened) { CHECK(opened.write({0, 9}) == "9"); }, "ready"},
+      {"write",
+       {0, 4},
+       [](auto& opened) {
+         CHECK(opened.write({0, 4}) == "4");
+       },
+       "ready"},
+      {"write of more",
+       {2, 3},
+       [](auto& opened) {
+         CHECK(opened.write({0, 9}) == "9");
+       },
+       "ready"},
       {"two writes",
        {0, 4},
        [](auto& opened) {

@@ -261,7 +261,7 @@ void subscribe_and_leave(Run& run, Resource<D> resource, std::uint64_t thread) {
 // The writer that all writing threads share, and the generation that it fills.
 template <class D>
 struct Desk {
-  std::shared_mutex mutex;               // exclusively: to change what is below
+  std::shared_mutex mutex;                 // exclusively: to change what is below
   std::atomic<bool> change_wanted{false};  // lest the writers never leave a gap
   Writer<D> writer;
   std::uint64_t generation = 1;
@@ -277,8 +277,7 @@ void write_pieces(Run& run, Desk<D>& desk, std::uint64_t thread) {
       std::this_thread::yield();
     }
     const std::shared_lock lock(desk.mutex);
-    const ByteRange range =
-        random() % 3 == 0 ? some_range(random, 700) : ByteRange{next, std::min(kSize, next + 97)};
+    const ByteRange range = random() % 3 == 0 ? some_range(random, 700) : ByteRange{next, std::min(kSize, next + 97)};
     next = range.end >= kSize ? 0 : range.end;
     const auto written = desk.writer.write_at(range.begin, content(range, desk.generation), briefly(random));
     note(run, written, "write_at");
@@ -396,7 +395,9 @@ void play(const char* name, const std::function<typename D::Options()>& options)
 
 TEST_CASE_TEMPLATE("stress: readers, writers, callbacks, observers and changes of mind", D, STRANDLINE_BACKENDS) {
   std::optional<Subject<D>> subject;  // a new one every round: what one committed the next would find
-  play<D>(std::is_same_v<D, MemoryDriver> ? "memory" : std::is_same_v<D, MmapDriver> ? "mmap" : "ring",
+  play<D>(std::is_same_v<D, MemoryDriver> ? "memory"
+          : std::is_same_v<D, MmapDriver> ? "mmap"
+                                          : "ring",
           [&] {
             subject.emplace();
             return subject->options();

@@ -130,7 +130,7 @@ Answer Model::read(std::uint64_t offset, std::uint64_t size) {
 
 Answer Model::read_some(std::uint64_t offset, std::uint64_t size, bool stopped) {
   if (size == 0 || offset >= kMaxOffset) {
-    return done();
+    return state_ == State::cancelled ? refuse(Errc::cancelled) : done();
   }
   const ByteRange range{offset, offset + std::min(size, kMaxOffset - offset)};
   const Answer waited = wait(range, WaitFor::any, stopped);

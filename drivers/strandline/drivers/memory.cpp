@@ -14,7 +14,8 @@ namespace {
 
 // The first buffer when nothing is known; outgrowing it copies this much at the most.
 constexpr std::uint64_t kFirstBuffer = std::uint64_t{1} << 20;
-// Address space, not memory: pages come with the first write to them. Some 2,000 such fit.
+// Address space, not memory: pages come with the first write to them. Some 2,000 such fit. More than this
+// must be announced.
 constexpr std::uint64_t kLargeBuffer = std::uint64_t{64} << 30;
 // What a 47-bit address space could ever hold; past it there is no point in asking.
 constexpr std::uint64_t kLargestBuffer = std::uint64_t{1} << 46;
@@ -154,6 +155,10 @@ Result<std::size_t> MemoryDriver::write_at(std::uint64_t offset, std::span<const
     }
     // Small at first, if that will do; then so large that it need hardly ever grow again.
     const bool first = current_.load(std::memory_order_relaxed) == nullptr;
+    if (end > kLargeBuffer) {
+      // Growing to that would take more address space than can be spared, or copy what is large.
+      return fail(Errc::too_large, "memory driver: offset " + std::to_string(end) + " without an expected_length");
+    }
     if (auto grown = grow(end, first && end <= kFirstBuffer ? kFirstBuffer : kLargeBuffer); !grown) {
       return fail(std::move(grown.error()));
     }

@@ -20,7 +20,7 @@ namespace strandline {
 class MemoryDriver {
  public:
   struct Options {
-    std::uint64_t expected_length = 0;  // bytes to set aside; more may be written
+    std::uint64_t expected_length = 0;  // bytes to set aside; more may be written, up to 64 GiB
     std::vector<std::byte> initial;     // opens committed with these bytes, without copying them
   };
 
