@@ -20,8 +20,8 @@ class RunLengthDriver {
  public:
   // Every driver names its options; Resource<RunLengthDriver>::open() takes them.
   struct Options {
-    std::size_t most_runs = 1'000'000;                 // what needs more is no_space
-    std::shared_ptr<std::atomic<std::size_t>> in_use;  // if given: told how many runs there are
+    std::size_t most_runs = 1'000'000;                      // what needs more is no_space
+    std::shared_ptr<std::atomic<std::size_t>> in_use = {};  // if given: told how many runs there are
   };
 
   // What is there already? A driver over files would look for them here. This one always starts empty.

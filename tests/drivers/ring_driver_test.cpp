@@ -73,7 +73,8 @@ TEST_CASE("F26: ring: a write or view larger than the capacity never runs past i
 
 TEST_CASE("ring: capacities that make no sense or cannot be had are errors of open") {
   CHECK(code_of(RingDriver().open({0})) == Errc::invalid_argument);
-  for (const std::uint64_t capacity : {kMaxOffset, std::uint64_t{1} << 62, std::uint64_t{1} << 46}) {
+  for (const std::uint64_t capacity :
+       {kMaxOffset, std::uint64_t{1} << 62, std::uint64_t{1} << 46, std::uint64_t{1} << 44}) {
     const Errc code = code_of(RingDriver().open({capacity}));
     CHECK((code == Errc::too_large || code == Errc::no_memory));
   }

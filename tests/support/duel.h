@@ -41,14 +41,19 @@ class Duel {
   }
 
   [[nodiscard]] const std::string& mismatch() const noexcept { return mismatch_; }
-  [[nodiscard]] const Model& model() const noexcept { return model_; }
-  [[nodiscard]] Resource<D>& resource() noexcept { return *resource_; }
-  [[nodiscard]] std::size_t open_waits() const noexcept { return waits_.size(); }
+  // How many calls of the write side changed nothing: those that were refused, and writes of what was there.
+  [[nodiscard]] std::uint64_t without_effect() const noexcept { return without_effect_; }
 
   // One step on both sides, then a comparison. False once they differ.
   bool step(const Operation& operation) {
+    apply(operation);
+    return agree();
+  }
+
+  // Only the step's own answers are compared; for steps whose outcome another duel has looked at.
+  void apply(const Operation& operation) {
     if (!mismatch_.empty()) {
-      return false;
+      return;
     }
     fault_ = operation.fault;
     const auto planned = driver_fault();
@@ -61,6 +66,9 @@ class Duel {
     if (arm_) {
       arm_({});
     }
+  }
+
+  bool agree() {
     compare();
     return mismatch_.empty();
   }
@@ -175,10 +183,8 @@ class Duel {
 
   void run(const Operation& operation);
   void run_writing(const Operation& operation, WriterSlot& slot);
-  void write(const Operation& operation, WriterSlot& slot);
+  [[nodiscard]] Answer write(const Operation& operation, WriterSlot& slot);
   void lose_write(std::uint64_t writer, std::uint64_t offset, std::span<const std::byte> data, bool stopped);
-  template <class Call>
-  void lose(Fault::Call last, Call&& on_model);
   void start_writer(const Operation& operation, WriterSlot& slot);
   void run_reading(const Operation& operation);
   void async_wait(const Operation& operation);
@@ -202,6 +208,7 @@ class Duel {
   std::string mismatch_;
   unsigned fault_ = 0;  // of this step
   bool fired_ = false;
+  std::uint64_t without_effect_ = 0;
 
   std::stop_source owner_;
   std::stop_source stopped_ = [] {

@@ -70,7 +70,7 @@ void Duel<D>::run(const Operation& operation) {
 }
 
 template <Driver D>
-void Duel<D>::write(const Operation& operation, WriterSlot& slot) {
+Answer Duel<D>::write(const Operation& operation, WriterSlot& slot) {
   const Universe& universe = setting_.universe;
   std::uint64_t begin = operation.begin;
   std::uint64_t end = operation.end;
@@ -95,7 +95,7 @@ void Duel<D>::write(const Operation& operation, WriterSlot& slot) {
       answer_of(call([&]() -> Result<std::size_t> { return slot.writer->write_at(begin, data, options); }));
   if (lost(real)) {
     lose_write(slot.number, begin, data, operation.stopped);
-    return;
+    return real;
   }
   // A storage that cannot hold offsets as high as these says so, and has then written nothing.
   const bool refused = real.error == Errc::too_large || real.error == Errc::no_memory || real.error == Errc::no_space;
@@ -103,6 +103,8 @@ void Duel<D>::write(const Operation& operation, WriterSlot& slot) {
     model_.set_fault(Fault{Fault::Call::write, 1, {}, *real.error});
   }
   expect(real, model_.write(slot.number, begin, data, operation.stopped), "write_at");
+  without_effect_ += !real.error && real.value == 0 ? 1 : 0;
+  return real;
 }
 
 // Memory ran out: as if the first, or a later, driver call of the write had failed, with the pieces before it
@@ -124,18 +126,6 @@ void Duel<D>::lose_write(std::uint64_t writer, std::uint64_t offset, std::span<c
   model_ = before;
 }
 
-// Likewise for a call that ends in the storage: memory ran out before it, or there.
-template <Driver D>
-template <class Call>
-void Duel<D>::lose(Fault::Call last, Call&& on_model) {
-  if (agrees()) {
-    return;
-  }
-  model_.set_fault(Fault{last, 1, {}, Errc::no_memory});
-  expect(on_model(), Answer{Errc::no_memory, 0}, "a call without memory");
-  model_.set_fault({});
-}
-
 template <Driver D>
 void Duel<D>::run_writing(const Operation& operation, WriterSlot& slot) {
   if (!slot.writer) {
@@ -143,12 +133,13 @@ void Duel<D>::run_writing(const Operation& operation, WriterSlot& slot) {
       Writer<D> nobody;
       expect(answer_of(nobody.set_length(operation.begin)), Answer{Errc::no_writer, 0}, "an empty writer");
     }
+    ++without_effect_;
     return;
   }
   Answer real;
   switch (operation.kind) {
     case Kind::write:
-      write(operation, slot);
+      real = write(operation, slot);
       break;
     case Kind::set_length:
       real = answer_of(call([&] { return slot.writer->set_length(operation.begin); }));
@@ -161,7 +152,6 @@ void Duel<D>::run_writing(const Operation& operation, WriterSlot& slot) {
       const Result<void> result = call([&] { return slot.writer->commit(length); });
       real = answer_of(result);
       if (lost(real)) {
-        lose(Fault::Call::commit, [&] { return model_.commit(slot.number, length); });
         break;
       }
       expect(real, model_.commit(slot.number, length), "commit");
@@ -204,6 +194,7 @@ void Duel<D>::run_writing(const Operation& operation, WriterSlot& slot) {
       });
       model_.drop_writer(std::exchange(slot.number, 0));
   }
+  without_effect_ += real.error ? 1 : 0;
 }
 
 template <Driver D>
@@ -213,12 +204,18 @@ void Duel<D>::start_writer(const Operation& operation, WriterSlot& slot) {
   auto result = call([&] { return taken ? resource_->writer() : resource_->reactivate(mode); });
   const Answer real = answer_of_making(result);
   if (lost(real)) {
-    lose(Fault::Call::rewrite, [&] { return taken ? model_.take_writer() : model_.reactivate(mode); });
+    if (!taken && !agrees()) {
+      // It got as far as the storage: an abandoned rewrite has made room for the new one.
+      model_.set_fault(Fault{Fault::Call::rewrite, 1, {}, Errc::no_memory});
+      expect(model_.reactivate(mode), real, "reactivate without memory");
+      model_.set_fault({});
+    }
     return;
   }
   Answer model = taken ? model_.take_writer() : model_.reactivate(mode);
   const std::uint64_t number = std::exchange(model.value, 0);
   expect(real, model, taken ? "writer" : "reactivate");
+  without_effect_ += real.error ? 1 : 0;
   if (result && !model.error) {
     // The handle that stood here ends, and must not touch the new writer's resource.
     slot.writer = std::move(*result);

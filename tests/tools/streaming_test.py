@@ -63,7 +63,8 @@ class Streaming(ServerTest):
     def test_signals_end_get_and_leave_nothing(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number=number):
-                process = self.popen("get", self.url, "-o", self.out, "--tee")
+                # The server is silent: only the signal can end the wait for it in time.
+                process = self.popen("get", self.url, "-o", self.out, "--tee", "--timeout", "3600")
                 self.read_half(process)
                 process.send_signal(number)
                 self.assertEqual(process.wait(command.LIMIT), 128 + number)

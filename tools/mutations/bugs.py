@@ -1,8 +1,8 @@
 """The bugs that tools/planted_bugs plants: each a name, what it breaks, its changes (file, text, new text) and the
-test programs that should catch it, the likeliest first."""
+test programs, with options, that should catch it, the likeliest first."""
 
 RESOURCE = "tests/resource/test_resource"
-ALLOCATION = "tests/resource/test_resource_allocation"
+ALLOCATION = "tests/resource/test_resource_allocation --test-case=F18*"
 BASE = "tests/base/test_base"
 CONTRACT = "tests/contract/test_contract"
 DRIVERS = "tests/drivers/test_drivers"

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "http_head.h"
+#include "stall_watch.h"
 
 namespace strandline::tool {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr long kMaxRedirects = 5;
-// A connection that brings less than this, over a whole timeout, is as good as dead.
-constexpr std::uint64_t kLowSpeed = 100;  // bytes per second
 
 // CURL and CURLM are both void, so each needs a deleter type of its own.
 struct MultiFree {
@@ -30,37 +29,11 @@ using Easy = std::unique_ptr<CURL, EasyFree>;
 using Multi = std::unique_ptr<CURLM, MultiFree>;
 using List = std::unique_ptr<curl_slist, ListFree>;
 
-// Is too little arriving? Time spent in the sink is the reader's (back-pressure), not the server's.
-class StallWatch {
- public:
-  explicit StallWatch(std::chrono::seconds timeout) : timeout_(timeout), begin_(Clock::now()) {}
-
-  void arrived(std::uint64_t bytes, Clock::duration in_sink) noexcept {
-    bytes_ += bytes;
-    begin_ += in_sink;
-  }
-  [[nodiscard]] bool stalled() noexcept {
-    const auto now = Clock::now();
-    if (now - begin_ < timeout_) {
-      return false;
-    }
-    const bool slow = bytes_ < kLowSpeed * static_cast<std::uint64_t>(timeout_.count());
-    begin_ = now;
-    bytes_ = 0;
-    return slow;
-  }
-
- private:
-  const std::chrono::seconds timeout_;
-  Clock::time_point begin_;
-  std::uint64_t bytes_ = 0;
-};
-
 // One response on its way into the sink.
 class Transfer {
  public:
   Transfer(const ByteSpec& spec, Sink& sink, std::chrono::seconds timeout)
-      : spec_(spec), sink_(sink), watch_(timeout) {}
+      : spec_(spec), sink_(sink), watch_(timeout, Clock::now()) {}
 
   [[nodiscard]] StallWatch& watch() noexcept { return watch_; }
   // More was sent than Content-Length announced.
@@ -281,11 +254,14 @@ class HttpSource final : public Source {
       if (state != CURLM_OK || running == 0) {
         break;
       }
-      if (transfer.watch().stalled()) {
-        return fail(Errc::timed_out, "less than " + std::to_string(kLowSpeed) + " bytes per second for " +
+      const auto now = Clock::now();
+      if (transfer.watch().stalled(now)) {
+        return fail(Errc::timed_out, "less than " + std::to_string(StallWatch::kLowSpeed) + " bytes per second for " +
                                          std::to_string(options_.timeout.count()) + " s");
       }
-      state = curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(transfer.watch().due() - now);
+      state =
+          curl_multi_poll(multi, nullptr, 0, static_cast<int>(left.count()), nullptr);  // or until libcurl's own timers
     }
     if (state != CURLM_OK) {
       return fail(Errc::io, curl_multi_strerror(state));

@@ -23,10 +23,10 @@ namespace strandline {
 class ScriptedStorage {
  public:
   struct Options {
-    std::shared_ptr<Script> script;                           // null: nothing is planned
-    std::map<std::uint64_t, std::vector<std::byte>> content;  // bytes found at open, by offset
-    bool committed = false;                                   // the content is found complete
-    std::optional<DriverState> state;         // what open() answers, true or not; else what follows from the above
+    std::shared_ptr<Script> script = {};                           // null: nothing is planned
+    std::map<std::uint64_t, std::vector<std::byte>> content = {};  // bytes found at open, by offset
+    bool committed = false;                                        // the content is found complete
+    std::optional<DriverState> state = {};    // what open() answers, true or not; else what follows from the above
     std::uint64_t capacity = 4096;            // of the window, if there is one
     Overflow overflow = Overflow::overwrite;  // of the window, if there is one
   };
