@@ -24,7 +24,7 @@ class RunLengthDriver {
     std::shared_ptr<std::atomic<std::size_t>> in_use = {};  // if given: told how many runs there are
   };
 
-  // What is there already? A driver over files would look for them here. This one always starts empty.
+  // Tells what is there already. This driver always starts empty.
   strandline::Result<strandline::DriverState> open(Options options) {
     options_ = std::move(options);
     return strandline::DriverState();
@@ -50,8 +50,7 @@ class RunLengthDriver {
     return done;
   }
 
-  // The same for writing. The resource has made sure that these bytes are missing and that nobody else is
-  // writing them; that others write their neighbours in the same block at this moment is ours to sort out.
+  // The same for writing. Nobody else writes these bytes now, but others may be writing their neighbours.
   strandline::Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) {
     const std::unique_lock lock(mutex_);
     const std::size_t at = offset % kBlock;
@@ -85,8 +84,7 @@ class RunLengthDriver {
   }
   std::filesystem::path path() const { return {}; }  // it has no name
 
-  // The rest is optional; the resource finds out by itself what a driver has. With rewrite() it can take a new
-  // generation while this one is still read: an empty driver next to this one.
+  // The rest is optional, and found by its name. With rewrite() the resource can take a new generation beside this one.
   strandline::Result<std::unique_ptr<RunLengthDriver>> rewrite() {
     auto next = std::make_unique<RunLengthDriver>();
     next->options_ = options_;

@@ -23,11 +23,11 @@ constexpr std::array<std::uint64_t, 6> kBases = {0, 1, 4090, (std::uint64_t{1} <
 
 // What moves a window or is moved by it comes often.
 constexpr std::array<Kind, 32> kKinds = {
-    Kind::write,       Kind::write,       Kind::write,      Kind::write,       Kind::write,       Kind::write,
-    Kind::write,       Kind::write,       Kind::read,       Kind::wait,        Kind::async_wait,  Kind::async_wait,
+    Kind::write,       Kind::write,       Kind::write,       Kind::write,       Kind::write,       Kind::write,
+    Kind::write,       Kind::write,       Kind::read,        Kind::wait,        Kind::async_wait,  Kind::async_wait,
     Kind::open_cursor, Kind::read_cursor, Kind::read_cursor, Kind::read_cursor, Kind::seek_cursor, Kind::drop_cursor,
-    Kind::open_view,   Kind::open_view,   Kind::drop_view,  Kind::drop_view,   Kind::take_writer, Kind::reactivate,
-    Kind::commit,      Kind::set_length,  Kind::abandon,    Kind::interrupt,   Kind::next_gap,    Kind::wait_read,
+    Kind::open_view,   Kind::open_view,   Kind::drop_view,   Kind::drop_view,   Kind::take_writer, Kind::reactivate,
+    Kind::commit,      Kind::set_length,  Kind::abandon,     Kind::interrupt,   Kind::next_gap,    Kind::wait_read,
     Kind::fail,        Kind::write};
 
 // The window wanders upwards: places are near where the last operation was, and seldom behind it.

@@ -1,13 +1,13 @@
 // A universe so small that nothing is left to chance: every state of ten bytes, every operation on every range of them,
 // and every short sequence of operations on three; the resource against the reference model.
 //
-// Sanitizers cost too much for all of it: there, every eighth state, and sequences one shorter. STRANDLINE_MODEL_SLICE=N
-// takes every N-th state instead (1: all).
+// Sanitizers cost too much for all of it: there, every eighth state, and sequences one shorter.
+// STRANDLINE_MODEL_SLICE=N takes every N-th state instead (1: all).
 #include <strandline/drivers/memory.h>
 #include <tests/support/duel.h>
 
-#include <cstdlib>
 #include <doctest/doctest.h>
+#include <cstdlib>
 #include <memory>
 
 using namespace strandline;
@@ -19,8 +19,8 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;
 #elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||
-                            __has_feature(undefined_behavior_sanitizer);
+constexpr bool kSanitized =
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer);
 #else
 constexpr bool kSanitized = false;
 #endif
@@ -175,8 +175,8 @@ void park_some(Duel<MemoryDriver>& duel, unsigned& turn) {
   }
 }
 
-// Every program of so many steps out of the alphabet; the last step is compared, for the others were when they were last.
-// `first` comes before them all.
+// Every program of so many steps out of the alphabet; the last step is compared, for the others were when they were
+// last. `first` comes before them all.
 std::uint64_t run_sequences(const std::vector<Operation>& first, const std::vector<Operation>& alphabet,
                             std::uint64_t bytes, unsigned length) {
   std::vector<std::size_t> digits(length, 0);

@@ -37,7 +37,7 @@ TEST_CASE_TEMPLATE("cursor: reads what is there without a break, and waits for t
   CHECK(says(cursor.read(out, at_once())) == "!timed_out");
   std::stop_source source;
   (void)source.request_stop();
-  CHECK(says(cursor.read(out, {source.get_token(), {}, WaitFor::all})) == "!interrupted");
+  CHECK(says(cursor.read(out, {source.get_token(), in_good_time(), WaitFor::all})) == "!interrupted");
   CHECK(cursor.position() == 6);
   CHECK(says(cursor.read({}, at_once())) == "0");
   InThread reading([&] { return cursor.read(out, patiently()); });
@@ -50,7 +50,7 @@ TEST_CASE_TEMPLATE("cursor: reads what is there without a break, and waits for t
   CHECK(cursor.position() == 12);
   CHECK(says(cursor.length()) == "none");
   CHECK(says(opened.writer.commit()) == "ok");
-  CHECK(says(cursor.read(out)) == "0");
+  CHECK(says(cursor.read(out, patiently())) == "0");
   CHECK(says(cursor.length()) == "12");
 }
 
@@ -68,9 +68,9 @@ TEST_CASE_TEMPLATE("cursor: seeks anywhere, and says what it finds", D, STRANDLI
   CHECK(says(cursor.seek(2)) == "ok");
   CHECK(says(cursor.read(out, at_once())) == "6");
   CHECK(says(opened.writer.fail(Error{})) == "ok");
-  CHECK(says(cursor.read(out)) == "!failed");
+  CHECK(says(cursor.read(out, patiently())) == "!failed");
   CHECK(says(cursor.seek(0)) == "ok");
-  CHECK(says(cursor.read(out)) == "8");
+  CHECK(says(cursor.read(out, patiently())) == "8");
 }
 
 TEST_CASE("cursor: keeps the resource open, moves, and several do not mind each other") {
@@ -82,18 +82,18 @@ TEST_CASE("cursor: keeps the resource open, moves, and several do not mind each 
   opened.reset();
   std::vector<std::byte> out(8);
   Cursor<MemoryDriver> moved = std::move(first);
-  CHECK(says(moved.read(out)) == "8");
+  CHECK(says(moved.read(out, patiently())) == "8");
   CHECK(out == content({0, 8}));
-  CHECK(says(second.read(out)) == "4");
+  CHECK(says(second.read(out, patiently())) == "4");
   moved = std::move(second);
   CHECK(moved.position() == 8);
-  CHECK(says(moved.read(out)) == "0");
+  CHECK(says(moved.read(out, patiently())) == "0");
 }
 
 TEST_CASE_TEMPLATE("streambuf: an istream reads while bytes arrive", D, STRANDLINE_BACKENDS) {
   Opened<D> opened;
   CHECK(opened.write({0, 10}) == "10");
-  CursorStreambuf<D> buffer(required(opened.resource.cursor()));
+  CursorStreambuf<D> buffer(required(opened.resource.cursor()), patiently());
   std::istream stream(&buffer);
   std::string first(10, '\0');
   stream.read(first.data(), 10);
@@ -143,7 +143,7 @@ TEST_CASE("streambuf: an error ends the stream and is kept") {
   Opened<MemoryDriver> opened;
   CHECK(opened.write({0, 4}) == "4");
   CHECK(says(opened.writer.fail(Error::make(Errc::io, "origin"))) == "ok");
-  CursorStreambuf<MemoryDriver> buffer(required(opened.resource.cursor()));
+  CursorStreambuf<MemoryDriver> buffer(required(opened.resource.cursor()), patiently());
   std::istream stream(&buffer);
   const std::string all{std::istreambuf_iterator<char>(stream), {}};
   CHECK(all == text_of({0, 4}));

@@ -134,7 +134,8 @@ TEST_CASE("R3: a read never sees bytes that the driver has not written yet") {
   Told<ScriptedDriver> told;
   auto& opened = told.opened;
   const Gate gate = told.script->block(DriverCall::write, 1);
-  InThread writing([&] { return opened.writer.write_at(0, content({0, 8})); });
+  const auto let_go = [&] { gate.open(); };
+  InThread writing([&] { return opened.writer.write_at(0, content({0, 8})); }, let_go);
   REQUIRE(gate.wait_until_blocked());
   CHECK(opened.read({0, 8}) == "!not_available");
   CHECK_FALSE(opened.resource.contains({0, 1}));
@@ -152,12 +153,13 @@ TEST_CASE("R3: of overlapping writes the first claims, the later waits and then 
     Told<ScriptedDriver> told;
     auto& opened = told.opened;
     const Gate gate = told.script->block(DriverCall::write, 1);
-    InThread first([&] { return opened.writer.write_at(0, content({0, 8})); });
+    const auto let_go = [&] { gate.open(); };
+    InThread first([&] { return opened.writer.write_at(0, content({0, 8})); }, let_go);
     REQUIRE(gate.wait_until_blocked());
     // One that overlaps it is held up, as a deadline shows; one beside it is not.
     CHECK(says(opened.writer.write_at(4, content({4, 12}), at_once())) == "!timed_out");
     CHECK(says(opened.writer.write_at(8, content({8, 10}), at_once())) == "2");
-    InThread second([&, equal] { return opened.writer.write_at(4, content({4, 12}, equal ? 1 : 2)); });
+    InThread second([&, equal] { return opened.writer.write_at(4, content({4, 12}, equal ? 1 : 2)); }, let_go);
     gate.open();
     CHECK(first.join() == "8");
     CHECK(second.join() == (equal ? "2" : "!conflict"));
@@ -171,9 +173,10 @@ TEST_CASE("R3: when the first of two overlapping writes fails, the later one wri
   auto& opened = told.opened;
   told.script->fail(DriverCall::write, 1, Errc::io);
   const Gate gate = told.script->block(DriverCall::write, 1);
-  InThread first([&] { return opened.writer.write_at(0, content({0, 8})); });
+  const auto let_go = [&] { gate.open(); };
+  InThread first([&] { return opened.writer.write_at(0, content({0, 8})); }, let_go);
   REQUIRE(gate.wait_until_blocked());
-  InThread second([&] { return opened.writer.write_at(4, content({4, 12}, 2)); });
+  InThread second([&] { return opened.writer.write_at(4, content({4, 12}, 2)); }, let_go);
   gate.open();
   CHECK(first.join() == "!io");
   CHECK(second.join() == "8");
@@ -236,7 +239,8 @@ TEST_CASE("R3: a wait is woken by the first piece while the rest of the write is
   until_parked(opened.resource, 1);
   told.script->shorten(DriverCall::write, 1, 4);
   const Gate gate = told.script->block(DriverCall::write, 2);
-  InThread writing([&] { return opened.writer.write_at(0, content({0, 8})); });
+  const auto let_go = [&] { gate.open(); };
+  InThread writing([&] { return opened.writer.write_at(0, content({0, 8})); }, let_go);
   REQUIRE(gate.wait_until_blocked());
   CHECK(waiting.join() == "ready");
   CHECK(opened.read({0, 4}) == "4");
@@ -265,7 +269,8 @@ TEST_CASE("R4: cancel and fail while a write is in the driver: it publishes noth
     Told<ScriptedDriver> told(observed_by(observer));
     auto& opened = told.opened;
     const Gate gate = told.script->block(DriverCall::write, 1);
-    InThread writing([&] { return opened.writer.write_at(0, content({0, 8})); });
+    const auto let_go = [&] { gate.open(); };
+    InThread writing([&] { return opened.writer.write_at(0, content({0, 8})); }, let_go);
     REQUIRE(gate.wait_until_blocked());
     const Outcome waiting = async(opened.resource, {0, 8});
     if (cancel) {
@@ -288,9 +293,13 @@ TEST_CASE("R7: commit waits for a write in flight, and no write starts while it 
   CHECK(opened.write({0, 8}) == "8");
   const Gate in_write = told.script->block(DriverCall::write, 2);
   const Gate in_commit = told.script->block(DriverCall::commit, 1);
-  InThread writing([&] { return opened.writer.write_at(8, content({8, 16})); });
+  const auto let_go = [&] {
+    in_write.open();
+    in_commit.open();
+  };
+  InThread writing([&] { return opened.writer.write_at(8, content({8, 16})); }, let_go);
   REQUIRE(in_write.wait_until_blocked());
-  InThread committing([&] { return opened.writer.commit(16); });
+  InThread committing([&] { return opened.writer.commit(16); }, let_go);
   CHECK(told.script->count(DriverCall::commit) == 0);
   in_write.open();
   CHECK(writing.join() == "8");
@@ -323,7 +332,8 @@ TEST_CASE("R4: cancel during a commit: the commit is cancelled, and later calls 
   auto& opened = told.opened;
   CHECK(opened.write({0, 8}) == "8");
   const Gate gate = told.script->block(DriverCall::commit, 1);
-  InThread committing([&] { return opened.writer.commit(); });
+  const auto let_go = [&] { gate.open(); };
+  InThread committing([&] { return opened.writer.commit(); }, let_go);
   REQUIRE(gate.wait_until_blocked());
   opened.resource.cancel();
   CHECK(opened.read({0, 8}) == "!cancelled");
@@ -340,8 +350,9 @@ TEST_CASE("R1: a read that met a commit below its bytes, or a rewrite, does not 
     auto& opened = told.opened;
     CHECK(opened.write({0, 12}) == "12");
     const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
+    const auto let_go = [&] { gate.open(); };
     std::vector<std::byte> out(12);
-    InThread reading([&] { return opened.resource.read_at(0, out); });
+    InThread reading([&] { return opened.resource.read_at(0, out); }, let_go);
     REQUIRE(gate.wait_until_blocked());
     if (commit) {
       CHECK(says(opened.writer.commit(8)) == "ok");
@@ -360,8 +371,9 @@ TEST_CASE("R12: a read in flight holds its bytes in the window; the write waits 
   auto& opened = told.opened;
   CHECK(opened.write({0, 8}) == "8");
   const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
+  const auto let_go = [&] { gate.open(); };
   std::vector<std::byte> out(4);
-  InThread reading([&] { return opened.resource.read_at(0, out); });
+  InThread reading([&] { return opened.resource.read_at(0, out); }, let_go);
   REQUIRE(gate.wait_until_blocked());
   CHECK(says(opened.writer.write_at(8, content({8, 12}), at_once())) == "!timed_out");
   CHECK(opened.read({0, 4}) == "!evicted");  // for new readers they are gone already
@@ -375,7 +387,8 @@ TEST_CASE("R12: a write that the window passed while it was in the driver publis
   Told<WindowedScriptedDriver> told({}, 8);
   auto& opened = told.opened;
   const Gate gate = told.script->block(DriverCall::write, 1);
-  InThread first([&] { return opened.writer.write_at(0, content({0, 4})); });
+  const auto let_go = [&] { gate.open(); };
+  InThread first([&] { return opened.writer.write_at(0, content({0, 4})); }, let_go);
   REQUIRE(gate.wait_until_blocked());
   CHECK(says(opened.writer.write_at(8, content({8, 10}), at_once())) == "!timed_out");  // held up by the first
   gate.open();

@@ -215,15 +215,19 @@ void until_parked(const Resource<D>& resource, std::uint64_t count) {
   REQUIRE(eventually([&] { return resource.stats().parked == count; }));
 }
 
-// A call made on a thread of its own, whose answer is asked for when joining.
+// A call made on a thread of its own, whose answer is asked for when joining. `let_go` frees a call that the test holds
+// up, should the test end before it does so itself.
 class InThread {
  public:
   template <class Call>
-  explicit InThread(Call call) : thread_([this, call = std::move(call)]() mutable { answer_ = says(call()); }) {}
+  explicit InThread(
+      Call call, std::function<void()> let_go = [] {})
+      : let_go_(std::move(let_go)), thread_([this, call = std::move(call)]() mutable { answer_ = says(call()); }) {}
   InThread(const InThread&) = delete;
   InThread& operator=(const InThread&) = delete;
   ~InThread() {
     if (thread_.joinable()) {
+      let_go_();
       thread_.join();
     }
   }
@@ -233,8 +237,9 @@ class InThread {
   }
 
  private:
+  std::function<void()> let_go_;
   std::string answer_;
-  std::thread thread_;
+  std::thread thread_;  // last: it uses what is above
 };
 
 // How an async_wait ended: "pending" so far, a word as above, or "twice".

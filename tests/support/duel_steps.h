@@ -337,6 +337,11 @@ void Duel<D>::run_view(const Operation& operation, ViewSlot& slot) {
     if (lost(real)) {
       return;
     }
+    // No system maps the page that the largest offset lies in; who reads through mappings has no views there.
+    constexpr std::uint64_t kLastPage = kMaxOffset / 4096 * 4096;
+    if (setting_.driver == Setting::Driver::mmap && operation.end > kLastPage && real.error == Errc::io) {
+      model_.set_fault(Fault{Fault::Call::view, 1, {}, Errc::io});
+    }
     Answer model = model_.view(operation.range());
     const std::uint64_t size = std::exchange(model.value, 0);
     expect(real, model, "view");

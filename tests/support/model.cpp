@@ -6,20 +6,17 @@
 namespace strandline::testing {
 namespace {
 
-Answer done(std::uint64_t value = 0) { return {std::nullopt, value}; }
-Answer refuse(Errc code) { return {code, 0}; }
-bool past_the_end(std::uint64_t offset, std::uint64_t size) { return offset > kMaxOffset || size > kMaxOffset - offset; }
+Answer done(std::uint64_t value = 0) {
+  return {std::nullopt, value};
+}
+Answer refuse(Errc code) {
+  return {code, 0};
+}
+bool past_the_end(std::uint64_t offset, std::uint64_t size) {
+  return offset > kMaxOffset || size > kMaxOffset - offset;
+}
 
 }  // namespace
-
-std::byte Model::pattern(const Universe& universe, std::uint64_t offset, unsigned variant) {
-  if (offset < universe.base) {
-    return static_cast<std::byte>(offset * 31 + 7);
-  }
-  const std::uint64_t i = offset - universe.base;
-  const bool differs = variant == 1 || (variant == 2 && i % 5 == 0) || (variant == 3 && i % 7 == 6);
-  return static_cast<std::byte>((i * 37 + 11) ^ (differs ? 0x55U : 0U));
-}
 
 Model::Model(Universe universe, Traits traits, std::optional<std::vector<std::byte>> committed)
     : universe_(universe), traits_(traits), readable_(empty_content()) {
@@ -39,71 +36,6 @@ Model::Content Model::empty_content() const {
   content.bytes.resize(universe_.size);
   return content;
 }
-
-// --- Bytes ---
-
-bool Model::has(const Content& content, std::uint64_t offset) const {
-  if (offset < universe_.base) {
-    return offset < content.prefix;
-  }
-  return offset < universe_.end() && content.bytes[offset - universe_.base].has_value();
-}
-
-std::optional<ByteRange> Model::first_run(const Content& content, ByteRange range, bool wanted) const {
-  std::optional<ByteRange> run;
-  for (std::uint64_t x = range.begin; x < range.end;) {
-    const std::uint64_t after = x < content.prefix     ? content.prefix
-                                : x < universe_.base   ? universe_.base
-                                : x < universe_.end() ? x + 1
-                                                      : range.end;
-    const std::uint64_t upto = std::min(after, range.end);
-    if (has(content, x) == wanted) {
-      run = ByteRange{run ? run->begin : x, upto};
-    } else if (run) {
-      break;
-    }
-    x = upto;
-  }
-  return run;
-}
-
-std::vector<ByteRange> Model::runs(const Content& content, ByteRange range, bool wanted) const {
-  std::vector<ByteRange> found;
-  while (const auto run = first_run(content, range, wanted)) {
-    found.push_back(*run);
-    range.begin = run->end;
-  }
-  return found;
-}
-
-std::uint64_t Model::end_of(const Content& content) const {
-  for (std::uint64_t i = universe_.size; i > 0; --i) {
-    if (content.bytes[i - 1]) {
-      return universe_.base + i;
-    }
-  }
-  return content.prefix;
-}
-
-void Model::erase(Content& content, ByteRange range) {
-  if (!range.empty()) {
-    content.prefix = std::min(content.prefix, range.begin);
-  }
-  for (std::uint64_t i = 0; i < universe_.size; ++i) {
-    if (range.contains(universe_.base + i)) {
-      content.bytes[i].reset();
-    }
-  }
-}
-
-void Model::evict(Content& content, ByteRange range) {
-  for (const ByteRange run : runs(content, range, true)) {
-    log.push_back({Happening::Kind::evict, run, 0});
-  }
-  erase(content, range);
-}
-
-// --- The writer ---
 
 std::optional<Errc> Model::may_write(std::uint64_t writer) const {
   if (state_ == State::cancelled) {

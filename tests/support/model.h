@@ -1,7 +1,7 @@
 // Model: what a resource must do, said a second time, as plainly as can be: one optional byte per offset.
 // Threads: one. Blocks: never; a call that would have to wait answers timed_out, or interrupted when its stop was
-// requested. Errors: the Errc a resource must answer. Cost: loops over every byte. Lifetime: a value. It shares only plain
-// types with the library, so that no mistake is made twice: no RangeSet, no Availability.
+// requested. Errors: the Errc a resource must answer. Cost: loops over every byte. Lifetime: a value. It shares only
+// plain types with the library, so that no mistake is made twice: no RangeSet, no Availability.
 #pragma once
 
 #include <strandline/driver/driver.h>

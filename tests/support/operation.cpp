@@ -30,10 +30,10 @@ std::uint64_t place(const Universe& universe, std::uint8_t code) {
 }
 
 constexpr std::array<const char*, Operation::kKinds> kNames = {
-    "write",       "set_length",  "commit",      "fail",        "abandon",     "drop_writer", "sync",
-    "take_writer", "reactivate",  "cancel",      "interrupt",   "read",        "wait_read",   "wait",
-    "async_wait",  "stop_wait",   "contains",    "next_gap",    "open_cursor", "read_cursor", "seek_cursor",
-    "drop_cursor", "open_view",   "drop_view",   "subscribe",   "unsubscribe"};
+    "write",       "set_length", "commit",    "fail",      "abandon",     "drop_writer", "sync",
+    "take_writer", "reactivate", "cancel",    "interrupt", "read",        "wait_read",   "wait",
+    "async_wait",  "stop_wait",  "contains",  "next_gap",  "open_cursor", "read_cursor", "seek_cursor",
+    "drop_cursor", "open_view",  "drop_view", "subscribe", "unsubscribe"};
 
 // Writes come often, the end of everything seldom.
 Operation::Kind kind_of(std::uint8_t code) {
@@ -42,7 +42,7 @@ Operation::Kind kind_of(std::uint8_t code) {
     const auto kind = static_cast<Kind>(code % Operation::kKinds);
     return kind == Kind::cancel && code >= Operation::kKinds ? Kind::write : kind;
   }
-  constexpr std::array<Kind, 8> kOften = {Kind::write,      Kind::write, Kind::async_wait,  Kind::take_writer,
+  constexpr std::array<Kind, 8> kOften = {Kind::write,      Kind::write,  Kind::async_wait,  Kind::take_writer,
                                           Kind::reactivate, Kind::commit, Kind::read_cursor, Kind::write};
   return kOften[code % kOften.size()];
 }

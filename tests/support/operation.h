@@ -1,6 +1,7 @@
 // Operation: one step of a program that runs on a resource and on its model; and how bytes become one.
 // Threads: values. Blocks: never. Errors: none, every input is a program. Cost: none worth naming. Lifetime: values.
-// The input: three bytes of setting (driver, place, window), then five bytes a step: kind, two ends, details, the failing call.
+// The input: three bytes of setting (driver, place, window), then five bytes a step: kind, two ends, details, the
+// failing call.
 #pragma once
 
 #include <tests/support/model.h>
@@ -13,21 +14,21 @@ namespace strandline::testing {
 
 struct Operation {
   enum class Kind : std::uint8_t {
-    write,         // begin, size, variant, slot
-    set_length,    // begin
-    commit,        // begin when `flag`
+    write,       // begin, size, variant, slot
+    set_length,  // begin
+    commit,      // begin when `flag`
     fail,
-    abandon,       // stop when `flag`
+    abandon,  // stop when `flag`
     drop_writer,
     sync,
     take_writer,
-    reactivate,    // rewrite when `flag`
-    cancel,        // by the owner's stop_token when `flag`
+    reactivate,  // rewrite when `flag`
+    cancel,      // by the owner's stop_token when `flag`
     interrupt,
     read,
     wait_read,
-    wait,          // any when `flag`
-    async_wait,    // likewise
+    wait,        // any when `flag`
+    async_wait,  // likewise
     stop_wait,
     contains,
     next_gap,
@@ -48,7 +49,7 @@ struct Operation {
   std::uint8_t slot = 0;     // 0 or 1: which writer, cursor or view; or which parked wait
   std::uint8_t variant = 0;  // of the bytes to write, 0 to 3
   bool flag = false;
-  bool stopped = false;  // the call's stop_token has been requested
+  bool stopped = false;    // the call's stop_token has been requested
   std::uint8_t fault = 0;  // which allocation or driver call fails; 0: none
 
   [[nodiscard]] ByteRange range() const noexcept { return {begin, end}; }

@@ -6,10 +6,10 @@
 #include <strandline/testing/scripted_driver.h>
 #include <tests/support/duel.h>
 
+#include <unistd.h>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <unistd.h>
 
 namespace strandline::testing {
 namespace {
@@ -179,14 +179,17 @@ Program decode_program(std::span<const std::uint8_t> input) {
   Program program;
   if (input.size() >= kSettingBytes) {
     program.setting = decode_setting(input);
-    for (input = input.subspan(kSettingBytes); input.size() >= kOperationBytes; input = input.subspan(kOperationBytes)) {
+    for (input = input.subspan(kSettingBytes); input.size() >= kOperationBytes;
+         input = input.subspan(kOperationBytes)) {
       program.operations.push_back(decode_operation(program.setting.universe, input));
     }
   }
   return program;
 }
 
-std::string to_string(const Program& program) { return listing(program.setting, program.operations); }
+std::string to_string(const Program& program) {
+  return listing(program.setting, program.operations);
+}
 
 std::string run_program(const Program& program) {
   switch (program.setting.driver) {

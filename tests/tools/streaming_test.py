@@ -63,8 +63,7 @@ class Streaming(ServerTest):
     def test_signals_end_get_and_leave_nothing(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number=number):
-                # The server is silent: only the signal can end the wait for it in time.
-                process = self.popen("get", self.url, "-o", self.out, "--tee", "--timeout", "3600")
+                process = self.popen("get", self.url, "-o", self.out, "--tee")
                 self.read_half(process)
                 process.send_signal(number)
                 self.assertEqual(process.wait(command.LIMIT), 128 + number)
@@ -84,14 +83,17 @@ class Streaming(ServerTest):
 
     def test_sigint_during_a_rewrite_keeps_the_old_file(self):
         self.out.write_bytes(b"precious")
-        process = self.popen("get", self.url, "-o", self.out, "--force", "--json")
-        for line in process.stdout:
-            if (json.loads(line).get("bytes") or 0) > 0:
-                break  # a progress event: it is under way
+        process = self.popen("get", self.url, "-o", self.out, "--force", "--json", "--timeout", "3600")
+        # Two progress events, 250 ms apart: libcurl has then no timer of its own running, and nothing but the signal
+        # can end the wait for a silent server.
+        events = (json.loads(line) for line in process.stdout)
+        under_way = (event for event in events if event.get("bytes", 0) > 0)
+        for _ in range(2):
+            self.assertEqual(next(under_way)["event"], "progress")
         self.assertTrue((self.dir / "out.part").exists())
         self.assertEqual(self.out.read_bytes(), b"precious")
         process.send_signal(signal.SIGINT)
-        error = [json.loads(line) for line in process.stdout][-1]
+        error = list(events)[-1]
         self.assertEqual((error["event"], error["exit"], error["code"]), ("error", 130, "interrupted"))
         self.assertEqual(process.wait(command.LIMIT), 130)
         self.assertEqual(self.out.read_bytes(), b"precious")

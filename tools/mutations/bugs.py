@@ -164,7 +164,7 @@ BUGS = [
     },
     {
         "name": "claim-left-behind",
-        "breaks": "F18: memory that runs out after the window moved leaves the claim for ever",
+        "breaks": "R3: a write that gave up while it was held up leaves its claim for ever",
         "changes": [(CORE + "core_write.cpp", "release_locked(*admitted);", "")],
         "tests": [RESOURCE, ALLOCATION],
     },

@@ -92,7 +92,7 @@ int run_cat(const CatOptions& options) {
   if (!cursor || !writer) {
     return refused(cursor ? writer.error() : cursor.error(), kExitFailed);
   }
-  Result<std::uint64_t> filled = fail(Errc::cancelled);
+  Result<Filled> filled = fail(Errc::cancelled);
   std::jthread filler([&, writer = std::move(*writer)](std::stop_token stop) mutable {
     filled = fill(**source, spec, std::move(writer), std::move(stop));
   });

@@ -8,11 +8,20 @@
 
 #include "../source/source.h"
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <utility>
 
 namespace strandline::tool {
+
+// What came in. Timed before the bytes are written: once they are, a reader may be faster than any clock here.
+struct Filled {
+  std::uint64_t bytes = 0;
+  std::optional<std::chrono::steady_clock::time_point> first;  // byte in
+  std::optional<std::chrono::steady_clock::time_point> last;
+};
 
 template <Driver D>
 class WriterSink final : public Sink {
@@ -30,36 +39,38 @@ class WriterSink final : public Sink {
     return writer_.set_length(*size);
   }
   [[nodiscard]] Result<void> bytes(std::span<const std::byte> data) override {
-    const auto written = writer_.write_at(written_, data);
+    filled_.last = std::chrono::steady_clock::now();
+    filled_.first = filled_.first ? filled_.first : filled_.last;
+    const auto written = writer_.write_at(filled_.bytes, data);
     if (!written) {
       return fail(written.error().clone());
     }
-    written_ += data.size();
+    filled_.bytes += data.size();
     return {};
   }
-  [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+  [[nodiscard]] const Filled& filled() const noexcept { return filled_; }
 
  private:
   Writer<D>& writer_;
   const LengthKnown length_known_;
-  std::uint64_t written_ = 0;
+  Filled filled_;
 };
 
-// The first wanted byte stands at offset 0 of the resource. Answers how many there are.
+// The first wanted byte stands at offset 0 of the resource. Answers how many came, and when.
 template <Driver D>
-[[nodiscard]] Result<std::uint64_t> fill(Source& source, const ByteSpec& spec, Writer<D> writer, std::stop_token stop,
-                                         typename WriterSink<D>::LengthKnown length_known = {}) {
+[[nodiscard]] Result<Filled> fill(Source& source, const ByteSpec& spec, Writer<D> writer, std::stop_token stop,
+                                  typename WriterSink<D>::LengthKnown length_known = {}) {
   WriterSink<D> sink(writer, std::move(length_known));
   auto done = source.read(spec, sink, std::move(stop));
   if (done) {
-    done = writer.commit(sink.written());
+    done = writer.commit(sink.filled().bytes);
   }
   if (!done) {
     // Refused only when the resource has been cancelled, and then nobody asks any more.
     static_cast<void>(writer.fail(done.error().clone()));
     return fail(std::move(done.error()));
   }
-  return sink.written();
+  return sink.filled();
 }
 
 }  // namespace strandline::tool

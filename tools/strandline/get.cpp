@@ -82,20 +82,18 @@ class Reporter {
     }
   }
   // After finish().
-  void done(const std::string& file, std::uint64_t bytes_out, std::optional<Clock::time_point> first_out,
-            std::optional<Clock::time_point> last_out) {
-    const auto shot = arrivals_.snapshot(0);
+  void done(const std::string& file, const Filled& in, const Filled& out) {
     const double seconds = since_start(Clock::now()) / 1000;
     say({{"event", "done"},
-         {"bytes", shot.bytes},
-         {"bytes_out", bytes_out},
-         {"first_byte_in_ms", since_start(shot.first)},
-         {"last_byte_in_ms", since_start(shot.last)},
-         {"first_byte_out_ms", since_start(first_out)},
-         {"last_byte_out_ms", since_start(last_out)},
+         {"bytes", in.bytes},
+         {"bytes_out", out.bytes},
+         {"first_byte_in_ms", since_start(in.first)},
+         {"last_byte_in_ms", since_start(in.last)},
+         {"first_byte_out_ms", since_start(out.first)},
+         {"last_byte_out_ms", since_start(out.last)},
          {"elapsed_ms", since_start(Clock::now())}});
     if (line_) {
-      const double bytes = static_cast<double>(shot.bytes);
+      const double bytes = static_cast<double>(in.bytes);
       std::fprintf(stderr, "%s: %s in %.1f s (%s/s)\n", file.c_str(), size_text(bytes).c_str(), seconds,
                    size_text(seconds > 0 ? bytes / seconds : 0).c_str());
     }
@@ -151,14 +149,12 @@ class Reporter {
 
 // The stream of --tee.
 struct Tee {
-  std::uint64_t bytes = 0;
-  std::optional<Clock::time_point> first;
-  std::optional<Clock::time_point> last;
+  Filled out;                  // what went out, and when
   bool stopped = false;        // before the end, by a signal
   std::optional<Error> error;  // of standard output; the content's own errors are the filler's to tell
 
   void run(Cursor<MmapDriver> cursor, const std::stop_token& stop) {
-    Output out(STDOUT_FILENO);
+    Output output(STDOUT_FILENO);
     std::vector<std::byte> buffer(kChunk);
     for (;;) {
       const auto count = cursor.read(buffer, {.stop = stop, .deadline = {}, .until = WaitFor::any});
@@ -166,7 +162,7 @@ struct Tee {
         stopped = !count && stop.stop_requested();
         return;
       }
-      auto wrote = out.write(std::span(buffer).first(*count), stop);
+      auto wrote = output.write(std::span(buffer).first(*count), stop);
       if (!wrote) {
         error = std::move(wrote.error());
       }
@@ -174,9 +170,9 @@ struct Tee {
         stopped = wrote && *wrote == Wrote::stopped;
         return;
       }
-      bytes += *count;
-      last = Clock::now();
-      first = first ? first : last;
+      out.bytes += *count;
+      out.last = Clock::now();
+      out.first = out.first ? out.first : out.last;
     }
   }
 };
@@ -223,7 +219,7 @@ int run_get(const GetOptions& options) {
   }
 
   reporter.start((*source)->name(), options.file);
-  Result<std::uint64_t> filled = fail(Errc::cancelled);
+  Result<Filled> filled = fail(Errc::cancelled);
   std::jthread filler([&, writer = std::move(*writer)]() mutable {
     filled = fill(**source, ByteSpec(), std::move(writer), stop.get_token(),
                   [&arrivals](std::uint64_t length) { arrivals->set_length(length); });
@@ -248,7 +244,7 @@ int run_get(const GetOptions& options) {
   if (tee.error) {
     return reporter.failed(*tee.error, kExitFailed);
   }
-  reporter.done(options.file, tee.bytes, tee.first, tee.last);
+  reporter.done(options.file, *filled, tee.out);
   return kExitOk;
 }
 

@@ -11,7 +11,6 @@ void Arrivals::on_write(ByteRange range) noexcept {
   MutexLock lock(mutex_);
   bytes_ += range.size();
   first_ = first_.value_or(now);
-  last_ = now;
   static_cast<void>(ranges_.insert(range));  // only a picture: without memory it stays as it was
 }
 
@@ -22,7 +21,7 @@ void Arrivals::set_length(std::uint64_t length) {
 
 Arrivals::Snapshot Arrivals::snapshot(std::size_t cells) const {
   MutexLock lock(mutex_);
-  Snapshot shot{bytes_, length_, first_, last_, {}};
+  Snapshot shot{bytes_, length_, first_, {}};
   if (length_.value_or(0) == 0) {
     return shot;
   }

@@ -1,4 +1,4 @@
-// Arrivals: what has arrived so far, and when, as an observer hears it; Ticker: calls a function now and then.
+// Arrivals: what has arrived so far, as an observer hears it; Ticker: calls a function now and then.
 // Threads: Arrivals: thread-safe; Ticker: its function runs on a thread of its own. Blocks: never. Errors: none;
 // without memory the map shows less. Cost: one lock per event. Lifetime: the function outlives its ticker.
 #pragma once
@@ -24,8 +24,7 @@ class Arrivals final : public AvailabilityObserver {
     std::uint64_t bytes = 0;
     std::optional<std::uint64_t> length;
     std::optional<Clock::time_point> first;  // byte in
-    std::optional<Clock::time_point> last;
-    std::string map;  // one character per cell: '#' all there, '+' some, '.' none
+    std::string map;                         // one character per cell: '#' all there, '+' some, '.' none
   };
 
   void on_write(ByteRange range) noexcept override STRANDLINE_EXCLUDES(mutex_);
@@ -39,7 +38,6 @@ class Arrivals final : public AvailabilityObserver {
   std::uint64_t bytes_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<Clock::time_point> first_ STRANDLINE_GUARDED_BY(mutex_);
-  std::optional<Clock::time_point> last_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
 // "  41.9 MiB of 256.0 MiB  38.0 MiB/s  6s left  [####......]", at most `columns` wide.

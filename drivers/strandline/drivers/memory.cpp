@@ -25,7 +25,9 @@ std::uint64_t page_size() noexcept {
   return size;
 }
 
-std::uint64_t round_up(std::uint64_t size) noexcept { return (size + page_size() - 1) / page_size() * page_size(); }
+std::uint64_t round_up(std::uint64_t size) noexcept {
+  return (size + page_size() - 1) / page_size() * page_size();
+}
 
 }  // namespace
 
@@ -35,8 +37,8 @@ class MemoryDriver::Buffer : public std::enable_shared_from_this<Buffer> {
   explicit Buffer(std::vector<std::byte> initial) noexcept
       : initial_(std::move(initial)), data_(initial_.data()), size_(initial_.size()) {}
   explicit Buffer(std::uint64_t size) noexcept : size_(size), mapped_(true) {
-    void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const address =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     data_ = address == MAP_FAILED ? nullptr : static_cast<std::byte*>(address);
   }
   ~Buffer() {
@@ -200,15 +202,16 @@ Result<void> MemoryDriver::reactivate() {
   return buffer->protect(storage_len(), PROT_READ | PROT_WRITE);
 }
 
-Result<std::unique_ptr<MemoryDriver>> MemoryDriver::rewrite() { return std::make_unique<MemoryDriver>(); }
+Result<std::unique_ptr<MemoryDriver>> MemoryDriver::rewrite() {
+  return std::make_unique<MemoryDriver>();
+}
 
 Result<DriverView> MemoryDriver::view(ByteRange range) const {
   const Buffer* const buffer = current_.load(std::memory_order_acquire);
   if (buffer == nullptr || range.end > buffer->size()) {
     return fail(Errc::io, "memory driver: view of bytes that were never written");
   }
-  return DriverView{std::span<const std::byte>(buffer->data() + range.begin, range.size()),
-                    buffer->shared_from_this()};
+  return DriverView{std::span<const std::byte>(buffer->data() + range.begin, range.size()), buffer->shared_from_this()};
 }
 
 }  // namespace strandline

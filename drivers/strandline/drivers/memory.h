@@ -1,7 +1,7 @@
 // MemoryDriver: bytes in one contiguous run of memory that never moves under a reader.
-// Threads, Blocks: as driver.h says; a write that outgrows the buffer waits for the writes in flight. Errors: no_memory,
-// too_large. Cost: a copy; growing copies at most 1 MiB, or an expected_length that
-// proved too short. Lifetime: views keep their buffer.
+// Threads, Blocks: as driver.h says; a write that outgrows the buffer waits for the writes in flight. Errors:
+// no_memory, too_large. Cost: a copy; growing copies at most 1 MiB, or an expected_length that proved too short.
+// Lifetime: views keep their buffer.
 #pragma once
 
 #include <strandline/driver/driver.h>

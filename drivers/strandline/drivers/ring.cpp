@@ -124,7 +124,9 @@ Result<void> RingDriver::commit(std::uint64_t length) {
   return ours;
 }
 
-Result<void> RingDriver::reactivate() { return fork_epoch_.check("ring"); }
+Result<void> RingDriver::reactivate() {
+  return fork_epoch_.check("ring");
+}
 
 std::uint64_t RingDriver::storage_len() const {
   return std::min(options_.capacity, end_.load(std::memory_order_relaxed));

@@ -1,7 +1,7 @@
 // The Driver concept: raw storage for one generation of one resource, and the contract it must keep.
 // Threads: see each call below. Blocks: for as long as the storage does. Errors: Result, never an
-// exception (one that escapes becomes io or no_memory). Cost: the storage's. Lifetime: the resource owns the driver; a view's
-// owner may outlive it. tests/contract/ checks every line here on any driver that joins it.
+// exception (one that escapes becomes io or no_memory). Cost: the storage's. Lifetime: the resource owns the driver; a
+// view's owner may outlive it. tests/contract/ checks every line here on any driver that joins it.
 #pragma once
 
 #include <strandline/base/byte_range.h>
@@ -59,17 +59,18 @@ struct DriverView {
 // Destruction without a successful commit gives up what was written since open() or reactivate();
 // what was committed before stays as it was.
 template <class D>
-concept Driver = std::default_initializable<D> && requires { typename D::Options; } &&
-                 requires(D driver, const D& constant, typename D::Options options, std::uint64_t offset,
-                          std::span<std::byte> out, std::span<const std::byte> data) {
-                   { driver.open(std::move(options)) } -> std::same_as<Result<DriverState>>;
-                   { constant.read_at(offset, out) } -> std::same_as<Result<std::size_t>>;
-                   { driver.write_at(offset, data) } -> std::same_as<Result<std::size_t>>;
-                   { driver.commit(offset) } -> std::same_as<Result<void>>;
-                   { driver.reactivate() } -> std::same_as<Result<void>>;
-                   { constant.storage_len() } -> std::convertible_to<std::uint64_t>;
-                   { constant.path() } -> std::convertible_to<std::filesystem::path>;
-                 };
+concept Driver = std::default_initializable<D> && requires {
+  typename D::Options;
+} && requires(D driver, const D& constant, typename D::Options options, std::uint64_t offset, std::span<std::byte> out,
+              std::span<const std::byte> data) {
+  { driver.open(std::move(options)) } -> std::same_as<Result<DriverState>>;
+  { constant.read_at(offset, out) } -> std::same_as<Result<std::size_t>>;
+  { driver.write_at(offset, data) } -> std::same_as<Result<std::size_t>>;
+  { driver.commit(offset) } -> std::same_as<Result<void>>;
+  { driver.reactivate() } -> std::same_as<Result<void>>;
+  { constant.storage_len() } -> std::convertible_to<std::uint64_t>;
+  { constant.path() } -> std::convertible_to<std::filesystem::path>;
+};
 
 // Optional hooks, found by concept.
 
@@ -87,8 +88,10 @@ concept HasRewrite = requires(D driver) {
 // would overwrite a byte somebody is still reading.
 template <class D>
 concept HasWindow = requires(const D& driver, std::uint64_t end) {
-  { driver.valid_window(end) } noexcept -> std::same_as<ByteRange>;
-  { driver.overflow() } noexcept -> std::same_as<Overflow>;
+  { driver.valid_window(end) }
+  noexcept->std::same_as<ByteRange>;
+  { driver.overflow() }
+  noexcept->std::same_as<Overflow>;
 };
 
 // view(range): available bytes in place, without a copy.
@@ -106,7 +109,8 @@ concept HasSync = requires(D& driver) {
 // discard(range): the bytes were evicted and no reader holds them; their storage may be reused. Advice: it cannot fail.
 template <class D>
 concept HasDiscard = requires(D& driver, ByteRange range) {
-  { driver.discard(range) } noexcept;
+  { driver.discard(range) }
+  noexcept;
 };
 
 }  // namespace strandline

@@ -20,7 +20,9 @@ Subscription& Subscription::operator=(Subscription&& other) noexcept {
   return *this;
 }
 
-Subscription::~Subscription() { unsubscribe(); }
+Subscription::~Subscription() {
+  unsubscribe();
+}
 
 void Subscription::unsubscribe() noexcept {
   // Emptied first: the observer may, from inside its callback, come here again.

@@ -78,9 +78,9 @@ class Resource {
   [[nodiscard]] Result<WaitOutcome> wait_range(ByteRange range, const WaitOptions& options = {}) const {
     return core()->wait(range, options);
   }
-  // The same without a thread: `callback(Result<WaitOutcome>)` is called exactly once, outside every lock, on the thread
-  // that decides it: this one before the call returns, a writer's, the stopper's, or the timer's. It
-  // must not throw, and should be short.
+  // The same without a thread: `callback(Result<WaitOutcome>)` is called exactly once, outside every lock, on the
+  // thread that decides it: this one before the call returns, a writer's, the stopper's, or the timer's. It must not
+  // throw, and should be short.
   template <std::invocable<Result<WaitOutcome>> Callback>
   void async_wait(ByteRange range, const WaitOptions& options, Callback callback) const {
     struct Adapter final : WaitCallback {

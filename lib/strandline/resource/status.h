@@ -36,15 +36,15 @@ enum class Abandon : std::uint8_t {
 
 // Counters since open. Bytes are bytes of content; a hit is a read or wait answered without waiting.
 struct ResourceStats {
-  std::uint64_t bytes_written = 0;                // newly available
-  std::uint64_t bytes_read = 0;                   // copied out by reads; views do not count
-  std::uint64_t read_hits = 0;                    // reads answered with bytes
-  std::uint64_t read_misses = 0;                  // reads answered not_available or evicted
-  std::uint64_t wait_hits = 0;                    // waits decided at once
-  std::uint64_t waits = 0;                        // waits that had to park
-  std::uint64_t wakes = 0;                        // parked waits that ended, however they ended
-  std::chrono::nanoseconds time_waited{0};        // by blocked threads, summed
-  std::uint64_t parked = 0;                       // waits parked at this moment
+  std::uint64_t bytes_written = 0;          // newly available
+  std::uint64_t bytes_read = 0;             // copied out by reads; views do not count
+  std::uint64_t read_hits = 0;              // reads answered with bytes
+  std::uint64_t read_misses = 0;            // reads answered not_available or evicted
+  std::uint64_t wait_hits = 0;              // waits decided at once
+  std::uint64_t waits = 0;                  // waits that had to park
+  std::uint64_t wakes = 0;                  // parked waits that ended, however they ended
+  std::chrono::nanoseconds time_waited{0};  // by blocked threads, summed
+  std::uint64_t parked = 0;                 // waits parked at this moment
 };
 
 }  // namespace strandline

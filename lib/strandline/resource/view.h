@@ -1,7 +1,7 @@
 // View: available bytes in place, without a copy, pinned until the view goes.
 // Threads: a move-only value; its bytes may be read by any thread. Blocks: never; but a ring's writer that needs the
-// pinned space waits for it. Errors: none after Resource::view(). Cost: three pointers. Lifetime: outlives commit, reactivate and the
-// closing of the resource; on a file that someone else truncates, see MmapDriver.
+// pinned space waits for it. Errors: none after Resource::view(). Cost: three pointers. Lifetime: outlives commit,
+// reactivate and the closing of the resource; on a file that someone else truncates, see MmapDriver.
 #pragma once
 
 #include <strandline/driver/driver.h>

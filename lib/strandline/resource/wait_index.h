@@ -1,6 +1,7 @@
 // WaitIndex: the parked waits of a resource, found by the bytes that concern them.
 // Threads: guarded by the resource's lock; ReadyList::wake() runs outside it. Blocks: never. Errors: none, it
-// allocates nothing. Cost: O(log waits + waits touched) per write or eviction. Lifetime: a Waiter stays put while parked.
+// allocates nothing. Cost: O(log waits + waits touched) per write or eviction. Lifetime: a Waiter stays put while
+// parked.
 #pragma once
 
 #include <strandline/resource/availability.h>

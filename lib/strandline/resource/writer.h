@@ -69,9 +69,7 @@ class Writer {
     return handle_ ? core().fail_with(id_, std::move(error)) : fail(Errc::no_writer);
   }
   // Steps back and leaves the resource active, for another writer or for none.
-  [[nodiscard]] Result<void> abandon(Abandon how) {
-    return handle_ ? core().abandon(id_, how) : fail(Errc::no_writer);
-  }
+  [[nodiscard]] Result<void> abandon(Abandon how) { return handle_ ? core().abandon(id_, how) : fail(Errc::no_writer); }
   // What has been written survives a power cut; `unsupported` where the storage keeps nothing.
   [[nodiscard]] Result<void> sync() { return handle_ ? core().sync(id_) : fail(Errc::no_writer); }
 

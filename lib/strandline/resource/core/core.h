@@ -170,7 +170,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Content readable_ STRANDLINE_GUARDED_BY(mutex_);             // what readers see
   std::optional<Content> next_ STRANDLINE_GUARDED_BY(mutex_);  // set iff life_.rewriting(): what a rewrite fills
   std::shared_ptr<const Error> failure_ STRANDLINE_GUARDED_BY(mutex_);  // set iff failed
-  EventQueue::Batch fail_event_ STRANDLINE_GUARDED_BY(mutex_);  // one spare event: failing needs no memory
+  EventQueue::Batch fail_event_ STRANDLINE_GUARDED_BY(mutex_);          // one spare event: failing needs no memory
   WaitIndex waits_ STRANDLINE_GUARDED_BY(mutex_);
 
   // Ranges that driver calls in flight are writing, begin to end, disjoint, of the filling content.

@@ -67,11 +67,9 @@ Result<Core::Grant> Core::grant(ByteRange range, Extent extent) noexcept {
       case Coverage::evicted:
       case Coverage::missing: {
         Counters::add(counters_->read_misses);
-        const std::uint64_t at =
-            coverage == Coverage::missing ? availability.first_missing(range) : range.begin;
+        const std::uint64_t at = coverage == Coverage::missing ? availability.first_missing(range) : range.begin;
         lock.unlock();
-        return fail(coverage == Coverage::evicted ? Errc::evicted : Errc::not_available,
-                    "byte " + std::to_string(at));
+        return fail(coverage == Coverage::evicted ? Errc::evicted : Errc::not_available, "byte " + std::to_string(at));
       }
       case Coverage::ready:
         break;
