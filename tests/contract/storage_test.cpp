@@ -54,7 +54,7 @@ STRANDLINE_CONTRACT(refuses, Refuses);
 
 TEST_CASE_TEMPLATE_DEFINE("R1: driver write_at: written bytes read back, whatever the order and the pieces", S,
                           reads_back) {
-  for (const std::uint64_t size : {37, 4096, 4097, 65536, 100'000}) {
+  for (const std::uint64_t size : std::initializer_list<std::uint64_t>{37, 4096, 4097, 65536, 100'000}) {
     CAPTURE(size);
     S subject;
     const auto driver = opened<typename S::DriverType>(subject.options());

@@ -76,7 +76,7 @@ void for_each_world(Examine&& examine) {
     for (std::uint64_t i = 0; i < kUniverse; ++i) {
       end = (bytes >> i & 1) != 0 ? i + 1 : end;
     }
-    for (const std::uint64_t capacity : {0, 3, 7}) {
+    for (const std::uint64_t capacity : std::initializer_list<std::uint64_t>{0, 3, 7}) {
       World world{bytes, std::nullopt, std::nullopt, 0};
       if (capacity != 0) {
         world.capacity = capacity;

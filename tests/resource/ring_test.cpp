@@ -25,7 +25,7 @@ std::string write_at_once(Opened<RingDriver>& opened, ByteRange range) {
 }  // namespace
 
 TEST_CASE("R12: any capacity, and the window is its last bytes") {
-  for (const std::uint64_t capacity : {1, 2, 7, 4095, 4096, 4097, 10000}) {
+  for (const std::uint64_t capacity : std::initializer_list<std::uint64_t>{1, 2, 7, 4095, 4096, 4097, 10000}) {
     CAPTURE(capacity);
     Opened<RingDriver> opened(ring_of(capacity));
     const std::uint64_t total = capacity * 3 + 5;
