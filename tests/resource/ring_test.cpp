@@ -324,3 +324,19 @@ TEST_CASE("R7: a commit does not wait for a write that is held up; that one is r
   opened.next_writer(Reactivate::resume);
   CHECK(opened.write({8, 12}) == "4");
 }
+
+TEST_CASE("F27: bytes that a commit dropped and a view still holds stay, whatever is written there next") {
+  Opened<RingDriver> opened(ring_of(8));
+  CHECK(opened.write({0, 8}) == "8");
+  auto view = required(opened.resource.view({4, 8}));
+  CHECK(says(opened.writer.commit(4)) == "ok");
+  opened.next_writer(Reactivate::resume);
+  const std::string written = says(opened.writer.write_at(4, content({4, 8}, 2), at_once()));
+  CHECK(std::vector<std::byte>(view.bytes().begin(), view.bytes().end()) == content({4, 8}));
+  view = View();
+  if (written != "4") {
+    CHECK(written == "!timed_out");  // held up by the view
+    CHECK(says(opened.writer.write_at(4, content({4, 8}, 2), at_once())) == "4");
+  }
+  CHECK(opened.read({4, 8}, 2) == "4");
+}

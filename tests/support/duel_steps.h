@@ -95,6 +95,11 @@ Answer Duel<D>::write(const Operation& operation, WriterSlot& slot) {
       answer_of(call([&]() -> Result<std::size_t> { return slot.writer->write_at(begin, data, options); }));
   if (lost(real)) {
     lose_write(slot.number, begin, data, operation.stopped);
+    if (model_.rewriting() && traits_.capacity) {
+      // Whether the window of the generation that nobody sees has moved cannot be told: it ends here.
+      slot.writer.reset();
+      model_.drop_writer(std::exchange(slot.number, 0));
+    }
     return real;
   }
   // A storage that cannot hold offsets as high as these says so, and has then written nothing.

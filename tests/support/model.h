@@ -111,8 +111,8 @@ class Model {
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
   [[nodiscard]] std::optional<Errc> error() const { return error_; }
-  [[nodiscard]] bool windowed() const { return traits_.capacity.has_value(); }
-  [[nodiscard]] bool has_writer() const { return supply_ == Supply::writing; }
+  // Is a generation being filled that readers do not see?
+  [[nodiscard]] bool rewriting() const { return next_.has_value(); }
   // The gap that the last commit stumbled on.
   [[nodiscard]] ByteRange stumbling_gap() const { return stumbling_gap_; }
 
