@@ -366,6 +366,21 @@ TEST_CASE("R1: a read that met a commit below its bytes, or a rewrite, does not 
   }
 }
 
+TEST_CASE("R1: in a window too, a read that met a commit below its bytes is judged anew") {
+  Told<WindowedScriptedDriver> told({}, 16);
+  told.may_read_late = true;
+  auto& opened = told.opened;
+  CHECK(opened.write({0, 12}) == "12");
+  const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
+  const auto let_go = [&] { gate.open(); };
+  std::vector<std::byte> out(12);
+  InThread reading([&] { return opened.resource.read_at(0, out); }, let_go);
+  REQUIRE(gate.wait_until_blocked());
+  CHECK(says(opened.writer.commit(8)) == "ok");
+  gate.open();
+  CHECK(reading.join() == "8");
+}
+
 TEST_CASE("R12: a read in flight holds its bytes in the window; the write waits for it") {
   Told<WindowedScriptedDriver> told({}, 8);
   auto& opened = told.opened;

@@ -87,7 +87,7 @@ BUGS = [
     {
         "name": "pin-check-dropped",
         "breaks": "R12: a ring's write overwrites bytes that a view or a read holds",
-        "changes": [(CORE + "core_write.cpp", "if (!exclusive_ && !pinned) {", "if (!exclusive_ && (!pinned || pinned)) {")],
+        "changes": [(CORE + "core_write.cpp", "if (!exclusive_ && !pinned_locked(pieces, window)) {", "if (!exclusive_ && (window <= kMaxOffset || pinned_locked(pieces, window))) {")],
         "tests": [RESOURCE],
     },
     {

@@ -19,6 +19,7 @@
 #include <set>
 #include <span>
 #include <stop_token>
+#include <tuple>
 #include <vector>
 
 namespace strandline {
@@ -109,7 +110,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // core_read.cpp
   [[nodiscard]] Result<Grant> grant(ByteRange range, Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool still_there(const Grant& grant) const noexcept STRANDLINE_EXCLUDES(mutex_);
-  void unpin(std::uint64_t generation, std::uint64_t begin) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void unpin(std::uint64_t generation, ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // core_wait.cpp
   [[nodiscard]] Result<void> check_wait(ByteRange range, WaitFor until) const noexcept;
@@ -128,6 +129,8 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> evict_locked(std::uint64_t window_begin, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] bool claimed_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<Pieces> claim_locked(ByteRange chunk) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] bool pinned_locked(const Pieces& pieces, std::uint64_t window) const noexcept
+      STRANDLINE_REQUIRES(mutex_);
   void release_locked(const Pieces& pieces) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<std::size_t> write_pieces(const Pieces& pieces, std::uint64_t offset,
                                                  std::span<const std::byte> data, Effects& effects)
@@ -182,8 +185,8 @@ class Core : public std::enable_shared_from_this<Core> {
   std::uint64_t interrupts_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   // Counts the times that bytes were taken from readers outside a window: a read in flight then looks again.
   std::uint64_t drops_ STRANDLINE_GUARDED_BY(mutex_) = 0;
-  // (generation, first byte) of what reads, views and writes in flight hold in a window.
-  std::multiset<std::pair<std::uint64_t, std::uint64_t>> pins_ STRANDLINE_GUARDED_BY(mutex_);
+  // (generation, begin, end) of what reads, views and writes hold in a window.
+  std::multiset<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> pins_ STRANDLINE_GUARDED_BY(mutex_);
   std::list<std::uint64_t> cursors_ STRANDLINE_GUARDED_BY(mutex_);
 };
 

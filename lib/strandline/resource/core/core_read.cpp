@@ -5,9 +5,9 @@
 
 namespace strandline {
 
-// What a read may touch. In a window the pin keeps the bytes from being overwritten. Elsewhere they
-// stay unless a commit below them, or a rewrite of an uncommitted generation, takes them away: the
-// copy is then worthless, so a reader asks still_there() after copying and before answering.
+// What a read may touch. In a window the pin keeps the bytes from being overwritten. They may still be
+// taken away, by a commit below them or a rewrite of an uncommitted generation: the copy is then
+// worthless, so a reader asks still_there() after copying and before answering.
 struct Core::Grant {
   std::shared_ptr<Storage> storage;
   ByteRange range;
@@ -19,13 +19,13 @@ struct Core::Grant {
 struct Core::Pin {
   std::shared_ptr<Core> core;
   std::uint64_t generation = 0;
-  std::uint64_t begin = 0;
+  ByteRange range;
   Pin() = default;
   Pin(const Pin&) = delete;
   Pin& operator=(const Pin&) = delete;
   ~Pin() {
     if (core) {
-      core->unpin(generation, begin);
+      core->unpin(generation, range);
     }
   }
 };
@@ -79,7 +79,7 @@ Result<Core::Grant> Core::grant(ByteRange range, Extent extent) noexcept {
     grant.generation = life_.generation();
     grant.drops = drops_;
     if (availability.windowed()) {
-      pins_.emplace(grant.generation, grant.range.begin);
+      pins_.emplace(grant.generation, grant.range.begin, grant.range.end);
       grant.pinned = true;
     }
     return grant;
@@ -87,16 +87,13 @@ Result<Core::Grant> Core::grant(ByteRange range, Extent extent) noexcept {
 }
 
 bool Core::still_there(const Grant& grant) const noexcept {
-  if (grant.pinned) {
-    return true;
-  }
   MutexLock lock(mutex_);
   return drops_ == grant.drops;
 }
 
-void Core::unpin(std::uint64_t generation, std::uint64_t begin) noexcept {
+void Core::unpin(std::uint64_t generation, ByteRange range) noexcept {
   MutexLock lock(mutex_);
-  pins_.erase(pins_.find({generation, begin}));
+  pins_.erase(pins_.find({generation, range.begin, range.end}));
   gate_.notify_all();
 }
 
@@ -116,7 +113,7 @@ Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, E
     auto count = read_fully(*granted->storage, offset, out.first(granted->range.size()));
     const bool sure = still_there(*granted);
     if (granted->pinned) {
-      unpin(granted->generation, granted->range.begin);
+      unpin(granted->generation, granted->range);
     }
     if (sure) {
       if (count) {
@@ -145,7 +142,7 @@ Result<View> Core::view(ByteRange range) noexcept {
       if (pin) {
         pin->core = shared_from_this();
         pin->generation = granted->generation;
-        pin->begin = granted->range.begin;
+        pin->range = granted->range;
       }
       auto bytes = granted->storage->view(granted->range);
       if (!still_there(*granted)) {

@@ -118,6 +118,28 @@ Result<Core::Pieces> Core::admit_locked(WriterId writer, ByteRange range, WriteB
   }
 }
 
+// Does anybody hold bytes whose storage this write needs: behind the window it wants, or among its own,
+// which a view may show that a commit below has dropped?
+bool Core::pinned_locked(const Pieces& pieces, std::uint64_t window) const noexcept {
+  bool own = false;
+  for (auto pin = pins_.lower_bound({pieces.generation, 0, 0}); pin != pins_.end(); ++pin) {
+    const auto [generation, begin, end] = *pin;
+    const ByteRange held{begin, end};
+    if (generation != pieces.generation) {
+      break;
+    }
+    if (!own && held == pieces.chunk) {
+      own = true;
+      continue;
+    }
+    const auto meets = [held](ByteRange piece) { return held.intersects(piece); };
+    if (begin < window || std::any_of(pieces.claimed.begin(), pieces.claimed.end(), meets)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Step 3. The window moves before its old bytes are overwritten, so that no new reader takes them while
 // those that already have hold us up.
 Result<void> Core::make_room_locked(WriterId writer, Pieces& pieces, WriteBounds& bounds) {
@@ -142,9 +164,7 @@ Result<void> Core::make_room_locked(WriterId writer, Pieces& pieces, WriteBounds
     if (length && pieces.chunk.end > *length) {
       return fail(Errc::invalid_range, "write past the length");
     }
-    const auto pin = pins_.lower_bound({pieces.generation, 0});
-    const bool pinned = pin != pins_.end() && pin->first == pieces.generation && pin->second < window;
-    if (!exclusive_ && !pinned) {
+    if (!exclusive_ && !pinned_locked(pieces, window)) {
       ++writes_in_flight_;
       return {};
     }
@@ -173,7 +193,7 @@ Result<Core::Pieces> Core::claim_locked(ByteRange chunk) {
     claims.emplace(piece.begin, piece.end);
   }
   if (capacity_) {
-    pins_.emplace(pieces.generation, chunk.begin);
+    pins_.emplace(pieces.generation, chunk.begin, chunk.end);
   }
   claims_.merge(claims);
   return pieces;
@@ -184,7 +204,7 @@ void Core::release_locked(const Pieces& pieces) noexcept {
     claims_.erase(piece.begin);
   }
   if (capacity_) {
-    pins_.erase(pins_.find({pieces.generation, pieces.chunk.begin}));
+    pins_.erase(pins_.find({pieces.generation, pieces.chunk.begin, pieces.chunk.end}));
   }
   gate_.notify_all();
 }
