@@ -244,8 +244,9 @@ Result<void> ScriptedStorage::begin_rewrite(ScriptedStorage& next) {
 void ScriptedStorage::put_locked(std::uint64_t offset, std::span<const std::byte> data) {
   for (auto [at, rest] = std::pair(offset, data.size()); rest > 0;) {
     const Place place = first_place(at, rest);
-    if (auto& block = blocks_[place.block]; !block) {
-      block = std::make_shared<Block>();
+    // Made before it is put in: without memory no empty place stays behind.
+    if (!blocks_.contains(place.block)) {
+      blocks_.emplace(place.block, std::make_shared<Block>());
     }
     at += place.count;
     rest -= place.count;

@@ -279,6 +279,11 @@ std::optional<std::uint64_t> WriteClaim::marked() const noexcept {
 Result<void> WriteClaim::publish(bool keep_existing, bool& renamed) noexcept {
   MutexLock lock(mutex_);
   if (!published_) {
+    // Left by a rewrite that ran out of memory after preparing it.
+    if (fresh_) {
+      static_cast<void>(remove_name(fresh_path_));
+      fresh_ = FileHandle();
+    }
     const Result<FileFacts> ours = facts_of(side_.get(), side_path_);
     const Result<std::optional<FileFacts>> there = look_at(side_path_);
     if (!ours || !there) {

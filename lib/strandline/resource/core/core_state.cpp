@@ -160,6 +160,7 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
     if (!sealed && sealed.error().code == Errc::no_memory && plan->before) {
       availability.restore(std::move(*plan->before));
       if (!next_) {
+        waits_.on_dropped(availability);  // their keys are those of the set that has just been undone
         judge_all_locked(effects);
       }
       return sealed;
