@@ -366,6 +366,31 @@ TEST_CASE("R1: a read that met a commit below its bytes, or a rewrite, does not 
   }
 }
 
+TEST_CASE("R1: a read that fails while a rewrite runs waits for what becomes of the bytes") {
+  for (const bool succeeds : {true, false}) {
+    CAPTURE(succeeds);
+    Told<ScriptedDriver> told;
+    auto& opened = told.opened;
+    CHECK(opened.write({0, 12}) == "12");
+    CHECK(says(opened.writer.abandon(Abandon::stop)) == "ok");
+    const Gate gate = told.script->block(DriverCall::rewrite, 1);
+    const auto let_go = [&] { gate.open(); };
+    if (!succeeds) {
+      told.script->fail(DriverCall::rewrite, 1, Errc::no_space);
+    }
+    InThread rewriting([&] { return opened.resource.reactivate(Reactivate::rewrite); }, let_go);
+    REQUIRE(gate.wait_until_blocked());
+    const std::uint64_t read = told.script->next(DriverCall::read);
+    told.script->fail(DriverCall::read, read, Errc::io);
+    std::vector<std::byte> out(12);
+    InThread reading([&] { return opened.resource.read_at(0, out); }, let_go);
+    CHECK(eventually([&] { return told.script->count(DriverCall::read) >= read; }));
+    gate.open();
+    CHECK(rewriting.join() == (succeeds ? "ok" : "!no_space"));
+    CHECK(reading.join() == (succeeds ? "!not_available" : "!io"));
+  }
+}
+
 TEST_CASE("R1: in a window too, a read that met a commit below its bytes is judged anew") {
   Told<WindowedScriptedDriver> told({}, 16);
   told.may_read_late = true;

@@ -75,8 +75,9 @@ concept Driver = std::default_initializable<D> && requires {
 // Optional hooks, found by concept.
 
 // rewrite(): a second driver for the next generation, empty and writable, while this one goes on
-// serving reads. Its successful commit() replaces this one's content in the storage; its destruction
-// without one leaves this one's content untouched. Without the hook, Reactivate::rewrite is unsupported.
+// serving reads of what it has committed; bytes that it has not may be gone, and reads of them answer io.
+// Its successful commit() replaces this one's content in the storage; its destruction without one leaves
+// this one's committed content untouched. Without the hook, Reactivate::rewrite is unsupported.
 template <class D>
 concept HasRewrite = requires(D driver) {
   { driver.rewrite() } -> std::same_as<Result<std::unique_ptr<D>>>;

@@ -109,7 +109,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // core_read.cpp
   [[nodiscard]] Result<Grant> grant(ByteRange range, Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
-  [[nodiscard]] bool still_there(const Grant& grant) const noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool still_there(const Grant& grant, bool driver_failed) noexcept STRANDLINE_EXCLUDES(mutex_);
   void unpin(std::uint64_t generation, ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // core_wait.cpp

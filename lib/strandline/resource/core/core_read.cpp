@@ -86,8 +86,13 @@ Result<Core::Grant> Core::grant(ByteRange range, Extent extent) noexcept {
   });
 }
 
-bool Core::still_there(const Grant& grant) const noexcept {
+bool Core::still_there(const Grant& grant, bool driver_failed) noexcept {
   MutexLock lock(mutex_);
+  // A rewrite may take uncommitted bytes away before the core knows that it succeeded: its outcome tells
+  // whether the driver's answer is about bytes that were still there.
+  while (driver_failed && exclusive_) {
+    gate_.wait(mutex_);
+  }
   return drops_ == grant.drops;
 }
 
@@ -111,7 +116,7 @@ Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, E
       return 0;
     }
     auto count = read_fully(*granted->storage, offset, out.first(granted->range.size()));
-    const bool sure = still_there(*granted);
+    const bool sure = still_there(*granted, !count);
     if (granted->pinned) {
       unpin(granted->generation, granted->range);
     }
@@ -145,7 +150,7 @@ Result<View> Core::view(ByteRange range) noexcept {
         pin->range = granted->range;
       }
       auto bytes = granted->storage->view(granted->range);
-      if (!still_there(*granted)) {
+      if (!still_there(*granted, !bytes)) {
         continue;
       }
       if (!bytes) {
