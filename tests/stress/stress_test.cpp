@@ -5,9 +5,10 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <initializer_list>
 #include <iostream>
+#include <mutex>
 #include <random>
-#include <shared_mutex>
 
 using namespace strandline;
 using namespace strandline::testing;
@@ -22,18 +23,30 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+// What was wrong, said again by the last lines of the program, after doctest's own: a log that is cut at its
+// beginning still shows how to repeat it.
+struct LastWords {
+  LastWords() = default;
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+  ~LastWords() { std::cout << text << std::flush; }
+  std::string text;
+} last_words;
+
 // Shared by the threads of one program run; a round is one resource's life.
 struct Run {
-  explicit Run(const char* name)
-      : seed(number_from_environment("STRANDLINE_STRESS_SEED", std::random_device()())),
+  explicit Run(const char* called)
+      : name(called),
+        seed(number_from_environment("STRANDLINE_STRESS_SEED", std::random_device()())),
         end(Clock::now() + std::chrono::milliseconds(number_from_environment("STRANDLINE_STRESS_SECONDS", 4) * 250)) {
     std::cout << "stress " << name << ": STRANDLINE_STRESS_SEED=" << seed << std::endl;
   }
   [[nodiscard]] Random random(std::uint64_t thread) const { return Random(seed + rounds * 1009 + thread * 1000003); }
-  // Remembers what was wrong first; the round then ends.
-  void expect(bool right, const char* what) {
+  // Says what was wrong first, at once, for the threads may not come to their end; the round then ends.
+  void expect(bool right, const char* what, const std::string& detail = {}) {
     if (!right && wrong.fetch_add(1) == 0) {
-      complaint = what;
+      complaint = what + (detail.empty() ? detail : ": " + detail);
+      std::cout << "stress " + name + ": " + complaint + "; round " + std::to_string(rounds) + "\n" << std::flush;
     }
   }
   [[nodiscard]] bool round_over() const { return over.load() || wrong.load() != 0; }
@@ -45,43 +58,62 @@ struct Run {
     }
   }
 
+  const std::string name;
   const std::uint64_t seed;
   const Clock::time_point end;
   std::uint64_t rounds = 0;  // changes between rounds only
   std::atomic<bool> over{false};
   std::atomic<std::uint64_t> wrong{0};
-  std::atomic<const char*> complaint{""};
+  std::string complaint;  // written by who makes `wrong` 1; read when the threads are joined
   std::atomic<std::uint64_t> bytes_checked{0};
   std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint64_t> generations{0};
 };
 
-// May be the answer to a call while everything else happens.
-bool allowed(Errc code) {
-  switch (code) {
-    case Errc::not_available:
-    case Errc::evicted:
-    case Errc::committed:
-    case Errc::failed:
-    case Errc::cancelled:
-    case Errc::incomplete:
-    case Errc::no_writer:
-    case Errc::timed_out:
-    case Errc::interrupted:
-    case Errc::invalid_range:  // past a length that has become known
-    case Errc::conflict:       // a length that contradicts; of bytes it is looked at by itself
-    case Errc::unsupported:    // sync, in memory
-      return true;
-    default:
-      return false;
+// The codes that a kind of call may answer while everything else happens; any other is a bug.
+class Codes {
+ public:
+  constexpr Codes(std::initializer_list<Errc> codes) {
+    for (const Errc code : codes) {
+      bits_ |= bit(code);
+    }
   }
-}
+  [[nodiscard]] constexpr bool has(Errc code) const { return (bits_ & bit(code)) != 0; }
+  [[nodiscard]] constexpr Codes with(Codes other) const {
+    other.bits_ |= bits_;
+    return other;
+  }
+
+ private:
+  static constexpr std::uint64_t bit(Errc code) { return std::uint64_t{1} << static_cast<unsigned>(code); }
+  std::uint64_t bits_ = 0;
+};
+
+constexpr Codes kNone{};
+constexpr Codes kCancelled{Errc::cancelled};  // the round's end may come before any call
+
+template <class D>
+struct Allowed {
+  static constexpr bool kRing = std::is_same_v<D, RingDriver>;
+  static constexpr Codes kEvicted = kRing ? Codes{Errc::evicted} : kNone;
+  static constexpr Codes kRead = kCancelled.with({Errc::not_available}).with(kEvicted);
+  // Deadlines and interrupts are outcomes of a wait, but errors of a read that waits.
+  static constexpr Codes kWait = kCancelled.with({Errc::failed, Errc::no_writer}).with(kEvicted);
+  static constexpr Codes kWaitingRead = kWait.with({Errc::timed_out, Errc::interrupted});
+  // Writes go on when their writer has ended or been replaced. Only on a ring interrupt() is meant for them.
+  static constexpr Codes kWrite = kCancelled.with({Errc::committed, Errc::failed, Errc::no_writer, Errc::timed_out})
+                                      .with(kEvicted)
+                                      .with(kRing ? Codes{Errc::interrupted} : kNone);
+  static constexpr Codes kSync = std::is_same_v<D, MmapDriver> ? kCancelled : kCancelled.with({Errc::unsupported});
+  static constexpr Codes kCommit = kCancelled.with({Errc::incomplete});
+  static constexpr Codes kCommitAt = kCommit.with({Errc::conflict});  // with the length that set_length made known
+};
+
 template <class T>
-void note(Run& run, const Result<T>& result, const char* what) {
+void note(Run& run, const Result<T>& result, const char* what, Codes allowed) {
   ++run.calls;
-  if (!result && !allowed(result.error().code)) {
-    std::cout << "  " + std::string(what) + ": " + result.error().message() + "\n" << std::flush;
-    run.expect(false, what);
+  if (!result && !allowed.has(result.error().code)) {
+    run.expect(false, what, result.error().message());
   }
 }
 
@@ -124,29 +156,29 @@ void read_everything(Run& run, Resource<D> resource, std::uint64_t thread) {
     switch (random() % 6) {
       case 0: {
         const auto count = resource.read_at(range.begin, space);
-        note(run, count, "read_at");
+        note(run, count, "read_at", Allowed<D>::kRead);
         check_bytes(run, resource, before, range.begin, space.first(count.value_or(0)));
         break;
       }
       case 1: {
         const auto count = resource.wait_read_at(range.begin, space, briefly(random));
-        note(run, count, "wait_read_at");
+        note(run, count, "wait_read_at", Allowed<D>::kWaitingRead);
         check_bytes(run, resource, before, range.begin, space.first(count.value_or(0)));
         break;
       }
       case 2: {
         const std::uint64_t from = cursor->position();
         const auto count = cursor->read(space, briefly(random));
-        note(run, count, "cursor");
+        note(run, count, "cursor", Allowed<D>::kWaitingRead);
         check_bytes(run, resource, before, from, space.first(count.value_or(0)));
         if (count.value_or(0) == 0) {
-          note(run, cursor->seek(random() % kSize), "seek");
+          note(run, cursor->seek(random() % kSize), "seek", kNone);
         }
         break;
       }
       case 3: {
         const auto view = resource.view(range);
-        note(run, view, "view");
+        note(run, view, "view", Allowed<D>::kRead);
         if (view) {
           check_bytes(run, resource, before, view->range().begin, view->bytes());
           std::this_thread::yield();
@@ -155,13 +187,13 @@ void read_everything(Run& run, Resource<D> resource, std::uint64_t thread) {
         break;
       }
       case 4:
-        note(run, resource.wait_range(range, briefly(random)), "wait_range");
+        note(run, resource.wait_range(range, briefly(random)), "wait_range", Allowed<D>::kWait);
         break;
       default:
         (void)resource.contains(range);
         (void)resource.next_gap(range.begin, range.end);
         (void)resource.stats();
-        note(run, resource.available(), "available");
+        note(run, resource.available(), "available", kNone);
         resource.check_invariants();
     }
   }
@@ -183,7 +215,7 @@ void wait_for_callbacks(Run& run, Resource<D> resource, std::uint64_t thread) {
     auto one = std::make_shared<Pending>();
     resource.async_wait(some_range(random, 300), briefly(random, one->stop.get_token()),
                         [&run, one](Result<WaitOutcome> outcome) {
-                          note(run, outcome, "async_wait");
+                          note(run, outcome, "async_wait", Allowed<D>::kWait);
                           run.expect(++one->calls == 1, "a callback was called twice");
                         });
     pending.push_back(std::move(one));
@@ -255,94 +287,105 @@ void subscribe_and_leave(Run& run, Resource<D> resource, std::uint64_t thread) {
   while (!run.round_over()) {
     const auto observer = std::make_shared<OnceObserver>(run, false);
     auto subscription = resource.subscribe(observer);
-    note(run, subscription, "subscribe");
+    note(run, subscription, "subscribe", kNone);
     run.yield_for(random() % 500);
     subscription->unsubscribe();
     observer->gone();
   }
 }
 
-// The writer that all writing threads share, and the generation that it fills.
+// A writer and the generation that it fills: one thing, so that nobody pairs the one with another's.
 template <class D>
-struct Desk {
-  std::shared_mutex mutex;                 // exclusively: to change what is below
-  std::atomic<bool> change_wanted{false};  // lest the writers never leave a gap
+struct Job {
   Writer<D> writer;
-  std::uint64_t generation = 1;
-  std::uint64_t newest = 1;
+  const std::uint64_t generation;
+};
+
+// The job that all writing threads share. The lock is held to take it or to swap it, never during a call: writes
+// of the old writer go on while its successor comes.
+template <class D>
+class Desk {
+ public:
+  explicit Desk(Writer<D> first) { give(std::move(first), 1); }
+  [[nodiscard]] std::shared_ptr<Job<D>> job() const {
+    const std::scoped_lock lock(mutex_);
+    return job_;
+  }
+  void give(Writer<D> writer, std::uint64_t generation) {
+    // The old one goes outside the lock, with the last write that uses it.
+    auto job = std::make_shared<Job<D>>(Job<D>{std::move(writer), generation});
+    const std::scoped_lock lock(mutex_);
+    job_.swap(job);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<Job<D>> job_;
 };
 
 template <class D>
-void write_pieces(Run& run, Desk<D>& desk, std::uint64_t thread) {
+void write_pieces(Run& run, const Desk<D>& desk, std::uint64_t thread) {
   Random random = run.random(thread);
   std::uint64_t next = 0;
   while (!run.round_over()) {
-    while (desk.change_wanted && !run.round_over()) {
-      std::this_thread::yield();
-    }
-    const std::shared_lock lock(desk.mutex);
+    const auto job = desk.job();
     const ByteRange range = random() % 3 == 0 ? some_range(random, 700) : ByteRange{next, std::min(kSize, next + 97)};
     next = range.end >= kSize ? 0 : range.end;
-    const auto written = desk.writer.write_at(range.begin, content(range, desk.generation), briefly(random));
-    note(run, written, "write_at");
-    run.expect(written || written.error().code != Errc::conflict, "equal bytes were a conflict");
+    const auto bytes = content(range, job->generation);
+    note(run, job->writer.write_at(range.begin, bytes, briefly(random)), "write_at", Allowed<D>::kWrite);
   }
 }
 
-// Ends a writer's time in some way, with its writes in flight. Did it end?
+// Ends a writer's time in some way, with its writes in flight. Did it end? Nobody else ends it, so that but for a
+// cancellation it may.
 template <class D>
-bool end_writing(Run& run, const Resource<D>& resource, Desk<D>& desk, Random& random) {
-  Result<void> ended;
+bool end_writing(Run& run, const Resource<D>& resource, Writer<D>& writer, Random& random) {
+  const auto ended = [&run](const Result<void>& result, const char* what, Codes allowed) {
+    note(run, result, what, allowed);
+    return result.has_value();
+  };
   switch (random() % 7) {
     case 0:
-      note(run, desk.writer.set_length(kSize), "set_length");
+      note(run, writer.set_length(kSize), "set_length", kCancelled);
       return false;
     case 1:
-      note(run, desk.writer.sync(), "sync");
+      note(run, writer.sync(), "sync", Allowed<D>::kSync);
       return false;
     case 2:
-      ended = desk.writer.commit();
-      break;
+      return ended(writer.commit(), "commit", Allowed<D>::kCommit);
     case 3:
-      ended = desk.writer.commit(resource.next_gap(0).value_or(ByteRange{kSize, kSize}).begin);
-      break;
+      return ended(writer.commit(resource.next_gap(0).value_or(ByteRange{kSize, kSize}).begin), "commit at",
+                   Allowed<D>::kCommitAt);
     case 4:
-      ended = desk.writer.fail(Error::make(Errc::io, "stress"));
-      break;
+      return ended(writer.fail(Error::make(Errc::io, "stress")), "fail", kCancelled);
     default:
-      ended = desk.writer.abandon(random() % 2 == 0 ? Abandon::stop : Abandon::handover);
+      return ended(writer.abandon(random() % 2 == 0 ? Abandon::stop : Abandon::handover), "abandon", kCancelled);
   }
-  note(run, ended, "ending a writer");
-  return ended.has_value();
 }
 
 template <class D>
 void disturb(Run& run, Resource<D> resource, Desk<D>& desk, std::uint64_t thread) {
   Random random = run.random(thread);
+  std::uint64_t newest = 1;
   while (!run.round_over()) {
     run.yield_for(random() % 100);
     if (random() % 2 == 0) {
       resource.interrupt();
       continue;
     }
-    if (!end_writing(run, resource, desk, random)) {
+    const auto job = desk.job();
+    if (!end_writing(run, resource, job->writer, random)) {
       continue;
     }
     run.yield_for(random() % 50);
-    desk.change_wanted = true;
-    const std::scoped_lock lock(desk.mutex);
-    desk.change_wanted = false;
     const ResourceStatus status = resource.status();
     const bool rewrite = random() % 2 == 0;
     auto writer = resource.reactivate(rewrite ? Reactivate::rewrite : Reactivate::resume);
-    note(run, writer, "reactivate");
+    note(run, writer, "reactivate", kCancelled);
     if (writer) {
-      desk.writer = std::move(*writer);
-      if (rewrite) {
-        desk.generation = ++desk.newest;
-      } else if (status.state != State::active) {
-        desk.generation = status.generation;  // of a rewrite that failed nothing goes on
-      }
+      // Of a rewrite that failed nothing goes on.
+      const std::uint64_t resumed = status.state == State::active ? job->generation : status.generation;
+      desk.give(std::move(*writer), rewrite ? ++newest : resumed);
       ++run.generations;
     }
   }
@@ -353,10 +396,9 @@ template <class D>
 void play_round(Run& run, typename D::Options options) {
   run.over = false;
   Random random = run.random(0);
-  Desk<D> desk;
   const auto observer = std::make_shared<OnceObserver>(run, true);
   auto resource = std::make_unique<Resource<D>>(required(Resource<D>::open(std::move(options), observed_by(observer))));
-  desk.writer = required(resource->writer());
+  Desk<D> desk(required(resource->writer()));
   std::vector<std::thread> threads;
   threads.emplace_back([&run, copy = *resource] { read_everything(run, copy, 1); });
   threads.emplace_back([&run, copy = *resource] { read_everything(run, copy, 2); });
@@ -391,7 +433,11 @@ void play(const char* name, const std::function<typename D::Options()>& options)
   } while (Clock::now() < run.end && run.wrong == 0);
   std::cout << "  " << run.rounds << " rounds, " << run.generations << " reactivations, " << run.calls << " calls, "
             << run.bytes_checked << " bytes checked" << std::endl;
-  CHECK_MESSAGE(run.wrong == 0, std::string(run.complaint.load()));
+  if (run.wrong != 0) {
+    last_words.text += "FAILED: stress " + run.name + ": " + run.complaint +
+                       "; repeat it with STRANDLINE_STRESS_SEED=" + std::to_string(run.seed) + "\n";
+  }
+  CHECK_MESSAGE(run.wrong == 0, run.complaint);
   CHECK(run.bytes_checked > 0);
 }
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 COMMAND = ""
@@ -67,6 +68,12 @@ class CommandTest(unittest.TestCase):
     def check_nothing_left(self):
         self.assertFalse(self.out.exists())
         self.assertFalse((self.dir / "out.part").exists())
+
+    def until(self, condition):
+        limit = time.monotonic() + LIMIT
+        while not condition():
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.001)
 
     def popen(self, *args, **options):
         process = start(*args, **options)

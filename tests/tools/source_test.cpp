@@ -1,10 +1,14 @@
 // The parts of the command's sources that no server can show: time that passes, and header lines odder than libcurl
-// lets by.
+// lets by; and a signal that comes while a commit runs.
 #include <doctest/doctest.h>
+#include <strandline/resource/resource.h>
+#include <strandline/testing/scripted_driver.h>
 #include <tools/source/http_head.h>
 #include <tools/source/stall_watch.h>
+#include <tools/strandline/fill.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace strandline::tool {
@@ -114,6 +118,56 @@ TEST_CASE("F46: a whole body holds the range at its offset") {
     CHECK(plan->body == row.plan.body);
     CHECK(plan->stops_early == row.plan.stops_early);
   }
+}
+
+TEST_CASE("a last byte or a length past what an offset can be is cut down, a first byte is not") {
+  const auto parsed = [](const char* text) {
+    const auto spec = ByteSpec::parse(text);
+    return spec ? spec->text() : "refused";
+  };
+  CHECK(parsed("0-9223372036854775806") == "0-9223372036854775806");
+  CHECK(parsed("0-9223372036854775807") == "0-9223372036854775806");
+  CHECK(parsed("0-18446744073709551616") == "0-9223372036854775806");
+  CHECK(parsed("9223372036854775806-9223372036854775807") == "9223372036854775806-9223372036854775806");
+  CHECK(parsed("-9223372036854775807") == "-9223372036854775806");
+  CHECK(parsed("9223372036854775807-") == "refused");
+  CHECK(parsed("9223372036854775807-9223372036854775807") == "refused");
+  CHECK(parsed("18446744073709551616-") == "refused");
+  const auto within = ByteSpec::parse("0-9223372036854775807").value().within(10);
+  REQUIRE(within.has_value());
+  CHECK(*within == ByteRange{0, 10});
+}
+
+// A whole source in one piece, deaf to the stop: that comes when everything has been read.
+class ThreeBytes final : public Source {
+ public:
+  [[nodiscard]] std::string name() const override { return "three bytes"; }
+  [[nodiscard]] Result<void> read(const ByteSpec& /*spec*/, Sink& sink, std::stop_token /*stop*/) override {
+    const std::string text = "abc";
+    return sink.bytes(std::as_bytes(std::span(text)));
+  }
+};
+
+TEST_CASE("a stop that comes while the commit runs does not deny what has been committed") {
+  const auto script = std::make_shared<Script>();
+  const Gate gate = script->block(DriverCall::commit, 1);
+  ScriptedDriver::Options options;
+  options.script = script;
+  // As `get` opens it: without the stop, or the commit would answer `cancelled`.
+  auto resource = Resource<ScriptedDriver>::open(std::move(options)).value();
+  ThreeBytes source;
+  std::stop_source stop;
+  Result<Filled> filled = fail(Errc::cancelled);
+  std::thread filler([&, writer = resource.writer().value()]() mutable {
+    filled = fill(source, ByteSpec(), std::move(writer), stop.get_token());
+  });
+  CHECK(gate.wait_until_blocked());
+  (void)stop.request_stop();
+  gate.open();
+  filler.join();
+  REQUIRE(filled.has_value());
+  CHECK(filled->bytes == 3);
+  CHECK(resource.status().state == State::committed);
 }
 
 TEST_CASE("no user name or password reaches a message") {

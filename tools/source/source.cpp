@@ -7,12 +7,16 @@
 namespace strandline::tool {
 namespace {
 
-// Digits only: from_chars alone would take a sign.
+constexpr std::uint64_t kLastOffset = kMaxOffset - 1;  // where a byte can stand
+
+// Digits only: from_chars alone would take a sign. What is too large for an offset is kMaxOffset.
 std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool all = error == std::errc() && end == text.data() + text.size();
-  return all && text.front() != '-' && value < kMaxOffset ? std::optional(value) : std::nullopt;
+  if (end != text.data() + text.size() || error == std::errc::invalid_argument || text.front() == '-') {
+    return std::nullopt;
+  }
+  return error == std::errc() ? std::min(value, kMaxOffset) : kMaxOffset;
 }
 
 int hex(char digit) noexcept {
@@ -95,14 +99,15 @@ Result<ByteSpec> ByteSpec::parse(std::string_view text) {
   const std::string_view after = text.substr(dash + 1);
   ByteSpec spec;
   if (before.empty()) {
-    spec.suffix = after.empty() ? std::nullopt : number(after);
+    spec.suffix = number(after);
     if (!spec.suffix || *spec.suffix == 0) {
       return refused();
     }
+    spec.suffix = std::min(*spec.suffix, kLastOffset);
     return spec;
   }
   spec.first = number(before);
-  if (!spec.first) {
+  if (!spec.first || *spec.first > kLastOffset) {
     return refused();
   }
   if (!after.empty()) {
@@ -110,6 +115,7 @@ Result<ByteSpec> ByteSpec::parse(std::string_view text) {
     if (!spec.last || *spec.last < *spec.first) {
       return refused();
     }
+    spec.last = std::min(*spec.last, kLastOffset);
   }
   return spec;
 }

@@ -26,12 +26,12 @@ struct ByteSpec {
   std::optional<std::uint64_t> last;
   std::optional<std::uint64_t> suffix;  // the last so many bytes
 
-  // "A-B", "A-" or "-N".
+  // "A-B", "A-" or "-N". B and N may be as large as they like: past 2^63 - 2 they are that, for no byte lies behind.
   [[nodiscard]] static Result<ByteSpec> parse(std::string_view text);
   [[nodiscard]] bool whole() const noexcept { return !first && !suffix; }
   // Where it lies in content of this length; invalid_range when no byte of it does.
   [[nodiscard]] Result<ByteRange> within(std::uint64_t length) const;
-  // As it was written: "0-99".
+  // As it was written, or as it was cut down: "0-99".
   [[nodiscard]] std::string text() const;
 };
 

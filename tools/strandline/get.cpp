@@ -35,7 +35,9 @@ struct GetOptions {
 
 constexpr const char* kFooter =
     R"(FILE.part receives the bytes and becomes FILE when all of them are there: FILE is never half a file.
-On an error or Ctrl-C FILE.part is removed and FILE stays as it was.
+On an error or Ctrl-C FILE.part is removed and FILE stays as it was. A Ctrl-C that comes when the last byte has
+arrived, while FILE.part is synced and renamed, is too late: FILE is then complete, and the exit code is 0, or 130
+where it cuts the stream of --tee short.
 On a terminal a line shows what has arrived; otherwise nothing is printed but errors.
 
 --tee writes the content to standard output as it arrives: one download, a file and a stream. If the stream's
@@ -151,15 +153,23 @@ class Reporter {
 struct Tee {
   Filled out;                  // what went out, and when
   bool stopped = false;        // before the end, by a signal
-  std::optional<Error> error;  // of standard output; the content's own errors are the filler's to tell
+  std::optional<Error> error;  // of standard output, or of reading back what had arrived
 
   void run(Cursor<MmapDriver> cursor, const std::stop_token& stop) {
     Output output(STDOUT_FILENO);
     std::vector<std::byte> buffer(kChunk);
     for (;;) {
       const auto count = cursor.read(buffer, {.stop = stop, .deadline = {}, .until = WaitFor::any});
-      if (!count || *count == 0) {
-        stopped = !count && stop.stop_requested();
+      if (!count) {
+        // Why no more bytes come is the filler's to tell; that those which came cannot be read, nobody else's.
+        const Errc code = count.error().code;
+        stopped = code == Errc::interrupted;
+        if (!stopped && code != Errc::failed && code != Errc::cancelled) {
+          error = count.error().clone();
+        }
+        return;
+      }
+      if (*count == 0) {
         return;
       }
       auto wrote = output.write(std::span(buffer).first(*count), stop);
@@ -199,8 +209,9 @@ int run_get(const GetOptions& options) {
         Error::make(Errc::invalid_argument, options.url + " is what " + options.file + " is written to first"),
         kExitUsage);
   }
-  auto resource =
-      Resource<MmapDriver>::open({.path = options.file}, {.stop = stop.get_token(), .observers = {arrivals}});
+  // Without the stop: the source and the tee have it. A resource cancelled while its commit runs would call
+  // `cancelled` what the driver has finished.
+  auto resource = Resource<MmapDriver>::open({.path = options.file}, {.stop = {}, .observers = {arrivals}});
   if (!resource) {
     return reporter.failed(resource.error(), kExitFailed);
   }
@@ -231,8 +242,8 @@ int run_get(const GetOptions& options) {
   filler.join();
   reporter.finish();
 
-  // A signal that came after the commit leaves FILE as it is: complete.
-  const bool cut = !filled || tee.stopped;
+  // A signal that came after the last byte stopped nothing: FILE is complete, and so is a stream that has them all.
+  const bool cut = filled ? tee.stopped && tee.out.bytes < filled->bytes : filled.error().code == Errc::cancelled;
   if (cut && signals.caught() != 0) {
     const char* const what =
         filled ? ": complete, but its stream was stopped by a signal" : ": stopped by a signal, not kept";

@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 
 #include "command.h"
@@ -21,13 +23,33 @@ bool is_regular_file(int fd) noexcept {
   return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+// The blocking mode belongs to the open file, and stdout's is shared with whoever else holds it: the shell, other
+// programs of the pipeline. A pipe can be opened anew, and that opening has a mode of its own. Whatever
+// is in the way (no /proc, a pipe of another user), -1.
+int open_pipe_anew(int fd) noexcept {
+  struct stat info {};
+  const int mode = ::fcntl(fd, F_GETFL);
+  if (::fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode) || mode < 0 || (mode & O_ACCMODE) == O_RDONLY) {
+    return -1;
+  }
+  char path[32];
+  static_cast<void>(std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd));
+  return ::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 }  // namespace
 
-Output::Output(int fd) : fd_(fd), wake_(::eventfd(0, EFD_CLOEXEC)), may_block_(!is_regular_file(fd)) {}
+Output::Output(int fd)
+    : own_(open_pipe_anew(fd)),
+      fd_(own_ >= 0 ? own_ : fd),
+      wake_(::eventfd(0, EFD_CLOEXEC)),
+      poll_(!is_regular_file(fd)) {}
 
 Output::~Output() {
-  if (wake_ >= 0) {
-    ::close(wake_);
+  for (const int fd : {own_, wake_}) {
+    if (fd >= 0) {
+      ::close(fd);
+    }
   }
 }
 
@@ -46,12 +68,13 @@ Result<Wrote> Output::write(std::span<const std::byte> data, const std::stop_tok
   });
   while (!data.empty()) {
     std::size_t size = data.size();
-    if (may_block_) {
+    if (poll_) {
       if (!wait_for_room()) {
         return Wrote::stopped;
       }
-      // What a pipe with room takes without blocking; a write that blocks could not be stopped.
-      size = std::min<std::size_t>(size, PIPE_BUF);
+      // A write that blocks could not be stopped. Non-blocking, it takes what there is room for; otherwise
+      // this much is what a pipe with room is sure to take at once.
+      size = own_ >= 0 ? size : std::min<std::size_t>(size, PIPE_BUF);
     }
     const ssize_t count = ::write(fd_, data.data(), size);
     if (count >= 0) {

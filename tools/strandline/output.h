@@ -1,7 +1,8 @@
 // Output: a descriptor that takes a stream, such as stdout; SignalWatch: turns Ctrl-C into a call.
 // Threads: Output: one at a time; SignalWatch: its function runs on a thread of its own. Blocks: write() until all is
-// taken or a stop is requested. Errors: the system's; EPIPE is Wrote::reader_gone. Cost: one poll() per pipe-full.
-// Lifetime: the descriptor stays the caller's.
+// taken or a stop is requested. Errors: the system's; EPIPE is Wrote::reader_gone. Cost: one poll() and one write() per
+// pipe-full; where the descriptor is no pipe, or one that cannot be opened anew, per PIPE_BUF (4 KiB); a regular file
+// is not polled. Lifetime: the descriptor stays the caller's, and its blocking mode too.
 #pragma once
 
 #include <strandline/base/error.h>
@@ -30,9 +31,10 @@ class Output {
  private:
   [[nodiscard]] bool wait_for_room() const;
 
-  const int fd_;
-  const int wake_;        // an eventfd: a stop wakes the poll
-  const bool may_block_;  // not a regular file
+  const int own_;    // the same pipe opened anew, non-blocking; or -1
+  const int fd_;     // where to write: own_, or the caller's
+  const int wake_;   // an eventfd: a stop wakes the poll
+  const bool poll_;  // not a regular file
 };
 
 // While it lives, SIGINT, SIGTERM and SIGHUP do not end the process: the first one calls `on_signal`; a second one ends
