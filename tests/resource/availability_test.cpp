@@ -1,5 +1,5 @@
 // Availability against a brute-force reading of its rules, over every small case.
-#include <strandline/resource/availability.h>
+#include <strandline/resource/availability/availability.h>
 
 #include <doctest/doctest.h>
 
@@ -148,7 +148,7 @@ TEST_CASE("R12: where a window begins") {
   CHECK(ring.window_begin_for(11) == 1);
   CHECK(ring.window_begin_for(kMaxOffset) == kMaxOffset - 10);
   Availability moved(RangeSet(), std::nullopt, 10);
-  moved.advance_window(5);
+  REQUIRE(moved.evict_before(5).has_value());
   CHECK(moved.window_begin_for(12) == 5);  // it never goes back
   CHECK(moved.window_begin_for(16) == 6);
   const Availability whole;
@@ -156,15 +156,22 @@ TEST_CASE("R12: where a window begins") {
   CHECK(whole.window_begin_for(kMaxOffset) == 0);
 }
 
-TEST_CASE("availability: publish and drop keep to the range given") {
-  Availability availability;
-  REQUIRE(availability.publish({2, 6}).has_value());
-  REQUIRE(availability.publish({8, 10}).has_value());
-  REQUIRE(availability.drop({5, 9}).has_value());
-  CHECK(to_string(availability.set()) == to_string(RangeSet{{2, 5}, {9, 10}}));
-  availability.check_invariants();
-  CHECK_FALSE(availability.publish({9, 3}).has_value());
-  CHECK(availability.check({2, 5}, WaitFor::all) == Coverage::ready);
+TEST_CASE("availability: what a truncation took away comes back when it is undone") {
+  for (const std::optional<std::uint64_t> capacity :
+       {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(20)}) {
+    Availability availability(RangeSet(), std::nullopt, capacity);
+    REQUIRE(availability.publish({0, 6}).has_value());
+    REQUIRE(availability.publish({8, 10}).has_value());
+    auto tail = availability.prepare_truncate(4);
+    REQUIRE(availability.truncate(4, tail).has_value());
+    CHECK(to_string(availability.snapshot().value()) == "{[0, 4)}");
+    CHECK(availability.end_offset() == 4);
+    availability.check_invariants();
+    availability.restore(std::move(tail));
+    CHECK(to_string(availability.snapshot().value()) == "{[0, 6) [8, 10)}");
+    CHECK(availability.end_offset() == 10);
+    availability.check_invariants();
+  }
 }
 
 TEST_CASE("availability: the last offsets there are") {

@@ -1,5 +1,5 @@
 // WaitIndex against a plain list that asks every wait after every change.
-#include <strandline/resource/wait_index.h>
+#include <strandline/resource/wait_index/wait_index.h>
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
@@ -19,8 +19,26 @@ class CountingWaiter final : public Waiter {
   int woken = 0;
 
  private:
-  void wake() noexcept override { ++woken; }
+  void wake() noexcept override {
+    ++woken;
+    const auto [first, second] = followers();
+    for (Waiter* const follower : {first, second}) {
+      if (follower != nullptr) {
+        Waiter::wake(*follower);
+      }
+    }
+  }
 };
+
+// As the owner of a list does, without a lock. Answers how many were woken.
+std::uint64_t wake(ReadyList& ready) {
+  std::uint64_t count = ready.wake_threads();
+  while (Waiter* const waiter = ready.pop_callback()) {
+    ReadyList::wake(*waiter);
+    ++count;
+  }
+  return count;
+}
 
 // An index, and the same waits in a list, all of them asked after every change.
 class Compared {
@@ -45,8 +63,7 @@ class Compared {
     if (availability.windowed()) {
       const std::uint64_t begin = availability.window_begin_for(range.end);
       if (begin > availability.window_begin()) {
-        RC_ASSERT(availability.drop({availability.window_begin(), begin}).has_value());
-        availability.advance_window(begin);
+        RC_ASSERT(availability.evict_before(begin).has_value());
         index.on_evicted(availability, ready);
       }
       range = range.clamped_to({begin, kMaxOffset});
@@ -56,13 +73,16 @@ class Compared {
       index.on_available(range, availability, ready);
     }
   }
-  void drop(ByteRange range) {
-    RC_ASSERT(availability.drop(range).has_value());
+  // Of what is there from the start without a break, everything from `length` on, and all behind it.
+  void truncate(std::uint64_t length) {
+    length = std::min(length, availability.first_missing({0, kMaxOffset}));
+    auto tail = availability.prepare_truncate(length);
+    RC_ASSERT(availability.truncate(length, tail).has_value());
     index.on_dropped(availability);
   }
   // Everyone that the bytes decide has been decided, so, and nobody else.
   void compare() {
-    ready.wake();
+    wake(ready);
     index.check_invariants(availability);
     std::size_t parked = 0;
     for (const auto& waiter : waiters) {
@@ -98,7 +118,7 @@ void run(const std::vector<Step>& steps, std::optional<std::uint64_t> capacity) 
     } else if (kind < 9 || capacity) {
       world.publish(range);
     } else {
-      world.drop(range);
+      world.truncate(range.begin);
     }
     world.compare();
   }
@@ -120,8 +140,8 @@ TEST_CASE("R5: a verdict, once made, stays, whatever becomes of the bytes") {
   Compared world(std::nullopt);
   world.add({0, 4}, WaitFor::all);
   world.publish({0, 4});
-  world.drop({0, 4});
-  world.ready.wake();
+  world.truncate(0);
+  wake(world.ready);
   CHECK(world.waiters[0]->verdict() == Verdict::ready);
   CHECK(world.waiters[0]->woken == 1);
 }
@@ -156,8 +176,8 @@ TEST_CASE("R5: bytes dropped from under a wait must come again") {
   Compared world(std::nullopt);
   world.add({0, 10}, WaitFor::all);
   world.publish({0, 6});
-  world.drop({2, 4});
-  world.publish({6, 10});
+  world.truncate(2);
+  world.publish({4, 10});
   CHECK(world.waiters[0]->parked());
   world.publish({2, 4});
   CHECK_FALSE(world.waiters[0]->parked());
@@ -182,12 +202,11 @@ TEST_CASE("wait index: decide_all ends those the judge names, in their own words
   world.add({8, 12}, WaitFor::any);
   const auto reason = std::make_shared<const Error>(Error::make(Errc::io, "gone"));
   world.index.decide_all(
-      [](const Waiter& waiter) { return waiter.range().begin == 8 ? Verdict::failed : Verdict::pending; }, reason,
-      world.ready);
+      [](const Waiter& waiter) { return waiter.range().begin == 8 ? Verdict::failed : Verdict::pending; },
+      world.availability, reason, world.ready);
   CHECK(world.index.size() == 1);
-  CHECK_FALSE(world.ready.empty());
-  CHECK(world.ready.wake() == 1);
-  CHECK(world.ready.empty());
+  CHECK(wake(world.ready) == 1);
+  CHECK(wake(world.ready) == 0);
   CHECK(world.waiters[0]->woken == 0);
   CHECK(world.waiters[1]->woken == 1);
   CHECK(world.waiters[1]->verdict() == Verdict::failed);
@@ -204,12 +223,49 @@ TEST_CASE("ready list: threads may be woken before the callbacks are run, each o
   CHECK(ready.wake_threads() == 1);
   CHECK(first.woken == 1);
   CHECK(callback.woken == 0);
-  CHECK_FALSE(ready.empty());
   CHECK(ready.wake_threads() == 0);
   ready.push(second);
-  CHECK(ready.wake() == 2);
-  CHECK(ready.empty());
+  CHECK(wake(ready) == 2);
   CHECK(first.woken == 1);
   CHECK(second.woken == 1);
   CHECK(callback.woken == 1);
+}
+
+TEST_CASE("ready list: however many threads, each is woken once, by the caller or by one woken before") {
+  for (std::size_t count = 0; count <= 70; ++count) {
+    CAPTURE(count);
+    std::vector<std::unique_ptr<CountingWaiter>> waiters;
+    ReadyList ready;
+    for (std::size_t i = 0; i < count; ++i) {
+      waiters.push_back(std::make_unique<CountingWaiter>(ByteRange{0, 1}, WaitFor::all));
+      ready.push(*waiters.back());
+    }
+    CHECK(ready.wake_threads() == count);
+    CHECK(std::all_of(waiters.begin(), waiters.end(), [](const auto& waiter) { return waiter->woken == 1; }));
+  }
+}
+
+TEST_CASE("ready list: a callback may be withdrawn until it is popped") {
+  std::vector<std::unique_ptr<CountingWaiter>> waiters;
+  for (unsigned withdrawn = 0; withdrawn < 8; ++withdrawn) {
+    waiters.clear();
+    ReadyList ready;
+    for (int i = 0; i < 3; ++i) {
+      waiters.push_back(std::make_unique<CountingWaiter>(ByteRange{0, 1}, WaitFor::all, Waiter::Wake::callback));
+      ready.push(*waiters.back());
+    }
+    CHECK(ready.had_callbacks());
+    CHECK_FALSE(ready.had_callbacks());
+    for (unsigned i = 0; i < 3; ++i) {
+      if ((withdrawn >> i & 1) != 0) {
+        CHECK(ReadyList::withdraw(*waiters[i]));
+        CHECK_FALSE(ReadyList::withdraw(*waiters[i]));
+      }
+    }
+    wake(ready);
+    for (unsigned i = 0; i < 3; ++i) {
+      CHECK(waiters[i]->woken == ((withdrawn >> i & 1) != 0 ? 0 : 1));
+      CHECK_FALSE(ReadyList::withdraw(*waiters[i]));
+    }
+  }
 }

@@ -79,10 +79,15 @@ std::optional<Fault> Model::next_call(Fault::Call call) {
   return fault_;
 }
 
-bool Model::pinned() const {
-  const std::uint64_t window = (next_ ? *next_ : readable_).window;
+// Does a view hold bytes behind the window, or missing ones of the part (which a commit below it had dropped)?
+bool Model::pinned(ByteRange part) const {
+  const Content& content = next_ ? *next_ : readable_;
+  const std::vector<ByteRange> missing = runs(content, part, false);
   return std::any_of(pins_.begin(), pins_.end(), [&](const auto& pin) {
-    return pin.second.first == filling_generation() && pin.second.second < window;
+    const auto& [generation, held] = pin.second;
+    const auto meets = [held = held](ByteRange piece) { return piece.intersects(held); };
+    return generation == filling_generation() &&
+           (held.begin < content.window || std::any_of(missing.begin(), missing.end(), meets));
   });
 }
 
@@ -149,7 +154,7 @@ Answer Model::write(std::uint64_t writer, std::uint64_t offset, std::span<const 
     }
     if (traits_.capacity) {
       move_window(part.end);
-      if (pinned()) {
+      if (pinned(part)) {
         return refuse(stopped ? Errc::interrupted : Errc::timed_out);
       }
     }
@@ -215,7 +220,7 @@ Answer Model::set_length(std::uint64_t writer, std::uint64_t length) {
     return refuse(*refusal);
   }
   Content& content = filling();
-  if ((content.length && *content.length != length) || length < end_of(content)) {
+  if ((content.length && *content.length != length) || length < std::max(end_of(content), content.window)) {
     return refuse(Errc::conflict);
   }
   content.length = length;

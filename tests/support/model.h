@@ -149,7 +149,7 @@ class Model {
   [[nodiscard]] std::optional<Errc> may_write(std::uint64_t writer) const;
   [[nodiscard]] ByteRange part_of_write(ByteRange rest) const;
   void move_window(std::uint64_t end);
-  [[nodiscard]] bool pinned() const;
+  [[nodiscard]] bool pinned(ByteRange part) const;
   [[nodiscard]] Answer write_part(ByteRange part, std::uint64_t offset, std::span<const std::byte> data);
   [[nodiscard]] std::optional<Fault> next_call(Fault::Call call);
   void end_as_failed(Errc code);
@@ -173,7 +173,7 @@ class Model {
 
   std::map<std::uint64_t, Wait> waits_;
   std::uint64_t next_id_ = 1;
-  std::map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> pins_;  // generation, first byte
+  std::map<std::uint64_t, std::pair<std::uint64_t, ByteRange>> pins_;  // generation, bytes
   std::map<std::uint64_t, std::uint64_t> cursors_;
 };
 

@@ -262,7 +262,7 @@ std::optional<std::uint64_t> Model::pin(ByteRange range) {
   if (!traits_.capacity || range.empty()) {
     return std::nullopt;
   }
-  pins_[next_id_] = {generation_, range.begin};
+  pins_[next_id_] = {generation_, range};
   return next_id_++;
 }
 

@@ -1,12 +1,10 @@
-// Mutex, MutexLock, CondVar: the standard ones with clang's thread-safety annotations, which see
+// Mutex, MutexLock, CondVar: those of Sync with clang's thread-safety annotations, which see
 // through these and do not see std::mutex (https://clang.llvm.org/docs/ThreadSafetyAnalysis.html).
 // Threads: that is their purpose. Blocks: lock() and wait() do. Errors: none. Cost: the wrapped
 // type's. Lifetime: a CondVar may be destroyed once every notify call on it was made under the mutex.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <strandline/base/sync.h>
 
 #if defined(__clang__)
 #define STRANDLINE_ANNOTATE(x) __attribute__((x))
@@ -38,7 +36,7 @@ class STRANDLINE_CAPABILITY("mutex") Mutex {
 
  private:
   friend class CondVar;
-  std::mutex mutex_;
+  Sync::Mutex mutex_;
 };
 
 // Holds the mutex for a scope; unlock() and lock() let go of it in between.
@@ -69,30 +67,23 @@ class STRANDLINE_SCOPED_CAPABILITY MutexLock {
 
 class CondVar {
  public:
-  using time_point = std::chrono::steady_clock::time_point;
+  using time_point = Sync::time_point;
 
   // Both may wake without cause: call them in a loop over the condition.
-  void wait(Mutex& mutex) STRANDLINE_REQUIRES(mutex) {
-    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
-    cond_.wait(lock);
-    lock.release();
-  }
+  void wait(Mutex& mutex) STRANDLINE_REQUIRES(mutex) { condition_.wait(mutex.mutex_); }
   // False once the deadline has passed. time_point::max() never passes.
   bool wait_until(Mutex& mutex, time_point deadline) STRANDLINE_REQUIRES(mutex) {
     if (deadline == time_point::max()) {
       wait(mutex);
       return true;
     }
-    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
-    const std::cv_status status = cond_.wait_until(lock, deadline);
-    lock.release();
-    return status == std::cv_status::no_timeout;
+    return condition_.wait_until(mutex.mutex_, deadline);
   }
-  void notify_one() noexcept { cond_.notify_one(); }
-  void notify_all() noexcept { cond_.notify_all(); }
+  void notify_one() noexcept { condition_.notify_one(); }
+  void notify_all() noexcept { condition_.notify_all(); }
 
  private:
-  std::condition_variable cond_;
+  Sync::CondVar condition_;
 };
 
 }  // namespace strandline

@@ -28,9 +28,9 @@ class NodeStash {
     }
   }
 
-  // Has one node ready. Throws std::bad_alloc, and then nothing has changed.
-  void reserve() {
-    if (count_ == 0) {
+  // Has so many nodes ready, two at the most. Throws std::bad_alloc.
+  void reserve(std::size_t nodes) {
+    while (count_ < nodes) {
       nodes_[count_] = ::operator new(kNodeBytes);
       ++count_;
     }

@@ -146,7 +146,7 @@ Result<std::vector<ByteRange>> RangeSet::insert(ByteRange range) noexcept {
     if (added.empty()) {
       return added;
     }
-    impl_->stash.reserve();
+    impl_->stash.reserve(1);
     // Nothing fails from here on. The position is where a new node would go: no second descent.
     set.add(position, Interval(range.begin, range.end));
     impl_->bytes += total_size(added);
@@ -170,7 +170,7 @@ Result<std::vector<ByteRange>> RangeSet::erase(ByteRange range) noexcept {
     if (removed.empty()) {
       return removed;
     }
-    impl_->stash.reserve();
+    impl_->stash.reserve(1);
     // Nothing fails from here on.
     set.subtract(Interval(range.begin, range.end));
     impl_->bytes -= total_size(removed);
@@ -178,6 +178,24 @@ Result<std::vector<ByteRange>> RangeSet::erase(ByteRange range) noexcept {
   } catch (const std::bad_alloc&) {
     return no_memory();
   }
+}
+
+void RangeSet::reserve(std::size_t ranges) {
+  if (!impl_) {
+    impl_ = std::make_unique<Impl>();
+  }
+  impl_->stash.reserve(ranges);
+}
+
+void RangeSet::add_reserved(ByteRange range) noexcept {
+  IclSet& set = impl_->set;
+  const auto position = ending_after(set, range.begin);
+  std::uint64_t present = 0;
+  for (Position at = position; at != set.end() && at->lower() < range.end; ++at) {
+    present += to_range(*at).clamped_to(range).size();
+  }
+  set.add(position, Interval(range.begin, range.end));
+  impl_->bytes += range.size() - present;
 }
 
 void RangeSet::clear() noexcept {

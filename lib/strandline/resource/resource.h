@@ -1,7 +1,8 @@
 // Resource<D>: a run of bytes that arrives in pieces, in any order, over a driver D: the read side.
 // Threads: thread-safe; cheap to copy. Blocks: wait_range(), wait_read_at() and cursors only. Errors: rules
-// R1 to R14 of docs/contracts.md; no call throws. Cost: one lock per call; a wait costs one wake-up.
-// Lifetime: the last Resource, Writer or Cursor to go shuts it down; views outlive it.
+// R1 to R14 of docs/contracts.md; no call throws. Cost: no lock where the bytes are there (but in a window), else
+// one; a wait costs one wake-up. Lifetime: the last Resource, Writer or Cursor to go shuts it down; views outlive
+// it. One that was moved from may only be assigned to or destroyed.
 #pragma once
 
 #include <strandline/resource/cursor.h>
@@ -42,10 +43,11 @@ class Resource {
     }
   }
 
-  // Copies bytes that are there and never blocks. The whole range, clamped to a known length, must be
+  // Copies bytes that are there and never waits for more; when the storage fails while a commit or rewrite runs, it
+  // waits for the outcome of that. The whole range, clamped to a known length, must be
   // available: else not_available, or evicted when a window has passed its begin. Past the end: 0.
   [[nodiscard]] Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const {
-    return core()->read(offset, out, Extent::whole);
+    return handle_->core()->read(offset, out, Extent::whole);
   }
   // Waits for the whole of the range or the end, then copies. A deadline or stop that comes first is
   // Errc::timed_out or interrupted.
@@ -109,10 +111,11 @@ class Resource {
   }
 
   // Is every byte of the range readable? An empty range is; an invalid one is not; nothing is once cancelled.
-  [[nodiscard]] bool contains(ByteRange range) const { return core()->contains(range); }
+  [[nodiscard]] bool contains(ByteRange range) const { return handle_->core()->contains(range); }
   // A snapshot of what is readable; its only error is no_memory.
   [[nodiscard]] Result<RangeSet> available() const { return core()->available(); }
-  // The first run of [from, limit) that is not readable, clamped to a known length and to a window.
+  // The first run of [from, limit) that is not readable, clamped to a known length and to a window; once
+  // cancelled, all of it.
   [[nodiscard]] std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit = kMaxOffset) const {
     return core()->next_gap(from, limit);
   }

@@ -52,34 +52,36 @@ class Writer {
   // bounds its wait for room (timed_out, interrupted), `until` is not used.
   [[nodiscard]] Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data,
                                              const WaitOptions& options = {}) {
-    return handle_ ? core().write(id_, offset, data, options) : fail(Errc::no_writer);
+    return handle_ ? core()->write(id_, offset, data, options) : fail(Errc::no_writer);
   }
   // Makes the length known, in bytes: readers past it see the end. Another than a known one is `conflict`.
   [[nodiscard]] Result<void> set_length(std::uint64_t length) {
-    return handle_ ? core().set_length(id_, length) : fail(Errc::no_writer);
+    return handle_ ? core()->set_length(id_, length) : fail(Errc::no_writer);
   }
   // The content is complete: [0, length) must be covered, else `incomplete`, naming the first gap. Without a
   // length: the known one, or the end of what was written. Bytes past it are dropped. The same length again
   // is a no-op, another one is `committed`. A failure of the storage leaves the resource active.
   [[nodiscard]] Result<void> commit(std::optional<std::uint64_t> length = std::nullopt) {
-    return handle_ ? core().commit(id_, length) : fail(Errc::no_writer);
+    return handle_ ? core()->commit(id_, length) : fail(Errc::no_writer);
   }
   // No more bytes will come: waits on missing ones end with `failed` and this cause.
   [[nodiscard]] Result<void> fail(Error error) {
-    return handle_ ? core().fail_with(id_, std::move(error)) : fail(Errc::no_writer);
+    return handle_ ? core()->fail_with(id_, std::move(error)) : fail(Errc::no_writer);
   }
   // Steps back and leaves the resource active, for another writer or for none.
-  [[nodiscard]] Result<void> abandon(Abandon how) { return handle_ ? core().abandon(id_, how) : fail(Errc::no_writer); }
+  [[nodiscard]] Result<void> abandon(Abandon how) {
+    return handle_ ? core()->abandon(id_, how) : fail(Errc::no_writer);
+  }
   // What has been written survives a power cut; `unsupported` where the storage keeps nothing.
-  [[nodiscard]] Result<void> sync() { return handle_ ? core().sync(id_) : fail(Errc::no_writer); }
+  [[nodiscard]] Result<void> sync() { return handle_ ? core()->sync(id_) : fail(Errc::no_writer); }
 
  private:
   static tl::unexpected<Error> fail(Errc code) noexcept { return strandline::fail(code, "an empty writer"); }
-  [[nodiscard]] Core& core() const noexcept { return *handle_->core(); }
+  // A copy of the pointer: an observer or callback may destroy this writer, and with it the last handle, in a call.
+  [[nodiscard]] std::shared_ptr<Core> core() const noexcept { return handle_->core(); }
   void leave() noexcept {
-    if (handle_) {
-      core().writer_gone(id_);
-      handle_.reset();
+    if (const auto handle = std::exchange(handle_, nullptr)) {
+      handle->core()->writer_gone(id_);
     }
   }
 

@@ -30,9 +30,11 @@ Core::Core(std::shared_ptr<Storage> storage, DriverState state)
       writer_gone_(std::make_shared<const Error>(
           Error{Errc::no_writer, {}, "the writer went away without commit, fail or abandon"})),
       life_(state.committed),
-      readable_{std::move(storage), Availability(std::move(state.available), state.length, capacity_)},
       fail_event_(1) {
   fail_event_.front().kind = Event::Kind::fail;
+  readable_ = std::make_unique<Content>(std::move(storage), std::move(state), capacity_, life_.generation());
+  MutexLock lock(mutex_);
+  update_hints_locked();
 }
 
 Core::~Core() = default;
@@ -47,6 +49,15 @@ bool sound(const DriverState& state, bool windowed) noexcept {
 }
 
 }  // namespace
+
+EventQueue::Batch evictions(const Availability& availability, ByteRange range) {
+  struct {
+    EventQueue::Batch batch;
+    void push_back(ByteRange part) { batch.push_back(Event{Event::Kind::evict, part, 0, nullptr, 0}); }
+  } events;
+  availability.collect_covered(range, events);
+  return std::move(events.batch);
+}
 
 Result<std::shared_ptr<Core>> Core::create(std::shared_ptr<Storage> storage, DriverState state,
                                            ResourceOptions options) noexcept {
@@ -73,12 +84,12 @@ Result<std::shared_ptr<Core>> Core::create(std::shared_ptr<Storage> storage, Dri
 
 std::optional<std::uint64_t> Core::length() const noexcept {
   MutexLock lock(mutex_);
-  return readable_.availability.length();
+  return readable_->availability.length();
 }
 
 ResourceStatus Core::status() const noexcept {
   MutexLock lock(mutex_);
-  ResourceStatus status{life_.state(), readable_.availability.length(), life_.generation(), std::nullopt};
+  ResourceStatus status{life_.state(), readable_->availability.length(), life_.generation(), std::nullopt};
   if (life_.state() == State::failed) {
     status.error = failure_->clone();
   }
@@ -86,17 +97,18 @@ ResourceStatus Core::status() const noexcept {
 }
 
 ResourceStats Core::stats() const noexcept {
-  const Counters& counters = *counters_;
+  Counters& counters = *counters_;
   ResourceStats stats;
   stats.bytes_written = Counters::get(counters.bytes_written);
-  stats.bytes_read = Counters::get(counters.bytes_read);
-  stats.read_hits = Counters::get(counters.read_hits);
   stats.read_misses = Counters::get(counters.read_misses);
   stats.wait_hits = Counters::get(counters.wait_hits);
   stats.waits = Counters::get(counters.waits);
   stats.wakes = Counters::get(counters.wakes);
   stats.time_waited = std::chrono::nanoseconds(Counters::get(counters.nanoseconds_waited));
   MutexLock lock(mutex_);
+  counters.read_hits.fold();
+  stats.bytes_read = counters.read_hits.bytes();
+  stats.read_hits = counters.read_hits.reads();
   stats.parked = waits_.size();
   return stats;
 }
@@ -105,7 +117,7 @@ Result<std::filesystem::path> Core::path() const noexcept {
   std::shared_ptr<Storage> storage;
   {
     MutexLock lock(mutex_);
-    storage = readable_.storage;
+    storage = readable_->storage;
   }
   return storage ? storage->path() : std::filesystem::path();
 }
@@ -119,15 +131,17 @@ Result<Subscription> Core::subscribe(std::shared_ptr<AvailabilityObserver> obser
 
 void Core::check_invariants() const noexcept {
   MutexLock lock(mutex_);
-  readable_.availability.check_invariants();
-  waits_.check_invariants(readable_.availability);
+  readable_->availability.check_invariants();
+  waits_.check_invariants(readable_->availability);
   if (next_) {
     next_->availability.check_invariants();
   }
   const bool cancelled = life_.state() == State::cancelled;  // which leaves all else as it was
-  const bool sound = (cancelled || next_.has_value() == life_.rewriting()) &&
-                     (cancelled || (failure_ != nullptr) == (life_.state() == State::failed)) &&
-                     (!cancelled || waits_.size() == 0);
+  const bool sound =
+      (cancelled || (next_ != nullptr) == life_.rewriting()) &&
+      (cancelled || (failure_ != nullptr) == (life_.state() == State::failed)) &&
+      (!cancelled || (waits_.size() == 0 && sure_prefix_.load() == 0 && sure_content_.load() == nullptr)) &&
+      (cancelled || sure_prefix_.load() == readable_->availability.sure_begin());
   if (!sound) {
     std::abort();
   }

@@ -1,26 +1,21 @@
 // Core: everything a resource is but its driver's type: state, availability, waits, events, one lock.
 // Threads: thread-safe. Blocks: wait() and, where said, the write side. Errors: rules R1 to R14 of
-// docs/contracts.md. Cost: one lock per call, no driver call, observer or callback under it (docs/locking.md).
-// Lifetime: shared by handles, views and pending callbacks; close() comes with the last handle.
+// docs/contracts.md. Cost: hits take no lock, else one per call; no driver call, observer or callback runs under it
+// (docs/locking.md). Lifetime: shared by handles, views and pending callbacks; close() comes with the last handle.
 #pragma once
 
-#include <strandline/resource/core/storage.h>
+#include <strandline/resource/core/content.h>
 #include <strandline/resource/event_queue.h>
 #include <strandline/resource/lifecycle.h>
-#include <strandline/resource/wait_index.h>
+#include <strandline/resource/wait_index/wait_index.h>
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <stop_token>
-#include <tuple>
-#include <vector>
 
 namespace strandline {
 
@@ -54,7 +49,18 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<View> view(ByteRange range) noexcept;
   [[nodiscard]] Result<WaitOutcome> wait(ByteRange range, const WaitOptions& options) noexcept;
   void async_wait(ByteRange range, const WaitOptions& options, std::unique_ptr<WaitCallback> callback) noexcept;
-  [[nodiscard]] bool contains(ByteRange range) const noexcept;
+  [[nodiscard]] bool contains(ByteRange range) noexcept;
+
+  // For waiters that their callers own. The verdict is pending once the wait is parked: wake() will be called once,
+  // outside every lock, unless withdraw() comes first. Any other verdict is the answer, and wake() is not called.
+  [[nodiscard]] Result<Verdict> start_wait(Waiter& waiter, Sync::time_point deadline) noexcept;
+  // Ends the wait with interrupted or timed_out, unless it has been decided. Also before start_wait().
+  void end_wait(Waiter& waiter, Verdict verdict) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // True: wake() will not be called any more. False: it has been or is being called, or never will be.
+  [[nodiscard]] bool withdraw(Waiter& waiter) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // What a decided wait's caller is told.
+  [[nodiscard]] static Result<WaitOutcome> outcome_of(const Waiter& waiter) noexcept;
+
   [[nodiscard]] Result<RangeSet> available() const noexcept;
   [[nodiscard]] std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit) const noexcept;
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept;
@@ -92,67 +98,83 @@ class Core : public std::enable_shared_from_this<Core> {
   void check_invariants() const noexcept;
 
  private:
-  // One generation's bytes and what is known of them.
-  struct Content {
-    std::shared_ptr<Storage> storage;
-    Availability availability;
-  };
-  struct Counters;     // ResourceStats, as relaxed atomics
+  struct Counters;     // ResourceStats
   struct Grant;        // what a read or view may touch, and until when that is sure
-  struct Pin;          // a view's hold on a window
+  struct ViewPin;      // a view's hold on a window
   struct WriteBounds;  // a write's deadline and stop_token, while it is held up
   struct Pieces;       // what a write found: bytes to compare, bytes to write
   struct CommitPlan;   // a commit's length, and all it needs so that it cannot fail half way
   class Effects;       // what must happen after unlocking: waits to wake, events to deliver
   class AsyncWaiter;
-  using time_point = std::chrono::steady_clock::time_point;
+  using time_point = Sync::time_point;
 
   // core_read.cpp
-  [[nodiscard]] Result<Grant> grant(ByteRange range, Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
-  [[nodiscard]] bool still_there(const Grant& grant, bool driver_failed) noexcept STRANDLINE_EXCLUDES(mutex_);
-  void unpin(std::uint64_t generation, ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] std::optional<Result<std::size_t>> read_sure_hit(ByteRange range, std::span<std::byte> out,
+                                                                 Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] std::optional<Result<std::size_t>> read_granted(ByteRange range, std::span<std::byte> out,
+                                                                Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> grant(ByteRange range, Extent extent, Pin& pin, Grant& grant) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool still_there(const Content& content, std::uint64_t drops, bool driver_failed) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  void count_hit(std::size_t thread, std::uint64_t bytes) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::optional<View>> try_view(ByteRange range) STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool surely_there(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void unpin(Pin& pin) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // core_wait.cpp
   [[nodiscard]] Result<void> check_wait(ByteRange range, WaitFor until) const noexcept;
   [[nodiscard]] Verdict judge_locked(ByteRange range, WaitFor until) const noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Verdict park_locked(Waiter& waiter, time_point deadline) noexcept STRANDLINE_REQUIRES(mutex_);
   void judge_all_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
-  void end_wait(Waiter& waiter, Verdict verdict) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // core_write.cpp
-  [[nodiscard]] Result<Pieces> admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds)
-      STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<void> make_room_locked(WriterId writer, Pieces& pieces, WriteBounds& bounds)
-      STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> start_write(WriterId writer, ByteRange range, WriteBounds& bounds, Pieces& pieces)
+      STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<ByteRange> admit_locked(WriterId writer, ByteRange range) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] std::optional<Errc> wait_at_gate_locked(WriteBounds& bounds) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] ByteRange window_chunk_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> evict_locked(std::uint64_t window_begin, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] bool claimed_locked(ByteRange range) const noexcept STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<Pieces> claim_locked(ByteRange chunk) STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] bool pinned_locked(const Pieces& pieces, std::uint64_t window) const noexcept
+  [[nodiscard]] bool pinned_locked(const Content& content, std::span<const ByteRange> wanted) const noexcept
       STRANDLINE_REQUIRES(mutex_);
-  void release_locked(const Pieces& pieces) noexcept STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<std::size_t> write_pieces(const Pieces& pieces, std::uint64_t offset,
-                                                 std::span<const std::byte> data, Effects& effects)
-      STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::size_t> write_pieces(Pieces& pieces, std::uint64_t offset, std::span<const std::byte> data,
+                                                 Effects& effects) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::size_t> publish(ByteRange run, Effects& effects) STRANDLINE_EXCLUDES(mutex_);
 
   // core_state.cpp
+  void wait_for_exclusive_locked() noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> enter_exclusive_locked(WriterId writer) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> wait_for_writes_locked() noexcept STRANDLINE_REQUIRES(mutex_);
   void leave_exclusive_locked() noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<std::uint64_t> commit_length_locked(std::optional<std::uint64_t> wanted) const
       STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<CommitPlan> prepare_commit_locked(std::optional<std::uint64_t> wanted, const Effects& effects)
+  [[nodiscard]] Result<CommitPlan> prepare_commit_locked(std::optional<std::uint64_t> wanted)
       STRANDLINE_REQUIRES(mutex_);
-  void fail_locked(std::shared_ptr<const Error> reason, Content& dropped, Effects& effects) noexcept
+  // Answers the rewrite that ends with it, if any, to be destroyed outside the lock before the effects run.
+  [[nodiscard]] std::unique_ptr<Content> fail_locked(std::shared_ptr<const Error> reason, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> resume_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<void> rewrite_locked(Content& dropped, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> rewrite_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> end_with_failure(WriterId writer, std::shared_ptr<const Error> reason) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  void drop_locked(Content& content) noexcept STRANDLINE_REQUIRES(mutex_);
+  // Readers see `content` from now on; the one before goes once no reader is in it: see reclaim().
+  void show_locked(std::unique_ptr<Content> content) noexcept STRANDLINE_REQUIRES(mutex_);
+  // Tells lock-free readers what they may rely on, after whatever changed it.
+  void update_hints_locked() noexcept STRANDLINE_REQUIRES(mutex_);
+  // Destroys replaced contents that no reader is in; outside the lock. leave() does so after a read, if there are any.
+  void reclaim() noexcept STRANDLINE_EXCLUDES(mutex_);
+  void leave() noexcept STRANDLINE_EXCLUDES(mutex_) {
+    Sync::light_fence();  // with the heavy one of reclaim(): either it sees us gone, or we see that it waits for us
+    if (retired_waiting_.load(std::memory_order_relaxed)) {
+      reclaim();
+    }
+  }
 
-  [[nodiscard]] Content& filling_locked() noexcept STRANDLINE_REQUIRES(mutex_) { return next_ ? *next_ : readable_; }
+  [[nodiscard]] Content& filling_locked() noexcept STRANDLINE_REQUIRES(mutex_) { return next_ ? *next_ : *readable_; }
   [[nodiscard]] const Content& filling_locked() const noexcept STRANDLINE_REQUIRES(mutex_) {
-    return next_ ? *next_ : readable_;
+    return next_ ? *next_ : *readable_;
   }
 
   // Never change after create().
@@ -163,6 +185,14 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::shared_ptr<const Error> writer_gone_;  // made early, so that a lost writer needs no memory
   std::optional<std::stop_callback<std::function<void()>>> owner_stop_;
 
+  // Hints for readers without the lock. Written under it, always after the bytes they speak of.
+  // The readable content; null when readers must take the lock: in a window, and once cancelled.
+  Sync::Atomic<Content*> sure_content_{nullptr};
+  // All bytes of the readable content before this are there.
+  Sync::Atomic<std::uint64_t> sure_prefix_{0};
+  // Is there a replaced content that a reader was in?
+  Sync::Atomic<bool> retired_waiting_{false};
+
   // mutex_ guards all below it. It is taken before EventQueue's, and never held while calling a
   // driver, an observer, a callback, or anything of a stop_token.
   mutable Mutex mutex_;
@@ -170,23 +200,20 @@ class Core : public std::enable_shared_from_this<Core> {
   CondVar gate_;
 
   Lifecycle life_ STRANDLINE_GUARDED_BY(mutex_);
-  Content readable_ STRANDLINE_GUARDED_BY(mutex_);             // what readers see
-  std::optional<Content> next_ STRANDLINE_GUARDED_BY(mutex_);  // set iff life_.rewriting(): what a rewrite fills
+  std::unique_ptr<Content> readable_ STRANDLINE_GUARDED_BY(mutex_);  // what readers see
+  std::unique_ptr<Content> next_ STRANDLINE_GUARDED_BY(mutex_);      // set iff life_.rewriting(): what a rewrite fills
+  std::unique_ptr<Content> retired_ STRANDLINE_GUARDED_BY(mutex_);   // replaced, perhaps with readers in them
   std::shared_ptr<const Error> failure_ STRANDLINE_GUARDED_BY(mutex_);  // set iff failed
   EventQueue::Batch fail_event_ STRANDLINE_GUARDED_BY(mutex_);          // one spare event: failing needs no memory
   WaitIndex waits_ STRANDLINE_GUARDED_BY(mutex_);
 
-  // Ranges that driver calls in flight are writing, begin to end, disjoint, of the filling content.
-  std::map<std::uint64_t, std::uint64_t> claims_ STRANDLINE_GUARDED_BY(mutex_);
-  std::uint64_t writes_in_flight_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  WritesInFlight writes_ STRANDLINE_GUARDED_BY(mutex_);  // of the filling content
+  std::uint64_t syncs_in_flight_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   // A commit or the like runs: no write starts, and it has waited for those in flight.
   bool exclusive_ STRANDLINE_GUARDED_BY(mutex_) = false;
   // Counts interrupt() calls, for writers at the gate.
   std::uint64_t interrupts_ STRANDLINE_GUARDED_BY(mutex_) = 0;
-  // Counts the times that bytes were taken from readers outside a window: a read in flight then looks again.
-  std::uint64_t drops_ STRANDLINE_GUARDED_BY(mutex_) = 0;
-  // (generation, begin, end) of what reads, views and writes hold in a window.
-  std::multiset<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> pins_ STRANDLINE_GUARDED_BY(mutex_);
+  Pins pins_ STRANDLINE_GUARDED_BY(mutex_);  // of reads and views, in a window
   std::list<std::uint64_t> cursors_ STRANDLINE_GUARDED_BY(mutex_);
 };
 

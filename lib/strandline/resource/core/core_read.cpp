@@ -1,3 +1,4 @@
+#include <strandline/base/hazard.h>
 #include <strandline/resource/core/parts.h>
 #include <strandline/resource/view.h>
 
@@ -5,27 +6,38 @@
 
 namespace strandline {
 
-// What a read may touch. In a window the pin keeps the bytes from being overwritten. They may still be
-// taken away, by a commit below them or a rewrite of an uncommitted generation: the copy is then
-// worthless, so a reader asks still_there() after copying and before answering.
+// What a read may touch. The content stays: the Hazard keeps it, or when that has no room, a count. Its bytes
+// may be taken away, by a commit below them or a rewrite of an uncommitted generation: the copy is then
+// worthless, so a reader asks still_there() after copying and before answering. In a window, a Pin keeps the
+// bytes from being overwritten as well.
 struct Core::Grant {
-  std::shared_ptr<Storage> storage;
+  Grant() = default;
+  Grant(const Grant&) = delete;
+  Grant& operator=(const Grant&) = delete;
+  ~Grant() {
+    if (counting != nullptr) {
+      MutexLock lock(counting->mutex_);
+      --content->counted_readers;
+    }
+  }
+
+  Hazard hazard;
+  Core* counting = nullptr;  // the reader is in content->counted_readers
+  Content* content = nullptr;
   ByteRange range;
-  std::uint64_t generation = 0;
   std::uint64_t drops = 0;
-  bool pinned = false;
 };
 
-struct Core::Pin {
+// Unpins when the view's last copy goes.
+struct Core::ViewPin {
   std::shared_ptr<Core> core;
-  std::uint64_t generation = 0;
-  ByteRange range;
-  Pin() = default;
-  Pin(const Pin&) = delete;
-  Pin& operator=(const Pin&) = delete;
-  ~Pin() {
+  Pin pin;
+  ViewPin() = default;
+  ViewPin(const ViewPin&) = delete;
+  ViewPin& operator=(const ViewPin&) = delete;
+  ~ViewPin() {
     if (core) {
-      core->unpin(generation, range);
+      core->unpin(pin);
     }
   }
 };
@@ -49,57 +61,120 @@ Result<std::size_t> read_fully(const Storage& storage, std::uint64_t offset, std
 
 }  // namespace
 
-Result<Core::Grant> Core::grant(ByteRange range, Extent extent) noexcept {
-  return without_throwing([&]() -> Result<Grant> {
-    MutexLock lock(mutex_);
-    if (life_.state() == State::cancelled) {
-      return refused(Errc::cancelled);
-    }
-    Grant grant;
-    if (range.empty()) {
-      return grant;
-    }
-    const Availability& availability = readable_.availability;
-    const Coverage coverage = availability.check(range, extent == Extent::some ? WaitFor::any : WaitFor::all);
-    switch (coverage) {
-      case Coverage::eof:
-        return grant;
-      case Coverage::evicted:
-      case Coverage::missing: {
-        Counters::add(counters_->read_misses);
-        const std::uint64_t at = coverage == Coverage::missing ? availability.first_missing(range) : range.begin;
-        lock.unlock();
-        return fail(coverage == Coverage::evicted ? Errc::evicted : Errc::not_available, "byte " + std::to_string(at));
-      }
-      case Coverage::ready:
-        break;
-    }
-    grant.range = extent == Extent::some ? availability.prefix(range) : availability.clamp(range);
-    grant.storage = readable_.storage;
-    grant.generation = life_.generation();
-    grant.drops = drops_;
-    if (availability.windowed()) {
-      pins_.emplace(grant.generation, grant.range.begin, grant.range.end);
-      grant.pinned = true;
-    }
-    return grant;
-  });
-}
-
-bool Core::still_there(const Grant& grant, bool driver_failed) noexcept {
+Result<void> Core::grant(ByteRange range, Extent extent, Pin& pin, Grant& grant) noexcept {
   MutexLock lock(mutex_);
-  // A rewrite may take uncommitted bytes away before the core knows that it succeeded: its outcome tells
-  // whether the driver's answer is about bytes that were still there.
-  while (driver_failed && exclusive_) {
-    gate_.wait(mutex_);
+  if (life_.state() == State::cancelled) {
+    return refused(Errc::cancelled);
   }
-  return drops_ == grant.drops;
+  if (range.empty()) {
+    return {};
+  }
+  const Availability& availability = readable_->availability;
+  const Coverage coverage = availability.check(range, extent == Extent::some ? WaitFor::any : WaitFor::all);
+  switch (coverage) {
+    case Coverage::eof:
+      return {};
+    case Coverage::evicted:
+    case Coverage::missing: {
+      Counters::add(counters_->read_misses);
+      const std::uint64_t at = coverage == Coverage::missing ? availability.first_missing(range) : range.begin;
+      lock.unlock();
+      return without_throwing([&]() -> Result<void> {
+        return fail(coverage == Coverage::evicted ? Errc::evicted : Errc::not_available, "byte " + std::to_string(at));
+      });
+    }
+    case Coverage::ready:
+      break;
+  }
+  grant.range = extent == Extent::some ? availability.prefix(range) : availability.clamp(range);
+  grant.content = readable_.get();
+  grant.drops = readable_->drops.load(std::memory_order_relaxed);
+  if (!grant.hazard.hold(readable_.get())) {
+    ++readable_->counted_readers;
+    grant.counting = this;
+  }
+  if (availability.windowed()) {
+    pin.generation = readable_->generation;
+    pin.range = grant.range;
+    pins_.insert(pin);
+  }
+  return {};
 }
 
-void Core::unpin(std::uint64_t generation, ByteRange range) noexcept {
+bool Core::still_there(const Content& content, std::uint64_t drops, bool driver_failed) noexcept {
+  if (driver_failed) {
+    // A rewrite may take uncommitted bytes away before the core knows that it succeeded: its outcome tells
+    // whether the driver's answer is about bytes that were still there.
+    MutexLock lock(mutex_);
+    wait_for_exclusive_locked();
+  }
+  // What was copied was loaded before this.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return content.drops.load(std::memory_order_relaxed) == drops;
+}
+
+void Core::unpin(Pin& pin) noexcept {
   MutexLock lock(mutex_);
-  pins_.erase(pins_.find({generation, range.begin, range.end}));
+  pins_.erase(pins_.iterator_to(pin));
   gate_.notify_all();
+}
+
+void Core::count_hit(std::size_t thread, std::uint64_t bytes) noexcept {
+  HitCounter& hits = counters_->read_hits;
+  if (HitCounter::large(bytes)) {
+    MutexLock lock(mutex_);
+    hits.add_large(bytes);
+  } else if (hits.add(thread, bytes)) {
+    MutexLock lock(mutex_);
+    hits.fold();
+  }
+}
+
+std::optional<Result<std::size_t>> Core::read_sure_hit(ByteRange range, std::span<std::byte> out,
+                                                       Extent extent) noexcept {
+  Hazard hazard;
+  const Content* const content = hazard.protect(sure_content_);
+  if (content == nullptr) {
+    return std::nullopt;
+  }
+  const std::uint64_t drops = content->drops.load(std::memory_order_acquire);
+  const ByteRange hit =
+      extent == Extent::whole ? content->availability.sure_hit(range) : content->availability.sure_prefix(range);
+  if (hit.empty()) {
+    return std::nullopt;
+  }
+  auto count = read_fully(*content->storage, range.begin, out.first(hit.size()));
+  if (!still_there(*content, drops, !count)) {
+    return std::nullopt;
+  }
+  if (count) {
+    count_hit(hazard.thread_number(), *count);
+  }
+  return count;
+}
+
+std::optional<Result<std::size_t>> Core::read_granted(ByteRange range, std::span<std::byte> out,
+                                                      Extent extent) noexcept {
+  Pin pin;
+  Grant granted;
+  if (auto allowed = grant(range, extent, pin, granted); !allowed) {
+    return fail(std::move(allowed.error()));
+  }
+  if (granted.range.empty()) {
+    return 0;
+  }
+  auto count = read_fully(*granted.content->storage, range.begin, out.first(granted.range.size()));
+  const bool sure = still_there(*granted.content, granted.drops, !count);
+  if (pin.is_linked()) {
+    unpin(pin);
+  }
+  if (!sure) {
+    return std::nullopt;
+  }
+  if (count) {
+    count_hit(granted.hazard.thread_number(), *count);
+  }
+  return count;
 }
 
 Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, Extent extent) noexcept {
@@ -107,27 +182,42 @@ Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, E
   if (!range) {
     return fail(range.error().clone());
   }
-  for (;;) {
-    auto granted = grant(*range, extent);
-    if (!granted) {
-      return fail(std::move(granted.error()));
-    }
-    if (granted->range.empty()) {
-      return 0;
-    }
-    auto count = read_fully(*granted->storage, offset, out.first(granted->range.size()));
-    const bool sure = still_there(*granted, !count);
-    if (granted->pinned) {
-      unpin(granted->generation, granted->range);
-    }
-    if (sure) {
-      if (count) {
-        Counters::add(counters_->read_hits);
-        Counters::add(counters_->bytes_read, *count);
-      }
-      return count;
+  auto answer = read_sure_hit(*range, out, extent);
+  while (!answer) {
+    answer = read_granted(*range, out, extent);
+  }
+  leave();
+  return std::move(*answer);
+}
+
+Result<std::optional<View>> Core::try_view(ByteRange range) {
+  auto pin = capacity_ ? std::make_shared<ViewPin>() : nullptr;
+  Pin unused;
+  Grant granted;
+  if (Content* const content = granted.hazard.protect(sure_content_)) {
+    granted.drops = content->drops.load(std::memory_order_acquire);
+    granted.range = content->availability.sure_hit(range);
+    granted.content = content;
+  }
+  if (granted.range.empty()) {
+    if (auto allowed = grant(range, Extent::whole, pin ? pin->pin : unused, granted); !allowed) {
+      return fail(std::move(allowed.error()));
     }
   }
+  if (granted.range.empty()) {
+    return View();
+  }
+  if (pin) {
+    pin->core = shared_from_this();
+  }
+  auto bytes = granted.content->storage->view(granted.range);
+  if (!still_there(*granted.content, granted.drops, !bytes)) {
+    return std::nullopt;
+  }
+  if (!bytes) {
+    return fail(std::move(bytes.error()));
+  }
+  return View(granted.range, std::move(*bytes), std::move(pin));
 }
 
 Result<View> Core::view(ByteRange range) noexcept {
@@ -135,38 +225,41 @@ Result<View> Core::view(ByteRange range) noexcept {
     return fail(Errc::invalid_range, "view");
   }
   return without_throwing([&]() -> Result<View> {
-    for (;;) {
-      auto pin = capacity_ ? std::make_shared<Pin>() : nullptr;
-      auto granted = grant(range, Extent::whole);
-      if (!granted) {
-        return fail(std::move(granted.error()));
-      }
-      if (granted->range.empty()) {
-        return View();
-      }
-      if (pin) {
-        pin->core = shared_from_this();
-        pin->generation = granted->generation;
-        pin->range = granted->range;
-      }
-      auto bytes = granted->storage->view(granted->range);
-      if (!still_there(*granted, !bytes)) {
-        continue;
-      }
-      if (!bytes) {
-        return fail(std::move(bytes.error()));
-      }
-      return View(granted->range, std::move(*bytes), std::move(pin));
+    auto answer = try_view(range);
+    while (answer && !*answer) {
+      answer = try_view(range);
     }
+    leave();
+    if (!answer) {
+      return fail(std::move(answer.error()));
+    }
+    return std::move(**answer);
   });
 }
 
-bool Core::contains(ByteRange range) const noexcept {
+bool Core::surely_there(ByteRange range) noexcept {
+  if (range.end <= sure_prefix_.load(std::memory_order_acquire)) {
+    return true;
+  }
+  bool there = false;
+  {
+    Hazard hazard;
+    const Content* const content = hazard.protect(sure_content_);
+    there = content != nullptr && content->availability.surely_covers(range);
+  }
+  leave();
+  return there;
+}
+
+bool Core::contains(ByteRange range) noexcept {
   if (!range.valid()) {
     return false;
   }
+  if (!range.empty() && surely_there(range)) {
+    return true;
+  }
   MutexLock lock(mutex_);
-  return life_.state() != State::cancelled && readable_.availability.set().covers(range);
+  return life_.state() != State::cancelled && readable_->availability.covers(range);
 }
 
 Result<RangeSet> Core::available() const noexcept {
@@ -174,7 +267,7 @@ Result<RangeSet> Core::available() const noexcept {
   if (life_.state() == State::cancelled) {
     return RangeSet();
   }
-  return readable_.availability.set().clone();
+  return readable_->availability.snapshot();
 }
 
 std::optional<ByteRange> Core::next_gap(std::uint64_t from, std::uint64_t limit) const noexcept {
@@ -186,7 +279,7 @@ std::optional<ByteRange> Core::next_gap(std::uint64_t from, std::uint64_t limit)
   if (life_.state() == State::cancelled) {
     return range.empty() ? std::nullopt : std::optional(range);
   }
-  return readable_.availability.next_gap(range);
+  return readable_->availability.next_gap(range);
 }
 
 Result<std::optional<Core::CursorSlot>> Core::add_cursor(std::uint64_t position) noexcept {

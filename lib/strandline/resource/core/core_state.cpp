@@ -5,7 +5,7 @@
 namespace strandline {
 
 Result<void> Core::wait_for_writes_locked() noexcept {
-  while (writes_in_flight_ > 0 && life_.state() != State::cancelled) {
+  while ((!writes_.empty() || syncs_in_flight_ > 0) && life_.state() != State::cancelled) {
     gate_.wait(mutex_);
   }
   if (life_.state() == State::cancelled) {
@@ -15,17 +15,19 @@ Result<void> Core::wait_for_writes_locked() noexcept {
   return {};
 }
 
+// Until a commit or the like that runs has ended, or the resource has.
+void Core::wait_for_exclusive_locked() noexcept {
+  while (exclusive_ && life_.state() != State::cancelled) {
+    gate_.wait(mutex_);
+  }
+}
+
 // From here to leave_exclusive_locked() no write starts and none is in flight, so what is covered
 // stays as it is even while the lock is let go for a driver call. Only cancel() can come between.
 Result<void> Core::enter_exclusive_locked(WriterId writer) noexcept {
-  for (;;) {
-    if (const auto refusal = life_.may_write(writer)) {
-      return refused(*refusal);
-    }
-    if (!exclusive_) {
-      break;
-    }
-    gate_.wait(mutex_);
+  wait_for_exclusive_locked();
+  if (const auto refusal = life_.may_write(writer)) {
+    return refused(*refusal);
   }
   exclusive_ = true;
   return wait_for_writes_locked();
@@ -38,9 +40,7 @@ void Core::leave_exclusive_locked() noexcept {
 
 Result<WriterId> Core::take_writer() noexcept {
   MutexLock lock(mutex_);
-  while (exclusive_) {
-    gate_.wait(mutex_);
-  }
+  wait_for_exclusive_locked();
   if (const auto refusal = life_.take_writer()) {
     return refused(*refusal);
   }
@@ -59,7 +59,7 @@ Result<void> Core::set_length(WriterId writer, std::uint64_t length) noexcept {
   Availability& availability = filling_locked().availability;
   const std::uint64_t known = availability.length().value_or(length);
   Result<void> result;
-  if (known != length || length < availability.set().end_offset()) {
+  if (known != length || length < availability.end_offset()) {
     result = fail(Errc::conflict, "the length contradicts what is known");
   } else {
     availability.set_length(length);
@@ -71,7 +71,7 @@ Result<void> Core::set_length(WriterId writer, std::uint64_t length) noexcept {
 
 struct Core::CommitPlan {
   std::uint64_t length = 0;
-  std::optional<RangeSet> before;  // the set with the bytes past the length, when there are any
+  std::optional<Availability::Tail> past;  // the bytes past the length, when there are any
   EventQueue::Batch evictions;
   EventQueue::Batch committed;
 };
@@ -79,8 +79,7 @@ struct Core::CommitPlan {
 Result<std::uint64_t> Core::commit_length_locked(std::optional<std::uint64_t> wanted) const {
   const Availability& availability = filling_locked().availability;
   const auto known = availability.length();
-  const std::uint64_t written = std::max(availability.set().end_offset(), availability.window_begin());
-  const std::uint64_t length = wanted.value_or(known.value_or(written));
+  const std::uint64_t length = wanted.value_or(known.value_or(availability.end_offset()));
   if (length > kMaxOffset) {
     return fail(Errc::invalid_range, "commit");
   }
@@ -94,47 +93,36 @@ Result<std::uint64_t> Core::commit_length_locked(std::optional<std::uint64_t> wa
 }
 
 // Takes away the bytes past the length before the driver does, so that no reader can be on them by
-// then without looking again.
-Result<Core::CommitPlan> Core::prepare_commit_locked(std::optional<std::uint64_t> wanted, const Effects& effects) {
+// then without looking again. All events are made here: the lock is let go of before they are appended.
+Result<Core::CommitPlan> Core::prepare_commit_locked(std::optional<std::uint64_t> wanted) {
   const auto length = commit_length_locked(wanted);
   if (!length) {
     return fail(length.error().clone());
   }
-  Availability& availability = filling_locked().availability;
+  Content& content = filling_locked();
   CommitPlan plan;
   plan.length = *length;
-  plan.committed = effects.batch(Event{Event::Kind::commit, {}, plan.length, nullptr, 0});
+  plan.committed = batch_of(Event{Event::Kind::commit, {}, plan.length, nullptr, 0});
   const ByteRange past{plan.length, kMaxOffset};
-  if (!availability.set().intersects(past)) {
+  if (!content.availability.intersects(past)) {
     return plan;
   }
-  auto evictions = effects.evictions(availability.set(), past);
-  auto before = availability.set().clone();
-  if (!evictions || !before) {
-    return fail(Errc::no_memory, "commit");
-  }
-  if (auto dropped = availability.drop(past); !dropped) {
+  plan.evictions = evictions(content.availability, past);
+  plan.past = content.availability.prepare_truncate(plan.length);
+  if (auto dropped = content.availability.truncate(plan.length, *plan.past); !dropped) {
     return fail(std::move(dropped.error()));
   }
-  plan.evictions = std::move(*evictions);
-  plan.before = std::move(*before);
-  ++drops_;
-  if (!next_) {
-    waits_.on_dropped(availability);
-  }
+  drop_locked(content);
   return plan;
 }
 
 Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) noexcept {
-  return without_throwing([&]() -> Result<void> {
-    Content replaced;  // an old generation ends outside the lock
+  Result<void> committed = without_throwing([&]() -> Result<void> {
     Effects effects(*this);
     MutexLock lock(mutex_);
-    while (exclusive_) {
-      gate_.wait(mutex_);
-    }
+    wait_for_exclusive_locked();
     if (life_.state() == State::committed && writer == life_.writer()) {
-      const auto length = readable_.availability.length();
+      const auto length = readable_->availability.length();
       if (wanted && wanted != length) {
         return fail(Errc::committed, "with another length");
       }
@@ -145,7 +133,7 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
     }
     auto plan = without_throwing([&] {
       mutex_.assert_held();
-      return prepare_commit_locked(wanted, effects);
+      return prepare_commit_locked(wanted);
     });
     if (!plan) {
       leave_exclusive_locked();
@@ -157,9 +145,10 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
     lock.lock();
     leave_exclusive_locked();
     Availability& availability = filling_locked().availability;
-    if (!sealed && sealed.error().code == Errc::no_memory && plan->before) {
-      availability.restore(std::move(*plan->before));
+    if (!sealed && sealed.error().code == Errc::no_memory && plan->past) {
+      availability.restore(std::move(*plan->past));
       if (!next_) {
+        update_hints_locked();
         waits_.on_dropped(availability);  // their keys are those of the set that has just been undone
         judge_all_locked(effects);
       }
@@ -172,27 +161,25 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
     if (const auto refusal = life_.commit(writer)) {
       return refused(*refusal);
     }
+    availability.set_length(plan->length);
     if (next_) {
-      replaced = std::exchange(readable_, std::move(*next_));
-      next_.reset();
+      show_locked(std::move(next_));
     }
-    readable_.availability.set_length(plan->length);
     judge_all_locked(effects);
     effects.append(std::move(plan->committed));
     return {};
   });
+  leave();
+  return committed;
 }
 
-void Core::fail_locked(std::shared_ptr<const Error> reason, Content& dropped, Effects& effects) noexcept {
+std::unique_ptr<Content> Core::fail_locked(std::shared_ptr<const Error> reason, Effects& effects) noexcept {
   failure_ = std::move(reason);
-  if (next_) {
-    dropped = std::move(*next_);
-    next_.reset();
-  }
   fail_event_.front().error = failure_;
   effects.append(std::move(fail_event_));
   judge_all_locked(effects);
   gate_.notify_all();
+  return std::move(next_);
 }
 
 Result<void> Core::fail_with(WriterId writer, Error error) noexcept {
@@ -202,30 +189,28 @@ Result<void> Core::fail_with(WriterId writer, Error error) noexcept {
   } catch (const std::bad_alloc&) {
     // The resource must fail all the same, if with a poorer reason.
   }
-  Content dropped;
-  Effects effects(*this);
-  MutexLock lock(mutex_);
-  // A commit that runs decides first.
-  while (exclusive_) {
-    gate_.wait(mutex_);
-  }
-  if (const auto refusal = life_.fail(writer)) {
-    return refused(*refusal);
-  }
-  fail_locked(std::move(reason), dropped, effects);
-  return {};
+  return end_with_failure(writer, std::move(reason));
 }
 
 void Core::writer_gone(WriterId writer) noexcept {
-  Content dropped;
+  static_cast<void>(end_with_failure(writer, writer_gone_));  // refused when the writer had finished
+}
+
+Result<void> Core::end_with_failure(WriterId writer, std::shared_ptr<const Error> reason) noexcept {
   Effects effects(*this);
-  MutexLock lock(mutex_);
-  while (exclusive_) {
-    gate_.wait(mutex_);
+  std::unique_ptr<Content> dropped;
+  {
+    MutexLock lock(mutex_);
+    // A commit that runs decides first.
+    wait_for_exclusive_locked();
+    if (const auto refusal = life_.fail(writer)) {
+      return refused(*refusal);
+    }
+    dropped = fail_locked(std::move(reason), effects);
   }
-  if (!life_.fail(writer)) {
-    fail_locked(writer_gone_, dropped, effects);
-  }
+  // Before observers run: one that starts over wants what the storage may hold, such as a lock on its file.
+  dropped.reset();
+  return {};
 }
 
 Result<void> Core::abandon(WriterId writer, Abandon how) noexcept {
@@ -247,19 +232,26 @@ Result<void> Core::sync(WriterId writer) noexcept {
   std::shared_ptr<Storage> storage;
   {
     MutexLock lock(mutex_);
+    wait_for_exclusive_locked();
     if (const auto refusal = life_.may_write(writer)) {
       return refused(*refusal);
     }
     storage = filling_locked().storage;
+    ++syncs_in_flight_;
   }
-  return storage->sync();
+  auto synced = storage->sync();
+  storage.reset();
+  MutexLock lock(mutex_);
+  --syncs_in_flight_;
+  gate_.notify_all();
+  return synced;
 }
 
 Result<void> Core::resume_locked(Effects& effects) {
-  auto events = effects.batch(Event{Event::Kind::reactivate, {}, life_.filling(), nullptr, 0});
+  auto events = batch_of(Event{Event::Kind::reactivate, {}, life_.filling(), nullptr, 0});
   const bool unseal = life_.sealed() && !life_.rewriting();
   if (unseal) {
-    const auto storage = readable_.storage;
+    const auto storage = readable_->storage;
     mutex_.unlock();
     auto reopened = storage->reactivate();
     mutex_.lock();
@@ -271,17 +263,17 @@ Result<void> Core::resume_locked(Effects& effects) {
     return refused(*refusal);
   }
   if (unseal) {
-    readable_.availability.set_length(std::nullopt);
+    readable_->availability.set_length(std::nullopt);
   }
   effects.append(std::move(events));
   return {};
 }
 
-Result<void> Core::rewrite_locked(Content& dropped, Effects& effects) {
+Result<void> Core::rewrite_locked(Effects& effects) {
   if (next_) {
     // An abandoned rewrite: its storage goes first, for the new one takes its place.
     life_.drop_rewrite();
-    std::optional<Content> given_up = std::exchange(next_, std::nullopt);
+    std::unique_ptr<Content> given_up = std::move(next_);
     mutex_.unlock();
     given_up.reset();
     mutex_.lock();
@@ -292,23 +284,22 @@ Result<void> Core::rewrite_locked(Content& dropped, Effects& effects) {
   }
   EventQueue::Batch events;
   if (!life_.sealed()) {
-    auto evictions = effects.evictions(readable_.availability.set(), {0, kMaxOffset});
-    if (!evictions) {
-      return fail(std::move(evictions.error()));
-    }
-    events = std::move(*evictions);
+    events = evictions(readable_->availability, {0, kMaxOffset});
   }
-  events.splice(events.end(), effects.batch(Event{Event::Kind::reactivate, {}, after.filling(), nullptr, 0}));
-  const auto old = readable_.storage;
+  events.splice(events.end(), batch_of(Event{Event::Kind::reactivate, {}, after.filling(), nullptr, 0}));
+  auto fresh = std::make_unique<Content>(nullptr, DriverState(), capacity_, after.filling());
+  const auto old = readable_->storage;
   mutex_.unlock();
   auto storage = old->rewrite();
   mutex_.lock();
   if (!storage) {
     return fail(std::move(storage.error()));
   }
-  Content fresh{std::move(*storage), Availability(RangeSet(), std::nullopt, capacity_)};
+  fresh->storage = std::move(*storage);
   if (life_.state() == State::cancelled) {
-    dropped = std::move(fresh);
+    mutex_.unlock();
+    fresh.reset();
+    mutex_.lock();
     return refused(Errc::cancelled);
   }
   life_ = after;
@@ -316,23 +307,21 @@ Result<void> Core::rewrite_locked(Content& dropped, Effects& effects) {
     next_ = std::move(fresh);
   } else {
     // Uncommitted bytes are not kept: the new generation is readable as it arrives.
-    dropped = std::exchange(readable_, std::move(fresh));
-    ++drops_;
-    waits_.on_dropped(readable_.availability);
+    Content& before = *readable_;
+    show_locked(std::move(fresh));
+    drop_locked(before);
+    waits_.on_dropped(readable_->availability);
   }
   effects.append(std::move(events));
   return {};
 }
 
 Result<WriterId> Core::reactivate(Reactivate mode) noexcept {
-  return without_throwing([&]() -> Result<WriterId> {
+  auto writer = without_throwing([&]() -> Result<WriterId> {
     EventQueue::Batch spare(1);  // for failing again
-    Content dropped;
     Effects effects(*this);
     MutexLock lock(mutex_);
-    while (exclusive_) {
-      gate_.wait(mutex_);
-    }
+    wait_for_exclusive_locked();
     if (const auto refusal = life_.may_reactivate()) {
       return refused(*refusal);
     }
@@ -342,7 +331,7 @@ Result<WriterId> Core::reactivate(Reactivate mode) noexcept {
     }
     auto done = without_throwing([&] {
       mutex_.assert_held();
-      return mode == Reactivate::resume ? resume_locked(effects) : rewrite_locked(dropped, effects);
+      return mode == Reactivate::resume ? resume_locked(effects) : rewrite_locked(effects);
     });
     leave_exclusive_locked();
     if (!done) {
@@ -355,24 +344,17 @@ Result<WriterId> Core::reactivate(Reactivate mode) noexcept {
     fail_event_.front() = Event{Event::Kind::fail, {}, 0, nullptr, 0};
     return life_.writer();
   });
+  leave();
+  return writer;
 }
 
 void Core::cancel() noexcept {
   Effects effects(*this);
   MutexLock lock(mutex_);
   life_.cancel();
+  update_hints_locked();
   judge_all_locked(effects);
   gate_.notify_all();
-}
-
-void Core::close() noexcept {
-  cancel();
-  Content readable;
-  std::optional<Content> next;
-  MutexLock lock(mutex_);
-  readable.storage = std::exchange(readable_.storage, nullptr);
-  next = std::exchange(next_, std::nullopt);
-  lock.unlock();
 }
 
 }  // namespace strandline

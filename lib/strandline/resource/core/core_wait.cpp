@@ -1,15 +1,13 @@
 #include <strandline/base/deadline_timer.h>
-#include <strandline/resource/core/blocked_waiter.h>
 #include <strandline/resource/core/parts.h>
+#include <strandline/resource/wait_index/blocked_waiter.h>
 
 #include <algorithm>
 
 namespace strandline {
 
-namespace {
-
 // The one place where a verdict becomes what a caller sees, on every path.
-Result<WaitOutcome> outcome_of(const Waiter& waiter) noexcept {
+Result<WaitOutcome> Core::outcome_of(const Waiter& waiter) noexcept {
   switch (waiter.verdict()) {
     case Verdict::ready:
       return WaitOutcome::ready;
@@ -34,8 +32,6 @@ Result<WaitOutcome> outcome_of(const Waiter& waiter) noexcept {
   }
   return refused(Errc::cancelled);
 }
-
-}  // namespace
 
 // A wait that no thread sits in. It owns itself while parked; whoever decides it ends that in wake().
 class Core::AsyncWaiter final : public Waiter {
@@ -103,7 +99,7 @@ Verdict Core::judge_locked(ByteRange range, WaitFor until) const noexcept {
   if (life_.state() == State::cancelled) {
     return Verdict::cancelled;
   }
-  const Verdict verdict = verdict_of(readable_.availability.check(range, until));
+  const Verdict verdict = verdict_of(readable_->availability.check(range, until));
   if (verdict != Verdict::pending) {
     return verdict;
   }
@@ -119,12 +115,12 @@ Verdict Core::park_locked(Waiter& waiter, time_point deadline) noexcept {
   if (verdict == Verdict::pending) {
     verdict = waiter.requested_end();
   }
-  if (verdict == Verdict::pending && deadline <= std::chrono::steady_clock::now()) {
+  if (verdict == Verdict::pending && deadline <= Sync::now()) {
     verdict = Verdict::timed_out;
   }
   if (verdict == Verdict::pending) {
     Counters::add(counters_->waits);
-    waits_.add(waiter, readable_.availability);
+    waits_.add(waiter, readable_->availability);
   } else {
     Counters::add(counters_->wait_hits);
     waiter.decide(verdict, failure_);
@@ -137,7 +133,7 @@ void Core::judge_all_locked(Effects& effects) noexcept {
     mutex_.assert_held();
     return judge_locked(waiter.range(), waiter.until());
   };
-  waits_.decide_all(judge, failure_, effects.ready());
+  waits_.decide_all(judge, readable_->availability, failure_, effects.ready());
 }
 
 // A stop, a deadline: takes this one wait out, unless something else has decided it.
@@ -153,9 +149,31 @@ void Core::end_wait(Waiter& waiter, Verdict verdict) noexcept {
   }
 }
 
+Result<Verdict> Core::start_wait(Waiter& waiter, time_point deadline) noexcept {
+  if (auto checked = check_wait(waiter.range(), waiter.until()); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  MutexLock lock(mutex_);
+  return park_locked(waiter, deadline);
+}
+
+bool Core::withdraw(Waiter& waiter) noexcept {
+  MutexLock lock(mutex_);
+  if (waiter.parked()) {
+    waits_.remove(waiter);
+    return true;
+  }
+  return ReadyList::withdraw(waiter);
+}
+
 Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noexcept {
   if (auto checked = check_wait(range, options.until); !checked) {
     return fail(std::move(checked.error()));
+  }
+  const ByteRange needed = options.until == WaitFor::any ? range.clamped_to({0, range.begin + 1}) : range;
+  if (!range.empty() && surely_there(needed)) {
+    Counters::add(counters_->wait_hits);
+    return WaitOutcome::ready;
   }
   const time_point deadline = options.deadline.value_or(time_point::max());
   BlockedWaiter waiter(range, options.until);
@@ -169,13 +187,13 @@ Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noex
       return outcome_of(waiter);
     }
   }
-  const time_point start = std::chrono::steady_clock::now();
+  const time_point start = Sync::now();
   if (!waiter.sleep(deadline)) {
     // If somebody else decided it in this moment, their wake() is on its way and must be met.
     end_wait(waiter, Verdict::timed_out);
-    waiter.sleep(time_point::max());
+    static_cast<void>(waiter.sleep(time_point::max()));
   }
-  const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start);
+  const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(Sync::now() - start);
   Counters::add(counters_->nanoseconds_waited, static_cast<std::uint64_t>(waited.count()));
   return outcome_of(waiter);
 }
@@ -200,11 +218,8 @@ void Core::async_wait(ByteRange range, const WaitOptions& options, std::unique_p
   }
   (*waiter)->take(std::move(callback));
   (*waiter)->own(*waiter);
-  Verdict verdict;
-  {
-    MutexLock lock(mutex_);
-    verdict = park_locked(**waiter, options.deadline.value_or(time_point::max()));
-  }
+  // Not ours any more once it is parked; the range has been checked.
+  const auto verdict = start_wait(**waiter, options.deadline.value_or(time_point::max()));
   if (verdict != Verdict::pending) {
     (*waiter)->wake();
   }
@@ -214,7 +229,8 @@ void Core::interrupt() noexcept {
   Effects effects(*this);
   MutexLock lock(mutex_);
   ++interrupts_;
-  waits_.decide_all([](const Waiter&) { return Verdict::interrupted; }, nullptr, effects.ready());
+  waits_.decide_all([](const Waiter&) { return Verdict::interrupted; }, readable_->availability, nullptr,
+                    effects.ready());
   gate_.notify_all();
 }
 

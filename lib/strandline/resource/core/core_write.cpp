@@ -2,29 +2,29 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/container/small_vector.hpp>
 #include <cstring>
 
 namespace strandline {
 
-// A write goes through six steps; only the first three and the last hold the lock.
-//  1 admit: wait until no commit runs, no other write is on the same bytes, and on a ring that blocks the
-//    cursors leave room.
-//  2 claim: what is missing is claimed, so that no other write touches it; what is there is noted.
-//  3 on a ring, move the window, and wait for the pins behind it before their storage is reused.
-//  4 compare what is there with what is offered: a difference ends the write before it changed anything.
-//  5 write the claimed pieces to the storage.
-//  6 publish each piece, as far as the storage says it wrote it, then release the claims.
-// Steps 1 to 3 allocate all they need before the state changes. A ring's write that moves the window has
-// no bytes to compare: what lies in the window as it stands goes first, as a write of its own.
-// Who holds claims waits for nobody but, in step 3, those whose bytes lie before its own, so there is no
-// cycle; such a write is not in flight yet, so that a commit need not wait for what it waits for.
-struct Core::Pieces {
+// A write goes through five steps; only the first and the last hold the lock.
+//  1 start: at the gate, holding nothing, it waits until no commit runs, no other write has claimed the same
+//    bytes, and on a ring the cursors leave room. There it moves the window first, runs what that entails, and
+//    starts anew, until the window is where the write needs it and nobody holds bytes whose storage
+//    it needs. Then, in one critical section, it notes what is there and claims what is missing.
+//  2 compare what is there with what is offered: a difference ends the write before it changed anything.
+//  3 write the claimed pieces to the storage.
+//  4 publish each piece, as far as the storage says it wrote it.
+//  5 release the claims; then wake and tell, with nothing in its hands.
+// Whoever holds claims waits for nobody, so there is no cycle. On a ring the window moves before its old bytes
+// are overwritten, so that no new reader takes them while those that already have hold the write up; what lies in
+// the window as it stands goes first, as a write of its own, so that a failed write evicts nothing for it.
+struct Core::Pieces : InFlight {
+  using Ranges = boost::container::small_vector<ByteRange, 2>;
+
   std::shared_ptr<Storage> storage;
-  std::uint64_t generation = 0;
-  ByteRange chunk;
-  ByteRange evicted;  // what the window has moved over for this write
-  std::vector<ByteRange> present;
-  std::vector<ByteRange> claimed;
+  Ranges present;
+  Ranges missing;  // what `claimed` shows
 };
 
 struct Core::WriteBounds {
@@ -38,7 +38,7 @@ std::optional<Errc> Core::wait_at_gate_locked(WriteBounds& bounds) noexcept {
   if (bounds.stopped || (capacity_ && interrupts_ != bounds.interrupts)) {
     return Errc::interrupted;
   }
-  if (bounds.deadline <= std::chrono::steady_clock::now()) {
+  if (bounds.deadline <= Sync::now()) {
     return Errc::timed_out;
   }
   gate_.wait_until(mutex_, bounds.deadline);
@@ -46,9 +46,14 @@ std::optional<Errc> Core::wait_at_gate_locked(WriteBounds& bounds) noexcept {
 }
 
 bool Core::claimed_locked(ByteRange range) const noexcept {
-  // Claims are disjoint: only the last that begins before the range's end can reach into it.
-  const auto after = claims_.lower_bound(range.end);
-  return after != claims_.begin() && std::prev(after)->second > range.begin;
+  for (const InFlight& write : writes_) {
+    for (const ByteRange piece : write.claimed) {
+      if (piece.intersects(range)) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 // The part of a write that can go now: what the window can hold, and what no cursor holds back.
@@ -77,136 +82,108 @@ ByteRange Core::window_chunk_locked(ByteRange range) const noexcept {
 }
 
 Result<void> Core::evict_locked(std::uint64_t window_begin, Effects& effects) {
-  Availability& availability = filling_locked().availability;
+  Content& content = filling_locked();
+  Availability& availability = content.availability;
   const ByteRange gone{availability.window_begin(), window_begin};
-  auto events = effects.evictions(availability.set(), gone);
-  if (!events) {
-    return fail(std::move(events.error()));
+  auto events = effects.wanted() ? evictions(availability, gone) : EventQueue::Batch();
+  if (auto evicted = availability.evict_before(window_begin); !evicted) {
+    return evicted;
   }
-  if (auto dropped = availability.drop(gone); !dropped) {
-    return dropped;
+  if (content.storage->discards()) {
+    content.to_discard = {content.to_discard.empty() ? gone.begin : content.to_discard.begin, gone.end};
   }
-  availability.advance_window(window_begin);
-  effects.append(std::move(*events));
+  effects.append(std::move(events));
   if (!next_) {
     waits_.on_evicted(availability, effects.ready());
   }
   return {};
 }
 
-// Steps 1 and 2.
-Result<Core::Pieces> Core::admit_locked(WriterId writer, ByteRange range, WriteBounds& bounds) {
-  for (;;) {
-    if (const auto refusal = life_.may_write(writer)) {
-      return refused(*refusal);
-    }
-    const Availability& availability = filling_locked().availability;
-    const auto length = availability.length();
-    if (length && range.end > *length) {
-      return fail(Errc::invalid_range, "write past the length");
-    }
-    if (range.end <= availability.window_begin()) {
-      return fail(Errc::evicted, "write behind the window");
-    }
-    const ByteRange chunk = capacity_ ? window_chunk_locked(range) : range;
-    if (!exclusive_ && !chunk.empty() && !claimed_locked(chunk)) {
-      return claim_locked(chunk);
-    }
-    if (const auto end = wait_at_gate_locked(bounds)) {
-      return fail(*end, "write held up");
-    }
-  }
-}
-
-// Does anybody hold bytes whose storage this write needs: behind the window it wants, or among its own,
-// which a view may show that a commit below has dropped?
-bool Core::pinned_locked(const Pieces& pieces, std::uint64_t window) const noexcept {
-  bool own = false;
-  for (auto pin = pins_.lower_bound({pieces.generation, 0, 0}); pin != pins_.end(); ++pin) {
-    const auto [generation, begin, end] = *pin;
-    const ByteRange held{begin, end};
-    if (generation != pieces.generation) {
-      break;
-    }
-    if (!own && held == pieces.chunk) {
-      own = true;
-      continue;
-    }
-    const auto meets = [held](ByteRange piece) { return held.intersects(piece); };
-    if (begin < window || std::any_of(pieces.claimed.begin(), pieces.claimed.end(), meets)) {
+// Does anybody hold bytes whose storage a write needs: behind the window, or among those it is to write, which a
+// view may show that a commit below has dropped?
+bool Core::pinned_locked(const Content& content, std::span<const ByteRange> wanted) const noexcept {
+  const std::uint64_t window = content.availability.window_begin();
+  Pin first;
+  first.generation = content.generation;
+  for (auto pin = pins_.lower_bound(first); pin != pins_.end() && pin->generation == content.generation; ++pin) {
+    const auto meets = [&](ByteRange piece) { return pin->range.intersects(piece); };
+    if (pin->range.begin < window || std::any_of(wanted.begin(), wanted.end(), meets)) {
       return true;
     }
   }
-  return false;
+  // A write that still compares or writes where the window has been.
+  return std::any_of(writes_.begin(), writes_.end(), [&](const InFlight& write) {
+    return write.generation == content.generation && write.chunk.begin < window;
+  });
 }
 
-// Step 3. The window moves before its old bytes are overwritten, so that no new reader takes them while
-// those that already have hold us up.
-Result<void> Core::make_room_locked(WriterId writer, Pieces& pieces, WriteBounds& bounds) {
-  const std::uint64_t before = filling_locked().availability.window_begin();
-  const std::uint64_t window = filling_locked().availability.window_begin_for(pieces.chunk.end);
-  if (window > before) {
-    Effects effects(*this);
-    if (auto moved = evict_locked(window, effects); !moved) {
-      return moved;
-    }
-    pieces.evicted = {before, window};
-    mutex_.unlock();
-    effects.run();
-    mutex_.lock();
+// The part of the range that may go now; empty when a cursor leaves no room.
+Result<ByteRange> Core::admit_locked(WriterId writer, ByteRange range) {
+  if (const auto refusal = life_.may_write(writer)) {
+    return refused(*refusal);
   }
+  const Availability& availability = filling_locked().availability;
+  const auto length = availability.length();
+  if (length && range.end > *length) {
+    return fail(Errc::invalid_range, "write past the length");
+  }
+  if (range.end <= availability.window_begin()) {
+    return fail(Errc::evicted, "write behind the window");
+  }
+  return capacity_ ? window_chunk_locked(range) : range;
+}
+
+Result<void> Core::start_write(WriterId writer, ByteRange range, WriteBounds& bounds, Pieces& pieces) {
+  Effects effects(*this);
+  MutexLock lock(mutex_);
   for (;;) {
-    if (const auto refusal = life_.may_write(writer)) {
-      return refused(*refusal);
+    const auto chunk = admit_locked(writer, range);
+    if (!chunk) {
+      return fail(chunk.error().clone());
     }
-    // Not checked for good by admit_locked(): set_length() may come while this one is held up.
-    const auto length = filling_locked().availability.length();
-    if (length && pieces.chunk.end > *length) {
-      return fail(Errc::invalid_range, "write past the length");
-    }
-    if (!exclusive_ && !pinned_locked(pieces, window)) {
-      ++writes_in_flight_;
-      return {};
+    if (!exclusive_ && !chunk->empty() && !claimed_locked(*chunk)) {
+      Content& content = filling_locked();
+      const std::uint64_t window = content.availability.window_begin_for(chunk->end);
+      if (window > content.availability.window_begin()) {
+        if (auto moved = evict_locked(window, effects); !moved) {
+          return moved;
+        }
+        lock.unlock();
+        effects.run();
+        lock.lock();
+        continue;
+      }
+      pieces.present.clear();
+      pieces.missing.clear();
+      content.availability.collect_covered(*chunk, pieces.present);
+      content.availability.collect_gaps(*chunk, pieces.missing);
+      if (!capacity_ || !pinned_locked(content, pieces.missing)) {
+        if (content.to_discard.empty()) {
+          pieces.storage = content.storage;
+          pieces.generation = content.generation;
+          pieces.chunk = *chunk;
+          pieces.claimed = pieces.missing;
+          writes_.push_back(pieces);
+          return {};
+        }
+        // Nobody holds them any more; and nobody writes where they were while the driver is told.
+        const auto storage = content.storage;
+        const ByteRange gone = std::exchange(content.to_discard, {});
+        exclusive_ = true;
+        if (auto drained = wait_for_writes_locked(); !drained) {
+          return drained;
+        }
+        lock.unlock();
+        storage->discard(gone);
+        lock.lock();
+        leave_exclusive_locked();
+        continue;
+      }
     }
     if (const auto end = wait_at_gate_locked(bounds)) {
       return fail(*end, "write held up");
     }
   }
-}
-
-Result<Core::Pieces> Core::claim_locked(ByteRange chunk) {
-  Content& content = filling_locked();
-  Pieces pieces;
-  pieces.storage = content.storage;
-  pieces.generation = life_.filling();
-  pieces.chunk = chunk;
-  auto present = content.availability.set().covered(chunk);
-  auto missing = content.availability.set().gaps(chunk);
-  if (!present || !missing) {
-    return fail(Errc::no_memory, "write");
-  }
-  pieces.present = std::move(*present);
-  pieces.claimed = std::move(*missing);
-  // Built aside and merged whole: an allocation that fails leaves no claim behind.
-  std::map<std::uint64_t, std::uint64_t> claims;
-  for (const ByteRange piece : pieces.claimed) {
-    claims.emplace(piece.begin, piece.end);
-  }
-  if (capacity_) {
-    pins_.emplace(pieces.generation, chunk.begin, chunk.end);
-  }
-  claims_.merge(claims);
-  return pieces;
-}
-
-void Core::release_locked(const Pieces& pieces) noexcept {
-  for (const ByteRange piece : pieces.claimed) {
-    claims_.erase(piece.begin);
-  }
-  if (capacity_) {
-    pins_.erase(pins_.find({pieces.generation, pieces.chunk.begin, pieces.chunk.end}));
-  }
-  gate_.notify_all();
 }
 
 namespace {
@@ -236,36 +213,35 @@ Result<void> compare(const Storage& storage, ByteRange piece, std::span<const st
 Result<std::size_t> Core::publish(ByteRange run, Effects& effects) {
   MutexLock lock(mutex_);
   if (life_.state() != State::active) {
+    // A commit would have waited for this write.
     return refused(life_.state() == State::failed ? Errc::failed : Errc::cancelled);
   }
   Availability& availability = filling_locked().availability;
-  // Another write may have moved the window over this one's bytes; it waits for our pin.
+  // Another write may have moved the window over this one's bytes; it waits for us before it reuses them.
   const ByteRange kept = run.clamped_to({availability.window_begin(), kMaxOffset});
   if (kept.empty()) {
     return 0;
   }
-  auto events = effects.batch(Event{Event::Kind::write, kept, 0, nullptr, 0});
+  auto events = effects.wanted() ? batch_of(Event{Event::Kind::write, kept, 0, nullptr, 0}) : EventQueue::Batch();
   if (auto published = availability.publish(kept); !published) {
     return fail(std::move(published.error()));
   }
   effects.append(std::move(events));
   Counters::add(counters_->bytes_written, kept.size());
   if (!next_) {
+    update_hints_locked();
     waits_.on_available(kept, availability, effects.ready());
   }
   return kept.size();
 }
 
-Result<std::size_t> Core::write_pieces(const Pieces& pieces, std::uint64_t offset, std::span<const std::byte> data,
+Result<std::size_t> Core::write_pieces(Pieces& pieces, std::uint64_t offset, std::span<const std::byte> data,
                                        Effects& effects) {
   const auto bytes_of = [&](ByteRange piece) { return data.subspan(piece.begin - offset, piece.size()); };
   for (const ByteRange piece : pieces.present) {
     if (auto same = compare(*pieces.storage, piece, bytes_of(piece)); !same) {
       return fail(std::move(same.error()));
     }
-  }
-  if (!pieces.evicted.empty()) {
-    pieces.storage->discard(pieces.evicted);
   }
   std::size_t fresh = 0;
   for (ByteRange piece : pieces.claimed) {
@@ -303,7 +279,7 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
     gate_.notify_all();
   });
   return without_throwing([&]() -> Result<std::size_t> {
-    {
+    if (capacity_ || data.empty()) {
       MutexLock lock(mutex_);
       bounds.interrupts = interrupts_;
       if (const auto refusal = life_.may_write(writer); refusal && data.empty()) {
@@ -314,38 +290,26 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
     // Once round, but for a ring: there, up to the window's end, then what moves it, and if it blocks, as
     // much at a time as its cursors leave room for.
     for (ByteRange rest = *whole; !rest.empty();) {
-      Result<Pieces> pieces = [&]() -> Result<Pieces> {
-        MutexLock lock(mutex_);
-        auto admitted = admit_locked(writer, rest, bounds);
-        if (admitted) {
-          auto room = without_throwing([&] {
-            mutex_.assert_held();
-            return make_room_locked(writer, *admitted, bounds);
-          });
-          if (!room) {
-            release_locked(*admitted);
-            return fail(std::move(room.error()));
-          }
-        }
-        return admitted;
-      }();
-      if (!pieces) {
-        return fail(std::move(pieces.error()));
+      Pieces pieces;
+      if (auto started = start_write(writer, rest, bounds, pieces); !started) {
+        return fail(std::move(started.error()));
       }
-      // The claims go before the effects run, so that an observer may write, commit or fail.
       Effects effects(*this);
-      auto written = without_throwing([&] { return write_pieces(*pieces, offset, data, effects); });
+      auto written = without_throwing([&] { return write_pieces(pieces, offset, data, effects); });
+      rest.begin = pieces.chunk.end;
+      // A rewrite waits for this write, and then wants what the storage may hold, such as a lock on its file.
+      pieces.storage.reset();
       {
+        // Before the effects run, so that an observer may write, commit or fail.
         MutexLock lock(mutex_);
-        --writes_in_flight_;
-        release_locked(*pieces);
+        writes_.erase(writes_.iterator_to(pieces));
+        gate_.notify_all();
       }
       effects.run();
       if (!written) {
         return written;
       }
       fresh += *written;
-      rest.begin = pieces->chunk.end;
     }
     return fresh;
   });

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <strandline/resource/core/core.h>
+#include <strandline/resource/core/hit_counter.h>
 
-#include <atomic>
+#include <new>
+#include <utility>
 
 namespace strandline {
 
 struct Core::Counters {
   // Written by every thread, read by stats(); counts need no order among themselves, so all relaxed.
-  using Counter = std::atomic<std::uint64_t>;
-  Counter bytes_written{0}, bytes_read{0}, read_hits{0}, read_misses{0};
+  using Counter = Sync::Atomic<std::uint64_t>;
+  HitCounter read_hits;
+  Counter bytes_written{0}, read_misses{0};
   Counter wait_hits{0}, waits{0}, wakes{0}, nanoseconds_waited{0};
 
   static void add(Counter& counter, std::uint64_t amount = 1) noexcept {
@@ -38,44 +41,53 @@ class Core::Effects {
     }
   }
   // In the midst of a write, whose later pieces may take long.
-  void wake_threads() noexcept { Counters::add(core_.counters_->wakes, ready_.wake_threads()); }
+  void wake_threads() noexcept { count_wakes(ready_.wake_threads()); }
   // Readers first: an observer that is slow delays none of them.
   void run() noexcept {
-    Counters::add(core_.counters_->wakes, ready_.wake());
+    wake_threads();
+    // One by one, so that those behind can still be withdrawn, by the one that runs for instance.
+    for (bool more = ready_.had_callbacks(); more;) {
+      Waiter* waiter = nullptr;
+      {
+        MutexLock lock(core_.mutex_);
+        waiter = ready_.pop_callback();
+      }
+      if (waiter != nullptr) {
+        count_wakes(1);
+        ReadyList::wake(*waiter);
+      }
+      more = waiter != nullptr;
+    }
     if (std::exchange(appended_, false)) {
       core_.events_->drain();
     }
   }
 
-  // A batch to be appended once the state has changed; allocated before, so that the change cannot
-  // be left half done. May throw std::bad_alloc. Empty when nobody listens.
-  [[nodiscard]] EventQueue::Batch batch(Event event) const {
-    EventQueue::Batch batch;
-    if (core_.events_->wanted()) {
-      batch.push_back(std::move(event));
-    }
-    return batch;
-  }
-  // One eviction per range of the set that lies in `range`.
-  [[nodiscard]] Result<EventQueue::Batch> evictions(const RangeSet& set, ByteRange range) const {
-    EventQueue::Batch batch;
-    if (core_.events_->wanted()) {
-      auto gone = set.covered(range);
-      if (!gone) {
-        return strandline::fail(std::move(gone.error()));
-      }
-      for (const ByteRange part : *gone) {
-        batch.push_back(Event{Event::Kind::evict, part, 0, nullptr, 0});
-      }
-    }
-    return batch;
-  }
+  // Does anybody listen, so that events are worth their allocation? For events that are appended before the lock
+  // is let go of again: a later listener must not miss what comes after it began to listen.
+  [[nodiscard]] bool wanted() const noexcept { return core_.events_->wanted(); }
 
  private:
+  void count_wakes(std::uint64_t count) noexcept {
+    if (count > 0) {
+      Counters::add(core_.counters_->wakes, count);
+    }
+  }
+
   Core& core_;
   ReadyList ready_;
   bool appended_ = false;
 };
+
+// A batch to be appended once the state has changed; allocated before, so that the change cannot be left
+// half done. Throw std::bad_alloc.
+[[nodiscard]] inline EventQueue::Batch batch_of(Event event) {
+  EventQueue::Batch batch;
+  batch.push_back(std::move(event));
+  return batch;
+}
+// One eviction per run of the range that is there.
+[[nodiscard]] EventQueue::Batch evictions(const Availability& availability, ByteRange range);
 
 // Runs a call whose allocations may fail; rule R13: no_memory, not an exception.
 template <class Call>

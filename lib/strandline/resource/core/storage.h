@@ -27,6 +27,7 @@ class Storage {
   [[nodiscard]] virtual Result<std::shared_ptr<Storage>> rewrite() noexcept = 0;
   [[nodiscard]] virtual Result<DriverView> view(ByteRange range) const noexcept = 0;
   [[nodiscard]] virtual Result<void> sync() noexcept = 0;
+  [[nodiscard]] virtual bool discards() const noexcept = 0;
   virtual void discard(ByteRange range) noexcept = 0;
   [[nodiscard]] virtual std::optional<std::uint64_t> window_capacity() const noexcept = 0;
   [[nodiscard]] virtual Overflow overflow() const noexcept = 0;
@@ -84,6 +85,7 @@ class DriverStorage final : public Storage {
       return fail(Errc::unsupported, "this driver keeps nothing across a power cut");
     }
   }
+  bool discards() const noexcept override { return HasDiscard<D>; }
   void discard(ByteRange range) noexcept override {
     if constexpr (HasDiscard<D>) {
       driver_->discard(range);

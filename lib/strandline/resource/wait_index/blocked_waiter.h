@@ -1,42 +1,35 @@
-// BlockedWaiter: a waiter whose thread sleeps until it is woken.
+// BlockedWaiter: a waiter whose thread sleeps until it is woken, and then wakes those that follow it.
 // Threads: sleep() is the waiting thread's, wake() the deciding one's, once. Blocks: sleep(). Errors: none.
-// Cost: one mutex and one condition variable on the stack. Lifetime: wake() signals under its own mutex and touches
-// nothing after letting go of it, so the waiter may be destroyed as soon as sleep() has returned.
+// Cost: a futex on the stack. Lifetime: may be destroyed as soon as sleep() has answered true; see Parker.
 #pragma once
 
-#include <strandline/base/mutex.h>
-#include <strandline/resource/wait_index.h>
-
-#include <chrono>
+#include <strandline/resource/wait_index/parker.h>
+#include <strandline/resource/wait_index/waiter.h>
 
 namespace strandline {
 
 class BlockedWaiter final : public Waiter {
  public:
-  using time_point = std::chrono::steady_clock::time_point;
   BlockedWaiter(ByteRange range, WaitFor until) noexcept : Waiter(range, until, Wake::thread) {}
 
-  // Until wake(), or the deadline: false when that came first.
-  bool sleep(time_point deadline) noexcept STRANDLINE_EXCLUDES(mutex_) {
-    MutexLock lock(mutex_);
-    while (!woken_) {
-      if (!condition_.wait_until(mutex_, deadline) && !woken_) {
-        return false;
+  // Until wake(), or the deadline: false when that came first. Who has been decided must be met: sleep again.
+  [[nodiscard]] bool sleep(Sync::time_point deadline) noexcept {
+    if (!parker_.park_until(deadline)) {
+      return false;
+    }
+    const auto [first, second] = followers();
+    for (Waiter* const follower : {first, second}) {
+      if (follower != nullptr) {
+        Waiter::wake(*follower);
       }
     }
     return true;
   }
 
  private:
-  void wake() noexcept override STRANDLINE_EXCLUDES(mutex_) {
-    MutexLock lock(mutex_);
-    woken_ = true;
-    condition_.notify_one();
-  }
+  void wake() noexcept override { parker_.unpark(); }
 
-  Mutex mutex_;
-  CondVar condition_;
-  bool woken_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  Parker parker_;
 };
 
 }  // namespace strandline

@@ -1,0 +1,334 @@
+#include <strandline/resource/availability/block_map_nodes.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <new>
+
+namespace strandline {
+
+using namespace block_bits;
+
+BlockMap::BlockMap(const RangeSet& set) {
+  for (const ByteRange range : set) {
+    if (!insert(range)) {
+      destroy(root_.load(std::memory_order_relaxed));
+      throw std::bad_alloc();
+    }
+  }
+}
+
+BlockMap::~BlockMap() {
+  destroy(root_.load(std::memory_order_relaxed));
+}
+
+void BlockMap::destroy(Node* node) noexcept {
+  if (node == nullptr) {
+    return;
+  }
+  if (node->level == 0) {
+    delete static_cast<Leaf*>(node);
+    return;
+  }
+  auto* const inner = static_cast<Inner*>(node);
+  for (auto& child : inner->children) {
+    destroy(child.load(std::memory_order_relaxed));
+  }
+  delete inner;
+}
+
+const BlockMap::Leaf* BlockMap::leaf_of(std::uint64_t offset) const noexcept {
+  const Node* node = root_.load(std::memory_order_acquire);
+  if (node == nullptr || !fits(offset, node->level)) {
+    return nullptr;
+  }
+  while (node->level > 0) {
+    const auto* const inner = static_cast<const Inner*>(node);
+    node = inner->children[slot(offset, bits_of(inner->level - 1))].load(std::memory_order_acquire);
+    if (node == nullptr) {
+      return nullptr;
+    }
+  }
+  return static_cast<const Leaf*>(node);
+}
+
+// Links each node when it is whole; what a failed allocation leaves behind is empty, and says nothing.
+BlockMap::Leaf& BlockMap::make_leaf(std::uint64_t offset) {
+  const auto make = [](unsigned level) -> Node* {
+    return level == 0 ? static_cast<Node*>(new Leaf()) : static_cast<Node*>(new Inner(level));
+  };
+  Node* node = root_.load(std::memory_order_relaxed);
+  if (node == nullptr) {
+    unsigned level = 0;
+    while (!fits(offset, level)) {
+      ++level;
+    }
+    node = make(level);
+    root_.store(node, std::memory_order_release);
+  }
+  while (!fits(offset, node->level)) {
+    auto* const taller = new Inner(node->level + 1);
+    taller->children[0].store(node, std::memory_order_relaxed);
+    const bool full =
+        node->level == 0 ? static_cast<Leaf*>(node)->full == kAllOnes : static_cast<Inner*>(node)->full == kAllOnes;
+    taller->full = full ? 1 : 0;
+    node = taller;
+    root_.store(node, std::memory_order_release);
+  }
+  while (node->level > 0) {
+    auto& child = static_cast<Inner*>(node)->children[slot(offset, bits_of(node->level - 1))];
+    Node* next = child.load(std::memory_order_relaxed);
+    if (next == nullptr) {
+      next = make(node->level - 1);
+      child.store(next, std::memory_order_release);
+    }
+    node = next;
+  }
+  return *static_cast<Leaf*>(node);
+}
+
+bool BlockMap::words_cover(ByteRange range) const noexcept {
+  std::uint64_t at = std::max(range.begin, prefix());
+  while (at < range.end) {
+    const Leaf* const leaf = leaf_of(at);
+    if (leaf == nullptr) {
+      return false;
+    }
+    const std::uint64_t leaf_end = std::min(range.end, end_of(at, kLeafBits));
+    while (at < leaf_end) {
+      const std::uint64_t end = std::min(leaf_end, end_of(at, kWordBits));
+      const std::uint64_t needed = mask_of(slot(at, kBlockBits), slot(end - 1, kBlockBits));
+      if ((leaf->word(slot(at, kWordBits)) & needed) != needed) {
+        return false;
+      }
+      at = end;
+    }
+  }
+  return true;
+}
+
+// `from` and `end` lie in one word.
+std::uint64_t BlockMap::missing_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept {
+  const std::size_t index = slot(from, kWordBits);
+  const std::uint64_t word = leaf.word(index);
+  const RangeSet* const fragments = leaf.fragments_at(index);
+  while (from < end) {
+    const auto full_blocks = static_cast<unsigned>(std::countr_one(word >> slot(from, kBlockBits)));
+    if (full_blocks > 0) {
+      from = floor_of(from, kBlockBits) + full_blocks * kBlockBytes;
+      continue;
+    }
+    const std::uint64_t there = fragments != nullptr ? fragments->covered_prefix({from, end}) : 0;
+    if (there == 0) {
+      return from;
+    }
+    from += there;
+  }
+  return end;
+}
+
+std::uint64_t BlockMap::covered_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept {
+  const std::size_t index = slot(from, kWordBits);
+  const std::uint64_t blocks = leaf.word(index) >> slot(from, kBlockBits);
+  if ((blocks & 1) != 0) {
+    return from;
+  }
+  if (blocks != 0) {
+    end = std::min(end, floor_of(from, kBlockBits) + static_cast<unsigned>(std::countr_zero(blocks)) * kBlockBytes);
+  }
+  const RangeSet* const fragments = leaf.fragments_at(index);
+  const auto fragment = fragments != nullptr ? fragments->first_covered({from, end}) : std::nullopt;
+  return fragment ? fragment->begin : end;
+}
+
+std::uint64_t BlockMap::next_missing(std::uint64_t from, std::uint64_t limit) const noexcept {
+  std::uint64_t at = std::max(from, prefix());
+  while (at < limit) {
+    const Node* node = root_.load(std::memory_order_relaxed);
+    if (node == nullptr || !fits(at, node->level)) {
+      return at;
+    }
+    std::uint64_t skip_to = 0;
+    while (node != nullptr && node->level > 0 && skip_to == 0) {
+      const auto* const inner = static_cast<const Inner*>(node);
+      const unsigned bits = bits_of(inner->level - 1);
+      const std::size_t index = slot(at, bits);
+      if ((inner->full >> index & 1) != 0) {
+        skip_to = end_of(at, bits);
+      }
+      node = inner->children[index].load(std::memory_order_relaxed);
+    }
+    if (skip_to != 0) {
+      at = skip_to;
+      continue;
+    }
+    if (node == nullptr) {
+      return at;
+    }
+    const std::uint64_t leaf_end = std::min(limit, end_of(at, kLeafBits));
+    while (at < leaf_end) {
+      const std::uint64_t end = std::min(leaf_end, end_of(at, kWordBits));
+      const std::uint64_t missing = missing_in_word(*static_cast<const Leaf*>(node), at, end);
+      if (missing < end) {
+        return missing;
+      }
+      at = end;
+    }
+  }
+  return limit;
+}
+
+std::uint64_t BlockMap::next_covered(std::uint64_t from, std::uint64_t limit) const noexcept {
+  if (from < prefix()) {
+    return std::min(from, limit);
+  }
+  const std::uint64_t stop = std::min(limit, end_);
+  std::uint64_t at = from;
+  while (at < stop) {
+    const Node* node = root_.load(std::memory_order_relaxed);
+    if (node == nullptr || !fits(at, node->level)) {
+      return limit;
+    }
+    unsigned bits = bits_of(node->level);
+    while (node != nullptr && node->level > 0) {
+      bits = bits_of(node->level - 1);
+      node = static_cast<const Inner*>(node)->children[slot(at, bits)].load(std::memory_order_relaxed);
+    }
+    if (node == nullptr) {
+      at = end_of(at, bits);
+      continue;
+    }
+    const std::uint64_t leaf_end = std::min(stop, end_of(at, kLeafBits));
+    while (at < leaf_end) {
+      const std::uint64_t end = std::min(leaf_end, end_of(at, kWordBits));
+      at = covered_in_word(*static_cast<const Leaf*>(node), at, end);
+      if (at < end) {
+        return at;
+      }
+    }
+  }
+  return limit;
+}
+
+bool BlockMap::refresh_full(Node& node, std::uint64_t offset) noexcept {
+  if (node.level == 0) {
+    return static_cast<Leaf&>(node).full == kAllOnes;
+  }
+  auto& inner = static_cast<Inner&>(node);
+  const std::size_t index = slot(offset, bits_of(node.level - 1));
+  const std::uint64_t bit = std::uint64_t{1} << index;
+  const bool full = refresh_full(*inner.children[index].load(std::memory_order_relaxed), offset);
+  inner.full = full ? inner.full | bit : inner.full & ~bit;
+  return inner.full == kAllOnes;
+}
+
+void BlockMap::set_word(Leaf& leaf, std::uint64_t offset, std::uint64_t bits) noexcept {
+  const std::size_t index = slot(offset, kWordBits);
+  leaf.words[index].store(bits, std::memory_order_release);
+  const std::uint64_t before = leaf.full;
+  const std::uint64_t bit = std::uint64_t{1} << index;
+  leaf.full = bits == kAllOnes ? before | bit : before & ~bit;
+  if ((before == kAllOnes) != (leaf.full == kAllOnes)) {
+    refresh_full(*root_.load(std::memory_order_relaxed), offset);
+  }
+}
+
+void BlockMap::add_blocks(ByteRange range) noexcept {
+  for (std::uint64_t at = range.begin; at < range.end;) {
+    Leaf& leaf = *const_cast<Leaf*>(leaf_of(at));
+    const std::uint64_t end = std::min(range.end, end_of(at, kWordBits));
+    const std::uint64_t blocks = mask_of(slot(at, kBlockBits), slot(end - 1, kBlockBits));
+    set_word(leaf, at, leaf.word(slot(at, kWordBits)) | blocks);
+    at = end;
+  }
+}
+
+// A piece of one block or of two that share a word.
+void BlockMap::add_fragment(ByteRange piece) noexcept {
+  Leaf& leaf = *const_cast<Leaf*>(leaf_of(piece.begin));
+  RangeSet& fragments = (*leaf.fragments)[slot(piece.begin, kWordBits)];
+  fragments.add_reserved(piece);
+  for (std::uint64_t block = floor_of(piece.begin, kBlockBits); block < piece.end; block += kBlockBytes) {
+    if (fragments.covers({block, block + kBlockBytes})) {
+      add_blocks({block, block + kBlockBytes});
+    }
+  }
+}
+
+Result<void> BlockMap::insert(ByteRange range) noexcept {
+  if (range.empty()) {
+    return {};
+  }
+  if (range.begin <= prefix()) {
+    end_ = std::max(end_, range.end);
+    if (range.end > prefix()) {
+      advance_prefix(range.end);
+    }
+    return {};
+  }
+  // Whole blocks in the middle; at either side, or in all, pieces of a block.
+  const ByteRange blocks{end_of(range.begin - 1, kBlockBits), floor_of(range.end, kBlockBits)};
+  std::array<ByteRange, 2> pieces{};
+  if (blocks.begin > blocks.end) {
+    pieces[0] = range;
+  } else {
+    pieces = {ByteRange{range.begin, blocks.begin}, ByteRange{blocks.end, range.end}};
+    const bool one_run = blocks.empty() && floor_of(range.begin, kWordBits) == floor_of(range.end - 1, kWordBits);
+    if (one_run) {
+      pieces = {range, ByteRange{}};
+    }
+  }
+  try {
+    // All that allocates.
+    for (const ByteRange piece : pieces) {
+      if (!piece.empty()) {
+        Leaf& leaf = make_leaf(piece.begin);
+        if (!leaf.fragments) {
+          leaf.fragments = std::make_unique<std::array<RangeSet, 64>>();
+        }
+        (*leaf.fragments)[slot(piece.begin, kWordBits)].reserve(pieces.size());  // both may be its
+      }
+    }
+    for (std::uint64_t at = blocks.begin; at < blocks.end; at = end_of(at, kLeafBits)) {
+      static_cast<void>(make_leaf(at));
+    }
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory, "block map");
+  }
+  if (blocks.begin < blocks.end) {
+    add_blocks(blocks);
+  }
+  for (const ByteRange piece : pieces) {
+    if (!piece.empty()) {
+      add_fragment(piece);
+    }
+  }
+  end_ = std::max(end_, range.end);
+  return {};
+}
+
+// Every byte below `to` is there.
+void BlockMap::advance_prefix(std::uint64_t to) noexcept {
+  prefix_.store(next_missing(to, std::max(to, end_)), std::memory_order_release);
+  // Nobody asks below the prefix any more.
+  const std::uint64_t end = floor_of(prefix(), kWordBits);
+  while (swept_ < end) {
+    auto* const leaf = const_cast<Leaf*>(leaf_of(swept_));
+    if (leaf == nullptr || !leaf->fragments) {
+      swept_ = std::min(end, end_of(swept_, kLeafBits));
+      continue;
+    }
+    (*leaf->fragments)[slot(swept_, kWordBits)].clear();
+    swept_ += kWordBytes;
+    if (slot(swept_, kWordBits) == 0) {
+      leaf->fragments.reset();
+    }
+  }
+  // Nor in the word that it stands in, when nothing lies beyond.
+  auto* const leaf = prefix() == end_ ? const_cast<Leaf*>(leaf_of(swept_)) : nullptr;
+  if (leaf != nullptr && leaf->fragments) {
+    (*leaf->fragments)[slot(swept_, kWordBits)].clear();
+  }
+}
+
+}  // namespace strandline

@@ -1,0 +1,112 @@
+// BlockMap: which bytes of one generation are there, byte-exact, with hits that need no lock.
+// Threads: surely_covers() and prefix() by anybody at any time; all else is guarded by the resource's lock.
+// Blocks: never. Errors: no_memory changes nothing. Cost: a hit is one load, or one per 256 KiB of the range;
+// insert O(1) for whole blocks, O(log fragments of 256 KiB) for ragged edges. Lifetime: one per generation.
+#pragma once
+
+#include <strandline/base/range_set.h>
+#include <strandline/base/sync.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace strandline {
+
+// Three layers, of which readers ask the first two without a lock:
+//   prefix     all bytes in [0, prefix) are there;
+//   words      one bit per 4 KiB block that is wholly there, 64 to a word, in a radix tree that only grows:
+//              a node, once linked, stays until the map goes, so readers need no reclamation;
+//   fragments  for blocks that are partly there, a RangeSet per word.
+// Invariant: a byte is there iff one of the layers says so. Below the prefix the others may say nothing.
+// Ordering: each layer is stored with release after the bytes were written, and loaded with acquire before
+// they are read. truncate() takes bytes away under readers: they must look again after reading (Core::Content).
+class BlockMap {
+ public:
+  static constexpr std::uint64_t kBlockBytes = 4096;
+  static constexpr std::uint64_t kWordBytes = 64 * kBlockBytes;
+
+  BlockMap() noexcept = default;
+  // Takes over what a driver found. Throws std::bad_alloc.
+  explicit BlockMap(const RangeSet& set);
+  ~BlockMap();
+  BlockMap(const BlockMap&) = delete;
+  BlockMap& operator=(const BlockMap&) = delete;
+
+  // No lock. False when a byte is missing or only the fragments know.
+  [[nodiscard]] bool surely_covers(ByteRange range) const noexcept {
+    return range.end <= prefix_.load(std::memory_order_acquire) || words_cover(range);
+  }
+  [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_.load(std::memory_order_acquire); }
+
+  // Below: under the lock, with valid ranges.
+  [[nodiscard]] Result<void> insert(ByteRange range) noexcept;
+  [[nodiscard]] bool covers(ByteRange range) const noexcept {
+    return surely_covers(range) || next_missing(range.begin, range.end) >= range.end;
+  }
+  // The first byte in [from, limit) that is missing / that is there; `limit` if there is none.
+  [[nodiscard]] std::uint64_t next_missing(std::uint64_t from, std::uint64_t limit) const noexcept;
+  [[nodiscard]] std::uint64_t next_covered(std::uint64_t from, std::uint64_t limit) const noexcept;
+  // One past the last byte that is there.
+  [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_; }
+
+  // What truncate() took away, for undoing it.
+  class Tail;
+  // Room for the Tail of a truncate(length) to come. Throws std::bad_alloc.
+  [[nodiscard]] Tail prepare_truncate(std::uint64_t length) const;
+  // Takes away every byte from `length` on. Precondition: [0, length) is there, so nothing needs memory.
+  void truncate(std::uint64_t length, Tail& tail) noexcept;
+  void restore(Tail&& tail) noexcept;
+
+  // Aborts when the invariant is broken. O(blocks).
+  void check_invariants() const;
+
+ private:
+  struct Node;
+  struct Inner;
+  struct Leaf;
+
+  [[nodiscard]] bool words_cover(ByteRange range) const noexcept;
+  [[nodiscard]] const Leaf* leaf_of(std::uint64_t offset) const noexcept;
+  [[nodiscard]] Leaf& make_leaf(std::uint64_t offset);
+  [[nodiscard]] static std::uint64_t missing_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept;
+  [[nodiscard]] static std::uint64_t covered_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept;
+  void set_word(Leaf& leaf, std::uint64_t offset, std::uint64_t bits) noexcept;
+  // Puts right the `full` bits above a leaf; answers whether the node is full.
+  static bool refresh_full(Node& node, std::uint64_t offset) noexcept;
+  void add_blocks(ByteRange range) noexcept;
+  void add_fragment(ByteRange piece) noexcept;
+  void advance_prefix(std::uint64_t to) noexcept;
+  template <class Visit>
+  static void visit_leaves(Node* node, std::uint64_t begin, Visit&& visit);
+  template <class Visit>
+  void visit_words_from(std::uint64_t from, Visit&& visit) const;
+  static void destroy(Node* node) noexcept;
+
+  // Both are written under the lock and read by anybody.
+  Sync::Atomic<std::uint64_t> prefix_{0};
+  Sync::Atomic<Node*> root_{nullptr};  // of any height; a taller one has the shorter one as its first child
+  std::uint64_t end_ = 0;              // guarded
+  std::uint64_t swept_ = 0;            // guarded: fragments before this have been let go of
+};
+
+class BlockMap::Tail {
+ public:
+  Tail() noexcept = default;
+
+ private:
+  friend class BlockMap;
+  struct Word {
+    Leaf* leaf;
+    std::uint64_t offset;
+    std::uint64_t bits;
+    RangeSet fragments;
+  };
+  std::vector<Word> words_;
+  std::uint64_t prefix_ = 0;
+  std::uint64_t end_ = 0;
+};
+
+}  // namespace strandline

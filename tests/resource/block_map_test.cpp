@@ -1,0 +1,123 @@
+// BlockMap against a RangeSet, at the edges of bytes, blocks, words, leaves and of everything.
+#include <strandline/resource/availability/block_map.h>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+using namespace strandline;
+
+namespace {
+
+constexpr std::uint64_t kBlock = BlockMap::kBlockBytes;
+constexpr std::uint64_t kWord = BlockMap::kWordBytes;
+constexpr std::uint64_t kLeaf = 64 * kWord;
+
+// Asks both the same, from every interesting offset to every other.
+void compare(const BlockMap& map, const RangeSet& set, const std::vector<std::uint64_t>& offsets) {
+  map.check_invariants();
+  REQUIRE(map.end_offset() == set.end_offset());
+  REQUIRE(map.prefix() == set.covered_prefix({0, kMaxOffset}));
+  for (const std::uint64_t from : offsets) {
+    for (const std::uint64_t to : offsets) {
+      if (from >= to) {
+        continue;
+      }
+      const ByteRange range{from, to};
+      const auto gap = set.first_gap(range);
+      const auto covered = set.first_covered(range);
+      const bool same = map.covers(range) == !gap && map.next_missing(from, to) == (gap ? gap->begin : to) &&
+                        map.next_covered(from, to) == (covered ? covered->begin : to) &&
+                        (!map.surely_covers(range) || !gap);
+      if (!same) {
+        FAIL("differs in " << to_string(range) << " of " << to_string(set));
+      }
+    }
+  }
+}
+
+std::vector<std::uint64_t> around(std::uint64_t base, std::initializer_list<std::uint64_t> steps) {
+  std::vector<std::uint64_t> offsets;
+  for (const std::uint64_t step : steps) {
+    for (const std::uint64_t delta : {std::uint64_t{0}, std::uint64_t{1}, kBlock - 1, kBlock, kBlock + 1, 3 * kBlock}) {
+      if (step <= kMaxOffset - base && delta <= kMaxOffset - base - step) {
+        offsets.push_back(base + step + delta);
+      }
+    }
+  }
+  offsets.push_back(std::min(kMaxOffset, base + 3 * kLeaf));
+  std::sort(offsets.begin(), offsets.end());
+  offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+  return offsets;
+}
+
+void random_program(std::mt19937_64& random, const std::vector<std::uint64_t>& offsets) {
+  BlockMap map;
+  RangeSet set;
+  for (int step = 0; step < 30; ++step) {
+    std::uint64_t begin = offsets[random() % offsets.size()];
+    std::uint64_t end = offsets[random() % offsets.size()];
+    if (begin > end) {
+      std::swap(begin, end);
+    }
+    if (random() % 8 != 0) {
+      REQUIRE(map.insert({begin, end}).has_value());
+      REQUIRE(set.insert({begin, end}).has_value());
+    } else {
+      const std::uint64_t length = std::min(begin, map.prefix());
+      BlockMap::Tail tail = map.prepare_truncate(length);
+      map.truncate(length, tail);
+      RangeSet before = set.clone().value();
+      REQUIRE(set.erase({length, kMaxOffset}).has_value());
+      compare(map, set, offsets);
+      if (random() % 2 == 0) {
+        map.restore(std::move(tail));
+        set = std::move(before);
+      }
+    }
+    compare(map, set, offsets);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("R6, R14: the block map says what a set of ranges says (random programs)") {
+  std::mt19937_64 random(20261121);
+  const std::vector<std::vector<std::uint64_t>> worlds = {
+      around(0, {0, kWord, 2 * kWord - 2 * kBlock}), around(0, {kLeaf - 2 * kBlock, kLeaf, 2 * kLeaf}),
+      around((std::uint64_t{1} << 32) - 2 * kBlock, {0, kWord}),
+      around(kMaxOffset - 4 * kBlock, {0, 2 * kBlock, 4 * kBlock - 2}), around(0, {0, std::uint64_t{1} << 40})};
+  for (const auto& offsets : worlds) {
+    for (int round = 0; round < 60; ++round) {
+      random_program(random, offsets);
+    }
+  }
+}
+
+TEST_CASE("block map: whole blocks in random order, and the prefix that grows out of them") {
+  std::mt19937_64 random(7);
+  std::vector<std::uint64_t> blocks(64 * 64 * 2);  // two leaves
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    blocks[i] = i;
+  }
+  std::shuffle(blocks.begin(), blocks.end(), random);
+  BlockMap map;
+  for (const std::uint64_t block : blocks) {
+    CHECK_FALSE(map.covers({block * kBlock, (block + 1) * kBlock}));
+    REQUIRE(map.insert({block * kBlock, (block + 1) * kBlock}).has_value());
+    REQUIRE(map.surely_covers({block * kBlock, (block + 1) * kBlock}));
+  }
+  CHECK(map.prefix() == blocks.size() * kBlock);
+  map.check_invariants();
+}
+
+TEST_CASE("block map: a long full run is skipped, whatever lies before it") {
+  BlockMap map;
+  REQUIRE(map.insert({kLeaf, 130 * kLeaf}).has_value());  // full leaves, and a full node above them
+  REQUIRE(map.insert({130 * kLeaf, 130 * kLeaf + 5}).has_value());
+  CHECK(map.next_missing(kLeaf, kMaxOffset) == 130 * kLeaf + 5);
+  CHECK(map.next_covered(0, kMaxOffset) == kLeaf);
+  map.check_invariants();
+}
