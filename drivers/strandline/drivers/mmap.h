@@ -1,8 +1,8 @@
 // MmapDriver: a resource in a file: written with pwrite(2), read through shared read-only mappings.
 // Threads: as the Driver contract says. Blocks: on the disk. Errors: a full disk is no_space, a file cut short by
 // somebody else io (no signal), a path that is no regular file invalid_argument; all with the path.
-// Cost: a read is a memcpy and an fstat; two descriptors while written, one when complete. Lifetime: a view outlives
-// the driver. In a fork()ed child, reads work and every change is unsupported.
+// Cost: a read is a memcpy, and when that ends in a zero byte an lseek; two descriptors while written, one when
+// complete. Lifetime: a view outlives the driver. In a fork()ed child, reads work and every change is unsupported.
 #pragma once
 
 #include <strandline/driver/driver.h>
@@ -35,7 +35,7 @@ class WriteClaim;
 // that length. Remove the marker too when replacing such a file by hand.
 //
 // While a file is shortened by somebody else, a View may fault: see file/fault_guard.h. Reads answer io, from
-// then on for every byte past the cut, even if the file grows again.
+// the first that meets the cut on for every byte past it, even if the file grows again.
 //
 // The file system must keep mappings and pwrite coherent (every local Linux file system does; some FUSE
 // and network ones do not).

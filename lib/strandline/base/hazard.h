@@ -91,8 +91,10 @@ class Hazard {
     slot_->store(object, std::memory_order_release);
     return true;
   }
-  // Of this thread; for spreading counters.
-  [[nodiscard]] std::size_t thread_number() const noexcept { return record_ != nullptr ? record_->number : 0; }
+  // No two threads have the same at a time, and they are small; all ones for a thread without a record.
+  [[nodiscard]] std::size_t thread_number() const noexcept {
+    return record_ != nullptr ? record_->number : ~std::size_t{0};
+  }
 
   // Does any thread protect it? Call Sync::heavy_fence() between unlinking it and this. O(threads).
   [[nodiscard]] static bool held(const void* object) noexcept;

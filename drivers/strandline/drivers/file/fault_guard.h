@@ -16,7 +16,7 @@ namespace strandline {
 //  1. inside the source of a guarded_copy() of this thread: the copy is left, and answers false;
 //  2. inside a watched mapping (a user reads a View after somebody cut the file): the page is replaced by
 //     a private page of zeros, `damaged()` is set before that, and the reader goes on. The zeros are the
-//     one thing a View can show that was never written; every later read of that mapping answers io;
+//     one thing a View can show that was never written; reads go to the file itself from then on;
 //  3. anywhere else, and for a SIGBUS sent by kill(2): the handler that was installed before, or the default.
 // The handler is installed at the first arm() and chains to the one it found. A program that installs its
 // own SIGBUS handler later must chain to the one it finds, or 1 and 2 are gone.

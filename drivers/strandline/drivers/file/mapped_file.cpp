@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -161,8 +162,7 @@ MappedFile::Check MappedFile::start_check() const noexcept {
   return {cuts, reach_.load(std::memory_order_seq_cst)};
 }
 
-// The kernel gives zeros, not a fault, for what lies behind the end of a file in its last page. So what was
-// copied counts only if the file still reaches past it afterwards.
+// What was copied counts only if the file still reaches past it afterwards: see read_at().
 Result<void> MappedFile::still_reaches(std::uint64_t end, const Check& before) const noexcept {
   const Result<std::uint64_t> size = size_of(handle_.get(), path_);
   if (!size) {
@@ -185,21 +185,23 @@ Result<std::size_t> MappedFile::read_at(std::uint64_t offset, std::span<std::byt
   const std::size_t index = region_index(offset);
   if (const Region* const region = region_for(index)) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), region->range.end - offset));
-    if (region->serves(offset + size)) {
-      if (region->watch.damaged() || !FaultGuard::guarded_copy(out.data(), region->at(offset), size) ||
-          region->watch.damaged()) {
-        // The size tells whether it was cut short; when it was not, a page could not be read.
-        if (Result<void> reaches = still_reaches(offset + size, before); !reaches) {
-          return same_error(reaches);
+    if (region->serves(offset + size) && !region->watch.damaged()) {
+      std::memcpy(out.data(), region->at(offset), size);
+      // A page that could not be read has been replaced, and the region marked, by the fault guard. A page past
+      // the end of the file is such a one; but in the page of the end itself the kernel gives zeros for what lies
+      // behind it, to its last byte. So a copy that ends in another byte met no end.
+      std::atomic_thread_fence(std::memory_order_acquire);  // the copy's loads come first
+      if (!region->watch.damaged()) {
+        if (out[size - 1] == std::byte{0} || lost_from_.load(std::memory_order_seq_cst) < offset + size) {
+          if (Result<void> reaches = still_reaches(offset + size, before); !reaches) {
+            return same_error(reaches);
+          }
         }
-        return about(Errc::io, "a mapped page could not be read:", path_);
+        return size;
       }
-      if (Result<void> reaches = still_reaches(offset + size, before); !reaches) {
-        return same_error(reaches);
-      }
-      return size;
     }
   }
+  // In a damaged region, this tells the pages that cannot be read from those that can.
   Result<std::size_t> got = read_some(handle_.get(), offset, out, path_);
   if (!got) {
     return got;

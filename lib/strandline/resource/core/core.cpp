@@ -97,7 +97,7 @@ ResourceStatus Core::status() const noexcept {
 }
 
 ResourceStats Core::stats() const noexcept {
-  Counters& counters = *counters_;
+  const Counters& counters = *counters_;
   ResourceStats stats;
   stats.bytes_written = Counters::get(counters.bytes_written);
   stats.read_misses = Counters::get(counters.read_misses);
@@ -106,7 +106,6 @@ ResourceStats Core::stats() const noexcept {
   stats.wakes = Counters::get(counters.wakes);
   stats.time_waited = std::chrono::nanoseconds(Counters::get(counters.nanoseconds_waited));
   MutexLock lock(mutex_);
-  counters.read_hits.fold();
   stats.bytes_read = counters.read_hits.bytes();
   stats.read_hits = counters.read_hits.reads();
   stats.parked = waits_.size();

@@ -117,7 +117,6 @@ class Core : public std::enable_shared_from_this<Core> {
       STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool still_there(const Content& content, std::uint64_t drops, bool driver_failed) noexcept
       STRANDLINE_EXCLUDES(mutex_);
-  void count_hit(std::size_t thread, std::uint64_t bytes) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::optional<View>> try_view(ByteRange range) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool surely_there(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   void unpin(Pin& pin) noexcept STRANDLINE_EXCLUDES(mutex_);

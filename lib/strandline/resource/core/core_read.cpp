@@ -119,17 +119,6 @@ void Core::unpin(Pin& pin) noexcept {
   gate_.notify_all();
 }
 
-void Core::count_hit(std::size_t thread, std::uint64_t bytes) noexcept {
-  HitCounter& hits = counters_->read_hits;
-  if (HitCounter::large(bytes)) {
-    MutexLock lock(mutex_);
-    hits.add_large(bytes);
-  } else if (hits.add(thread, bytes)) {
-    MutexLock lock(mutex_);
-    hits.fold();
-  }
-}
-
 std::optional<Result<std::size_t>> Core::read_sure_hit(ByteRange range, std::span<std::byte> out,
                                                        Extent extent) noexcept {
   Hazard hazard;
@@ -148,7 +137,7 @@ std::optional<Result<std::size_t>> Core::read_sure_hit(ByteRange range, std::spa
     return std::nullopt;
   }
   if (count) {
-    count_hit(hazard.thread_number(), *count);
+    counters_->read_hits.add(hazard.thread_number(), *count);
   }
   return count;
 }
@@ -172,7 +161,7 @@ std::optional<Result<std::size_t>> Core::read_granted(ByteRange range, std::span
     return std::nullopt;
   }
   if (count) {
-    count_hit(granted.hazard.thread_number(), *count);
+    counters_->read_hits.add(granted.hazard.thread_number(), *count);
   }
   return count;
 }
