@@ -107,8 +107,9 @@ TEST_CASE("F21: readers on many threads while the file is cut: bytes or io, neve
       for (std::uint64_t step = 0;; ++step) {
         const std::uint64_t offset = (step * 7 + id) % 97 * kPage;
         const Result<std::size_t> got = driver.read_at(offset, out);
-        if (got && (*got != out.size() || out != bytes_for(offset, out.size()))) {
-          ++wrong;
+        if (got && (*got == 0 ||
+                    Bytes(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(*got)) != bytes_for(offset, *got))) {
+          ++wrong;  // what lies before the cut may be answered without the rest
         }
         if (!got) {
           wrong += got.error().code == Errc::io ? 0 : 1;

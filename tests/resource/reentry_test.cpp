@@ -177,3 +177,17 @@ TEST_CASE("R6: on a ring, a length behind the window contradicts what is known")
   CHECK(says(opened.writer.set_length(50)) == "!conflict");
   CHECK(says(opened.writer.set_length(84)) == "ok");
 }
+
+TEST_CASE("R5: a wait whose bytes a failed commit took away waits for them to come again") {
+  Scripted scripted;
+  auto& opened = scripted.opened;
+  CHECK(opened.write({0, 12}) == "12");
+  const Outcome waiting = async(opened.resource, {0, 16});
+  scripted.script->fail(DriverCall::commit, 1, Errc::io);
+  CHECK(says(opened.writer.commit(8)) == "!io");
+  opened.resource.check_invariants();
+  CHECK(opened.write({12, 16}) == "4");
+  CHECK(waiting.answer() == "pending");
+  CHECK(opened.write({8, 12}) == "4");
+  CHECK(waiting.answer() == "ready");
+}

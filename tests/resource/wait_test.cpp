@@ -402,3 +402,23 @@ TEST_CASE("R11: a deadline ends its own wait; interrupt those parked now, and no
   CHECK(opened.write({0, 8}) == "8");
   CHECK(later.answer() == "ready");
 }
+
+TEST_CASE("R5: sixty threads that one write satisfies all go on, each woken by the writer or by another of them") {
+  for (int round = 0; round < 5; ++round) {
+    Opened<MemoryDriver> opened;
+    std::vector<std::unique_ptr<InThread>> waiting;
+    for (std::uint64_t i = 0; i < 60; ++i) {
+      waiting.push_back(std::make_unique<InThread>(
+          [&, i] {
+            return opened.resource.wait_range({0, 1 + i % 8}, patiently());
+          },
+          [&] { opened.resource.cancel(); }));
+    }
+    until_parked(opened.resource, 60);
+    CHECK(opened.write({0, 8}) == "8");
+    for (const auto& one : waiting) {
+      CHECK(one->join() == "ready");
+    }
+    CHECK(opened.resource.stats().wakes == 60);
+  }
+}

@@ -54,8 +54,9 @@ class MemoryDriver {
   // The newest buffer. Written by grow() with release, after the bytes were copied into it; read with
   // acquire by everybody, so whoever sees it sees them.
   std::atomic<Buffer*> current_{nullptr};
-  // Shared by writers, so that growing can keep them from writing what it is copying.
-  std::shared_mutex grow_mutex_;
+  // Shared by writers, so that growing can keep them from writing what it is copying. On a cache line that
+  // readers do not need.
+  alignas(64) std::shared_mutex grow_mutex_;
   std::atomic<std::uint64_t> used_{0};  // the end of the highest write; exact when no write runs
   bool view_past_end_ = false;          // a view of bytes past the committed length may be alive
 };

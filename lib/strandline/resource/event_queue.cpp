@@ -1,6 +1,5 @@
 #include <strandline/resource/event_queue.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace strandline {
@@ -41,6 +40,7 @@ std::shared_ptr<ObserverSlot> EventQueue::add(std::shared_ptr<AvailabilityObserv
   auto slots = std::make_shared<Slots>(*slots_);
   slots->push_back(slot);
   slot->since = next_sequence_;
+  listeners_.fetch_add(1, std::memory_order_relaxed);
   old = std::exchange(slots_, std::move(slots));
   lock.unlock();
   return slot;
@@ -57,7 +57,9 @@ void EventQueue::keep(std::shared_ptr<AvailabilityObserver> observer) {
 void EventQueue::unsubscribe(const std::shared_ptr<ObserverSlot>& slot) noexcept {
   std::shared_ptr<const Slots> old;
   MutexLock lock(mutex_);
-  slot->subscribed = false;
+  if (std::exchange(slot->subscribed, false)) {
+    listeners_.fetch_sub(1, std::memory_order_relaxed);
+  }
   // The list is only trimmed when memory allows; `subscribed` is what decides.
   try {
     auto slots = std::make_shared<Slots>(*slots_);
@@ -69,11 +71,6 @@ void EventQueue::unsubscribe(const std::shared_ptr<ObserverSlot>& slot) noexcept
     idle_.wait(mutex_);
   }
   lock.unlock();
-}
-
-bool EventQueue::wanted() const noexcept {
-  MutexLock lock(mutex_);
-  return std::any_of(slots_->begin(), slots_->end(), [](const auto& slot) { return slot->subscribed; });
 }
 
 void EventQueue::append(Batch&& batch) noexcept {

@@ -46,7 +46,7 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
   void unsubscribe(const std::shared_ptr<ObserverSlot>& slot) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // Is anybody listening? Without listeners callers need not build batches.
-  [[nodiscard]] bool wanted() const noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool wanted() const noexcept { return listeners_.load(std::memory_order_relaxed) > 0; }
   void append(Batch&& batch) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Delivers what is queued unless another thread, or an outer call on this one, is doing so.
   void drain() noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -65,6 +65,9 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
   std::shared_ptr<const Slots> slots_ STRANDLINE_GUARDED_BY(mutex_) = std::make_shared<const Slots>();
   std::uint64_t next_sequence_ STRANDLINE_GUARDED_BY(mutex_) = 1;
   bool draining_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  // How many slots are subscribed. Changed under mutex_, after `since` was fixed; read by appenders, under the
+  // resource's lock: one that misses a listener appends before the listener's subscribe() has returned.
+  Sync::Atomic<std::size_t> listeners_{0};
 };
 
 }  // namespace strandline

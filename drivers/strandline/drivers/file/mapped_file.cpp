@@ -181,7 +181,6 @@ Result<void> MappedFile::still_reaches(std::uint64_t end, const Check& before) c
 }
 
 Result<std::size_t> MappedFile::read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept {
-  const Check before = start_check();
   const std::size_t index = region_index(offset);
   if (const Region* const region = region_for(index)) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), region->range.end - offset));
@@ -189,11 +188,14 @@ Result<std::size_t> MappedFile::read_at(std::uint64_t offset, std::span<std::byt
       std::memcpy(out.data(), region->at(offset), size);
       // A page that could not be read has been replaced, and the region marked, by the fault guard. A page past
       // the end of the file is such a one; but in the page of the end itself the kernel gives zeros for what lies
-      // behind it, to its last byte. So a copy that ends in another byte met no end.
-      std::atomic_thread_fence(std::memory_order_acquire);  // the copy's loads come first
+      // behind it, to its last byte. So if another byte is last, after the copy (which reads in any order), no
+      // end was met before it.
+      std::atomic_thread_fence(std::memory_order_acquire);
+      const std::byte last = *static_cast<const volatile std::byte*>(region->at(offset + size - 1));
+      std::atomic_thread_fence(std::memory_order_acquire);
       if (!region->watch.damaged()) {
-        if (out[size - 1] == std::byte{0} || lost_from_.load(std::memory_order_seq_cst) < offset + size) {
-          if (Result<void> reaches = still_reaches(offset + size, before); !reaches) {
+        if (last == std::byte{0} || lost_from_.load(std::memory_order_seq_cst) < offset + size) {
+          if (Result<void> reaches = still_reaches(offset + size, start_check()); !reaches) {
             return same_error(reaches);
           }
         }
@@ -202,6 +204,7 @@ Result<std::size_t> MappedFile::read_at(std::uint64_t offset, std::span<std::byt
     }
   }
   // In a damaged region, this tells the pages that cannot be read from those that can.
+  const Check before = start_check();
   Result<std::size_t> got = read_some(handle_.get(), offset, out, path_);
   if (!got) {
     return got;

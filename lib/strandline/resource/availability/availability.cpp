@@ -9,10 +9,9 @@ namespace strandline {
 Availability::Availability(RangeSet available, std::optional<std::uint64_t> length,
                            std::optional<std::uint64_t> capacity)
     : capacity_(capacity),
-      blocks_(capacity ? RangeSet() : std::move(available)),
-      window_(capacity ? std::move(available) : RangeSet()),
       length_(length.value_or(kUnknown)),
-      window_begin_(0) {
+      blocks_(capacity ? RangeSet() : std::move(available)),
+      window_(capacity ? std::move(available) : RangeSet()) {
   window_begin_ = window_begin_for(window_.end_offset());
 }
 

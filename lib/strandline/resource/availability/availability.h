@@ -111,10 +111,10 @@ class Availability {
   [[nodiscard]] std::uint64_t next_covered(std::uint64_t from, std::uint64_t limit) const noexcept;
 
   const std::optional<std::uint64_t> capacity_;
+  // Written under the lock, read by anybody.
+  Sync::Atomic<std::uint64_t> length_;
   BlockMap blocks_;  // without a window
   RangeSet window_;  // in one
-  // Written under the lock, read by anybody: a reader that finds it finds all below it if it is committed.
-  Sync::Atomic<std::uint64_t> length_{kUnknown};
   std::uint64_t window_begin_ = 0;
 };
 

@@ -88,8 +88,9 @@ class BlockMap {
   // Both are written under the lock and read by anybody.
   Sync::Atomic<std::uint64_t> prefix_{0};
   Sync::Atomic<Node*> root_{nullptr};  // of any height; a taller one has the shorter one as its first child
-  std::uint64_t end_ = 0;              // guarded
-  std::uint64_t swept_ = 0;            // guarded: fragments before this have been let go of
+  // Guarded, and on another cache line, since every write changes it.
+  alignas(64) std::uint64_t end_ = 0;
+  std::uint64_t swept_ = 0;  // fragments before this have been let go of
 };
 
 class BlockMap::Tail {

@@ -23,12 +23,12 @@ struct Content {
   // Constant while any reader may be in it.
   std::shared_ptr<Storage> storage;
   const std::uint64_t generation;
-  // Guarded by the resource's lock but for its hits.
-  Availability availability;
   // Counts the times that bytes were taken away from readers outside a window; written under the lock, after
   // the bytes have gone from `availability` and before their storage may change. A reader loads it before it asks
   // for a hit and after it has copied: if both are equal, what it copied was there all the time (a seqlock).
   Sync::Atomic<std::uint64_t> drops{0};
+  // Guarded by the resource's lock but for its hits.
+  Availability availability;
   // Guarded: what a window has moved over and the driver has not been told of.
   ByteRange to_discard;
   std::uint64_t counted_readers = 0;      // guarded: those that had no room for a hazard

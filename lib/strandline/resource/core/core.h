@@ -109,8 +109,8 @@ class Core : public std::enable_shared_from_this<Core> {
   using time_point = Sync::time_point;
 
   // core_read.cpp
-  [[nodiscard]] std::optional<Result<std::size_t>> read_sure_hit(ByteRange range, std::span<std::byte> out,
-                                                                 Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] std::optional<std::size_t> read_sure_hit(ByteRange range, std::span<std::byte> out, Extent extent,
+                                                         std::optional<Result<std::size_t>>& otherwise) noexcept;
   [[nodiscard]] std::optional<Result<std::size_t>> read_granted(ByteRange range, std::span<std::byte> out,
                                                                 Extent extent) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<void> grant(ByteRange range, Extent extent, Pin& pin, Grant& grant) noexcept
@@ -194,7 +194,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // mutex_ guards all below it. It is taken before EventQueue's, and never held while calling a
   // driver, an observer, a callback, or anything of a stop_token.
-  mutable Mutex mutex_;
+  alignas(64) mutable Mutex mutex_;  // on a cache line that hits do not need
   // The write side waits here: for other writes, commits, pins and cursors. Writers are few.
   CondVar gate_;
 

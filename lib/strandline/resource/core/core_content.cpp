@@ -19,7 +19,11 @@ void Core::drop_locked(Content& content) noexcept {
 
 void Core::update_hints_locked() noexcept {
   const bool cancelled = life_.state() == State::cancelled;
-  sure_prefix_.store(cancelled ? 0 : readable_->availability.sure_begin(), std::memory_order_release);
+  // Stored only when changed: readers on other processors keep the cache line.
+  const std::uint64_t prefix = cancelled ? 0 : readable_->availability.sure_begin();
+  if (sure_prefix_.load(std::memory_order_relaxed) != prefix) {
+    sure_prefix_.store(prefix, std::memory_order_release);
+  }
   Content* const sure = cancelled || capacity_ ? nullptr : readable_.get();
   if (sure_content_.load(std::memory_order_relaxed) != sure) {
     sure_content_.store(sure, std::memory_order_release);

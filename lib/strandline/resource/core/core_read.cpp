@@ -44,19 +44,22 @@ struct Core::ViewPin {
 
 namespace {
 
-Result<std::size_t> read_fully(const Storage& storage, std::uint64_t offset, std::span<std::byte> out) noexcept {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    auto count = storage.read_at(offset + done, out.subspan(done));
+// Goes on after the driver's first answer.
+Result<std::size_t> read_rest(const Storage& storage, ByteRange range, std::span<std::byte> out,
+                              Result<std::size_t> count) noexcept {
+  for (std::size_t done = 0;;) {
     if (!count) {
       return count;
     }
-    if (*count == 0 || *count > out.size() - done) {
+    if (*count == 0 || *count > range.size() - done) {
       return fail(Errc::io, "the driver's read made no progress");
     }
     done += *count;
+    if (done == range.size()) {
+      return done;
+    }
+    count = storage.read_at(range.begin + done, out.subspan(done, range.size() - done));
   }
-  return done;
 }
 
 }  // namespace
@@ -119,27 +122,37 @@ void Core::unpin(Pin& pin) noexcept {
   gate_.notify_all();
 }
 
-std::optional<Result<std::size_t>> Core::read_sure_hit(ByteRange range, std::span<std::byte> out,
-                                                       Extent extent) noexcept {
+// The common case, in as few instructions as may be: a processor that has room for what comes after a copy starts
+// the next one before this one has all its bytes. What the driver does not copy in one go is answered by `otherwise`.
+std::optional<std::size_t> Core::read_sure_hit(ByteRange range, std::span<std::byte> out, Extent extent,
+                                               std::optional<Result<std::size_t>>& otherwise) noexcept {
   Hazard hazard;
   const Content* const content = hazard.protect(sure_content_);
   if (content == nullptr) {
     return std::nullopt;
   }
   const std::uint64_t drops = content->drops.load(std::memory_order_acquire);
-  const ByteRange hit =
-      extent == Extent::whole ? content->availability.sure_hit(range) : content->availability.sure_prefix(range);
+  const Availability& availability = content->availability;
+  const ByteRange hit = extent == Extent::whole ? availability.sure_hit(range) : availability.sure_prefix(range);
   if (hit.empty()) {
     return std::nullopt;
   }
-  auto count = read_fully(*content->storage, range.begin, out.first(hit.size()));
-  if (!still_there(*content, drops, !count)) {
+  auto count = content->storage->read_at(hit.begin, out.first(hit.size()));
+  if (!count || *count != hit.size()) {
+    auto all = read_rest(*content->storage, hit, out, std::move(count));
+    if (still_there(*content, drops, !all)) {
+      if (all) {
+        counters_->read_hits.add(hazard.thread_number(), *all);
+      }
+      otherwise = std::move(all);
+    }
     return std::nullopt;
   }
-  if (count) {
-    counters_->read_hits.add(hazard.thread_number(), *count);
+  if (!still_there(*content, drops, false)) {
+    return std::nullopt;
   }
-  return count;
+  counters_->read_hits.add(hazard.thread_number(), hit.size());
+  return hit.size();
 }
 
 std::optional<Result<std::size_t>> Core::read_granted(ByteRange range, std::span<std::byte> out,
@@ -152,7 +165,9 @@ std::optional<Result<std::size_t>> Core::read_granted(ByteRange range, std::span
   if (granted.range.empty()) {
     return 0;
   }
-  auto count = read_fully(*granted.content->storage, range.begin, out.first(granted.range.size()));
+  const Storage& storage = *granted.content->storage;
+  auto count =
+      read_rest(storage, granted.range, out, storage.read_at(granted.range.begin, out.first(granted.range.size())));
   const bool sure = still_there(*granted.content, granted.drops, !count);
   if (pin.is_linked()) {
     unpin(pin);
@@ -171,7 +186,11 @@ Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, E
   if (!range) {
     return fail(range.error().clone());
   }
-  auto answer = read_sure_hit(*range, out, extent);
+  std::optional<Result<std::size_t>> answer;
+  if (const auto hit = read_sure_hit(*range, out, extent, answer)) {
+    leave();
+    return *hit;
+  }
   while (!answer) {
     answer = read_granted(*range, out, extent);
   }

@@ -62,6 +62,7 @@ void random_program(std::mt19937_64& random, const std::vector<std::uint64_t>& o
     if (begin > end) {
       std::swap(begin, end);
     }
+    end = std::min(end, begin + 4 * kLeaf);  // no write is a terabyte long
     if (random() % 8 != 0) {
       REQUIRE(map.insert({begin, end}).has_value());
       REQUIRE(set.insert({begin, end}).has_value());
@@ -90,7 +91,7 @@ TEST_CASE("R6, R14: the block map says what a set of ranges says (random program
       around((std::uint64_t{1} << 32) - 2 * kBlock, {0, kWord}),
       around(kMaxOffset - 4 * kBlock, {0, 2 * kBlock, 4 * kBlock - 2}), around(0, {0, std::uint64_t{1} << 40})};
   for (const auto& offsets : worlds) {
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 25; ++round) {
       random_program(random, offsets);
     }
   }
