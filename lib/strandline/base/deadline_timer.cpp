@@ -1,7 +1,6 @@
 #include <strandline/base/deadline_timer.h>
 
 #include <new>
-#include <thread>
 
 namespace strandline {
 
@@ -39,6 +38,15 @@ void DeadlineTimer::cancel(const Ticket& ticket) noexcept {
   lock.unlock();
 }
 
+void DeadlineTimer::cancel_and_wait(const Ticket& ticket) noexcept {
+  cancel(ticket);
+  MutexLock lock(mutex_);
+  // Tickets are unique, so that another function under way is not mistaken for this one.
+  while (running_ == ticket && thread_ != std::this_thread::get_id()) {
+    finished_.wait(mutex_);
+  }
+}
+
 std::size_t DeadlineTimer::scheduled() const noexcept {
   MutexLock lock(mutex_);
   return functions_.size();
@@ -46,6 +54,7 @@ std::size_t DeadlineTimer::scheduled() const noexcept {
 
 void DeadlineTimer::run() noexcept {
   MutexLock lock(mutex_);
+  thread_ = std::this_thread::get_id();
   for (;;) {
     if (functions_.empty()) {
       changed_.wait(mutex_);
@@ -57,11 +66,14 @@ void DeadlineTimer::run() noexcept {
       continue;
     }
     std::function<void()> due = std::move(first->second);
+    running_ = first->first;
     functions_.erase(first);
     lock.unlock();
     due();
     due = nullptr;
     lock.lock();
+    running_.reset();
+    finished_.notify_all();
   }
 }
 

@@ -1,7 +1,7 @@
 // DeadlineTimer: runs a function when a point in time has come; for waits that no thread sits in.
 // Threads: thread-safe; functions run one at a time on the timer's own thread, which starts with the first
-// schedule(). Blocks: never. Errors: no_memory, or busy when no thread can be had. Cost: O(log scheduled).
-// Lifetime: one per process, never destroyed; a forked child has none.
+// schedule(). Blocks: cancel_and_wait() only. Errors: no_memory, or busy when no thread can be had. Cost: O(log
+// scheduled). Lifetime: one per process, never destroyed; a forked child has none.
 #pragma once
 
 #include <strandline/base/error.h>
@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
+#include <thread>
 #include <utility>
 
 namespace strandline {
@@ -27,6 +29,9 @@ class DeadlineTimer {
       STRANDLINE_EXCLUDES(mutex_);
   // The function will not start any more; it may be running. Unknown tickets are ignored.
   void cancel(const Ticket& ticket) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // The same, and it is not running any more either, unless it is the function itself that calls: so what the
+  // function uses may go. As the destructor of a std::stop_callback; waits for no other function than this one.
+  void cancel_and_wait(const Ticket& ticket) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::size_t scheduled() const noexcept STRANDLINE_EXCLUDES(mutex_);
 
  private:
@@ -35,7 +40,10 @@ class DeadlineTimer {
 
   mutable Mutex mutex_;
   CondVar changed_;
+  CondVar finished_;
   std::map<Ticket, std::function<void()>> functions_ STRANDLINE_GUARDED_BY(mutex_);
+  std::optional<Ticket> running_ STRANDLINE_GUARDED_BY(mutex_);
+  std::thread::id thread_ STRANDLINE_GUARDED_BY(mutex_);
   std::uint64_t next_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   bool started_ STRANDLINE_GUARDED_BY(mutex_) = false;
 };

@@ -21,6 +21,10 @@
 
 namespace strandline {
 
+// Of <strandline/async/coroutine.h>, which is on a floor above: include it where ready() is called.
+class Ready;
+class BoundedReady;
+
 template <Driver D>
 class Resource {
  public:
@@ -96,6 +100,16 @@ class Resource {
       return;
     }
     core()->async_wait(range, options, std::unique_ptr<WaitCallback>(adapter));
+  }
+  // The same for a coroutine: `co_await resource.ready(range)`, or with options, answers a Result<WaitOutcome>. Without
+  // options it takes less memory. The other faces of a wait in async/ pass a `Wait` of their own.
+  template <class Wait = Ready>
+  [[nodiscard]] Wait ready(ByteRange range) const {
+    return Wait(core(), range);
+  }
+  template <class Wait = BoundedReady>
+  [[nodiscard]] Wait ready(ByteRange range, const WaitOptions& options) const {
+    return Wait(core(), range, options);
   }
   // The bytes in place; the range, clamped to a known length, must be available. Unsupported by some drivers.
   [[nodiscard]] Result<View> view(ByteRange range) const { return core()->view(range); }

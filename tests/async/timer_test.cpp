@@ -1,0 +1,53 @@
+// DeadlineTimer::cancel_and_wait, on which it rests that no deadline touches a frame that is gone.
+#include <strandline/base/deadline_timer.h>
+#include <tests/resource/subjects.h>
+
+#include <atomic>
+
+using namespace strandline;
+using namespace strandline::testing;
+
+TEST_CASE("R11: the timer: cancel_and_wait waits for a function under way, and for no other") {
+  DeadlineTimer& timer = DeadlineTimer::instance();
+  std::atomic<bool> started{false};
+  std::atomic<bool> let_go{false};
+  std::atomic<bool> ended{false};
+  std::atomic<bool> other_ran{false};
+  const auto first = required(timer.schedule(long_ago(), [&] {
+    started = true;
+    while (!let_go) {
+      std::this_thread::yield();
+    }
+    ended = true;
+  }));
+  const auto other = required(timer.schedule(in_good_time(), [&] { other_ran = true; }));
+  REQUIRE(eventually([&] { return started.load(); }));
+  timer.cancel_and_wait(other);  // while the first runs
+  CHECK_FALSE(ended);
+  InThread waiting([&] {
+    timer.cancel_and_wait(first);
+    return Result<std::size_t>(ended ? 1 : 0);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  let_go = true;
+  CHECK(waiting.join() == "1");
+  timer.cancel_and_wait(first);  // once more is nothing
+  CHECK_FALSE(other_ran);
+}
+
+TEST_CASE("R11: the timer: a function that cancels itself and waits does not wait for itself") {
+  DeadlineTimer& timer = DeadlineTimer::instance();
+  std::mutex mutex;
+  std::optional<DeadlineTimer::Ticket> ticket;
+  std::atomic<bool> done{false};
+  {
+    const std::scoped_lock lock(mutex);
+    ticket = required(timer.schedule(long_ago(), [&] {
+      const std::scoped_lock inner(mutex);
+      timer.cancel_and_wait(*ticket);
+      done = true;
+    }));
+  }
+  CHECK(eventually([&] { return done.load(); }));
+  timer.cancel_and_wait(*ticket);
+}
