@@ -9,6 +9,9 @@ DRIVERS = "tests/drivers/test_drivers"
 
 LIB = "lib/strandline/"
 CORE = LIB + "resource/core/"
+WAIT_INDEX = LIB + "resource/wait_index/"
+# One scenario of the schedule explorer.
+SCHEDULE = "tests/schedule/test_schedule --schedules=30000 --scenario="
 MMAP = "drivers/strandline/drivers/mmap.cpp"
 
 BUGS = [
@@ -37,14 +40,16 @@ BUGS = [
     {
         "name": "clamp-off-by-one",
         "breaks": "R6: a known length clamps one byte too late",
-        "changes": [(LIB + "resource/availability.cpp", "range.clamped_to({0, *length_})",
-                     "range.clamped_to({0, *length_ + 1})")],
+        "changes": [(LIB + "resource/availability/availability.cpp", "range.clamped_to({0, length_.load(std::memory_order_relaxed)})",
+                     "range.clamped_to({0, std::max(length_.load(std::memory_order_relaxed), "
+                     "length_.load(std::memory_order_relaxed) + 1)})")],
         "tests": [RESOURCE],
     },
     {
         "name": "eof-off-by-one",
         "breaks": "R6: a range that starts at the length is not the end",
-        "changes": [(LIB + "resource/availability.cpp", "range.begin >= *length_", "range.begin > *length_")],
+        "changes": [(LIB + "resource/availability/availability.cpp", "range.begin >= length_.load(",
+                     "range.begin > length_.load(")],
         "tests": [RESOURCE],
     },
     {
@@ -64,18 +69,15 @@ BUGS = [
     {
         "name": "missed-re-key",
         "breaks": "R5: a wait is looked for at its last byte, not at the first it lacks",
-        "changes": [(LIB + "resource/wait_index.cpp",
-                     "    waiter.first_missing_ = availability.first_missing(waiter.range_);\n"
-                     "    by_missing_.insert(waiter);\n    if (verdict",
-                     "    waiter.first_missing_ = std::max(run.end, waiter.range_.end - 1);\n"
-                     "    by_missing_.insert(waiter);\n    if (verdict")],
+        "changes": [(LIB + "resource/wait_index/wait_index.cpp",
+                     "join(*heap, end);", "join(*heap, heap->satisfied_at() - 1);")],
         "tests": [RESOURCE],
     },
     {
         "name": "missed-re-key-on-drop",
         "breaks": "R5: bytes taken from under a wait are not waited for again",
-        "changes": [(CORE + "core_state.cpp",
-                     "    ++drops_;\n    waits_.on_dropped(readable_.availability);", "    ++drops_;")],
+        "changes": [(CORE + "core_content.cpp",
+                     "update_hints_locked();\n    waits_.on_dropped(content.availability);", "update_hints_locked();")],
         "tests": [RESOURCE],
     },
     {
@@ -87,13 +89,14 @@ BUGS = [
     {
         "name": "pin-check-dropped",
         "breaks": "R12: a ring's write overwrites bytes that a view or a read holds",
-        "changes": [(CORE + "core_write.cpp", "if (!exclusive_ && !pinned_locked(pieces, window)) {", "if (!exclusive_ && (window <= kMaxOffset || pinned_locked(pieces, window))) {")],
+        "changes": [(CORE + "core_write.cpp", "if (!capacity_ || !pinned_locked(content, pieces.missing)) {",
+                     "if (!capacity_ || window <= kMaxOffset || !pinned_locked(content, pieces.missing)) {")],
         "tests": [RESOURCE],
     },
     {
         "name": "claims-ignored",
         "breaks": "R3: two writes are in the driver over the same bytes",
-        "changes": [(CORE + "core_write.cpp", "!chunk.empty() && !claimed_locked(chunk)", "!chunk.empty()")],
+        "changes": [(CORE + "core_write.cpp", "!chunk->empty() && !claimed_locked(*chunk)", "!chunk->empty()")],
         "tests": [RESOURCE],
     },
     {
@@ -106,7 +109,7 @@ BUGS = [
     {
         "name": "window-goes-back",
         "breaks": "R12: the window's begin follows the last write, backwards too",
-        "changes": [(LIB + "resource/availability.cpp", "return std::max(begin, window_begin_);", "return begin;")],
+        "changes": [(LIB + "resource/availability/availability.cpp", "return std::max(begin, window_begin_);", "return begin;")],
         "tests": [RESOURCE],
     },
     {
@@ -127,9 +130,9 @@ BUGS = [
         "name": "failed-before-ready",
         "breaks": "R4: after fail, waits on bytes that are there fail too",
         "changes": [(CORE + "core_wait.cpp",
-                     "  const Verdict verdict = verdict_of(readable_.availability.check(range, until));",
+                     "  const Verdict verdict = verdict_of(readable_->availability.check(range, until));",
                      "  if (life_.state() == State::failed) {\n    return Verdict::failed;\n  }\n"
-                     "  const Verdict verdict = verdict_of(readable_.availability.check(range, until));")],
+                     "  const Verdict verdict = verdict_of(readable_->availability.check(range, until));")],
         "tests": [RESOURCE],
     },
     {
@@ -141,13 +144,15 @@ BUGS = [
     {
         "name": "read-not-looked-at-again",
         "breaks": "R1: a read that met a commit below its bytes answers what it copied",
-        "changes": [(CORE + "core_read.cpp", "return drops_ == grant.drops;", "return drops_ >= grant.drops;")],
+        "changes": [(CORE + "core_read.cpp", "return content.drops.load(std::memory_order_relaxed) == drops;",
+                     "return content.drops.load(std::memory_order_relaxed) >= drops;")],
         "tests": [RESOURCE],
     },
     {
         "name": "silent-writer",
         "breaks": "R8: a writer that goes away leaves its readers waiting",
-        "changes": [(CORE + "core_state.cpp", "if (!life_.fail(writer)) {", "if (life_.fail(writer)) {")],
+        "changes": [(CORE + "core_state.cpp", "static_cast<void>(end_with_failure(writer, writer_gone_));",
+                     "static_cast<void>(writer);")],
         "tests": [RESOURCE],
     },
     {
@@ -163,10 +168,40 @@ BUGS = [
         "tests": [RESOURCE],
     },
     {
-        "name": "claim-left-behind",
-        "breaks": "R3: a write that gave up while it was held up leaves its claim for ever",
-        "changes": [(CORE + "core_write.cpp", "release_locked(*admitted);", "")],
-        "tests": [RESOURCE, ALLOCATION],
+        "name": "held-while-waiting",
+        "breaks": "R10: a write that moves the window runs observers with its claim in hand",
+        "changes": [(CORE + "core_write.cpp", "        lock.unlock();\n        effects.run();\n        lock.lock();\n        continue;",
+                     "        exclusive_ = true;\n        lock.unlock();\n        effects.run();\n        lock.lock();\n"
+                     "        leave_exclusive_locked();\n        continue;")],
+        "tests": [RESOURCE],
+    },
+    {
+        "name": "prefix-too-long",
+        "breaks": "R2: the prefix that readers trust runs over the first gap",
+        "changes": [(LIB + "resource/availability/block_map.cpp", "prefix_.store(next_missing(to, std::max(to, end_))",
+                     "prefix_.store(std::max(to, end_)")],
+        "tests": [RESOURCE],
+    },
+    {
+        "name": "partial-block-as-whole",
+        "breaks": "R2: a block that is partly there counts as there",
+        "changes": [(LIB + "resource/availability/block_map.cpp", "if (fragments.covers({block, block + kBlockBytes})) {",
+                     "if (fragments.intersects({block, block + kBlockBytes})) {")],
+        "tests": [RESOURCE],
+    },
+    {
+        "name": "follower-forgotten",
+        "breaks": "R5: a woken thread wakes one of its two followers",
+        "changes": [(LIB + "resource/wait_index/blocked_waiter.h", "{first, second}) {", "{first, first}) {")],
+        "tests": ["tests/resource/test_resource --test-case=*sixty*"],
+    },
+    {
+        "name": "withdrawn-yet-woken",
+        "breaks": "R11: a wait that was withdrawn after it was decided is called back",
+        "changes": [(LIB + "resource/wait_index/wait_index.cpp",
+                     "(previous != nullptr ? previous->next_ : list->callbacks_.first) = waiter.next_;",
+                     "if (previous == nullptr) {\n    list->callbacks_.first = waiter.next_;\n  }")],
+        "tests": [RESOURCE],
     },
     {
         "name": "old-bytes-as-new",
@@ -179,7 +214,7 @@ BUGS = [
         "name": "no-stash-for-subtract",
         "breaks": "R14: an erase that runs out of memory loses bytes",
         "changes": [(LIB + "base/range_set.cpp",
-                     "    impl_->stash.reserve();\n    // Nothing fails from here on.\n    set.subtract",
+                     "    impl_->stash.reserve(1);\n    // Nothing fails from here on.\n    set.subtract",
                      "    // Nothing fails from here on.\n    set.subtract")],
         "tests": [BASE],
     },
@@ -205,5 +240,73 @@ BUGS = [
         "changes": [("drivers/strandline/drivers/ring.cpp", "return {end > options_.capacity ? end - options_.capacity : 0, end};",
                      "return {end > options_.capacity ? end - options_.capacity + 1 : 0, end};")],
         "tests": [CONTRACT, RESOURCE],
+    },
+    # Those that only an unlucky schedule shows: the explorer finds it.
+    {
+        "name": "deadline-swallows-wake",
+        "breaks": "R5: a wake-up that comes with the deadline is forgotten, and the wait sleeps on",
+        "changes": [(WAIT_INDEX + "parker.h",
+                     "return !state_.compare_exchange_strong(seen, kRunning, std::memory_order_acquire);",
+                     "state_.store(kRunning);\n        return false;")],
+        "tests": [SCHEDULE + "wait_deadline"],
+    },
+    {
+        "name": "unpark-in-two-steps",
+        "breaks": "R5: a thread that parks between the look and the release is not woken",
+        "changes": [(WAIT_INDEX + "parker.h",
+                     "if (state_.exchange(kReleased, std::memory_order_acq_rel) == kParked) {",
+                     "const std::uint32_t before = state_.load();\n    state_.store(kReleased);\n    if (before == kParked) {")],
+        "tests": [SCHEDULE + "wait_write"],
+    },
+    {
+        "name": "link-read-after-wake",
+        "breaks": "R11: a waiter is used after its wake() has let it go",
+        "changes": [(WAIT_INDEX + "wait_index.cpp", "std::exchange(waiter, waiter->next_)->wake();",
+                     "waiter->wake();\n      waiter = waiter->next_;")],
+        "tests": [SCHEDULE + "wait_write"],
+    },
+    {
+        "name": "deadline-does-not-meet-its-wake",
+        "breaks": "R5: a wait that times out while it is being woken returns with the wake still to come",
+        "changes": [(CORE + "core_wait.cpp", "    static_cast<void>(waiter.sleep(time_point::max()));\n", "")],
+        "tests": [SCHEDULE + "wait_deadline"],
+    },
+    {
+        "name": "followers-forgotten",
+        "breaks": "R5: a woken thread wakes one of the two that it should",
+        "changes": [(WAIT_INDEX + "blocked_waiter.h", "if (follower != nullptr) {",
+                     "if (follower != nullptr && follower == first) {")],
+        "tests": [SCHEDULE + "wake_tree"],
+    },
+    {
+        "name": "reclaim-under-a-reader",
+        "breaks": "R9: a replaced generation is freed while a reader without a lock is in it",
+        "changes": [(CORE + "core_content.cpp", "if ((*at)->counted_readers > 0 || Hazard::held(at->get())) {",
+                     "if ((*at)->counted_readers > 0) {")],
+        "tests": [SCHEDULE + "rewrite_read"],
+    },
+    {
+        "name": "hazard-not-rechecked",
+        "breaks": "R9: a reader protects what had been replaced before it said so",
+        "changes": [(LIB + "base/hazard.h", "T* const again = source.load(std::memory_order_acquire);",
+                     "T* const again = seen;")],
+        "tests": [SCHEDULE + "rewrite_read"],
+    },
+    {
+        "name": "reader-does-not-look-again",
+        "breaks": "R1: bytes that a commit dropped while they were copied are answered",
+        "changes": [(CORE + "core_read.cpp", "return content.drops.load(std::memory_order_relaxed) == drops;",
+                     "return content.drops.load(std::memory_order_relaxed) >= drops;")],
+        "tests": [SCHEDULE + "commit_below_page"],
+    },
+    {
+        "name": "drops-counted-late",
+        "breaks": "R1: a commit tells readers that bytes are gone only once the driver has dropped them",
+        "changes": [(CORE + "core_state.cpp", "  drop_locked(content);\n  return plan;", "  return plan;"),
+                    (CORE + "core_state.cpp",
+                     "    lock.lock();\n    leave_exclusive_locked();\n    Availability& availability",
+                     "    lock.lock();\n    if (plan->past) {\n      drop_locked(filling_locked());\n    }\n"
+                     "    leave_exclusive_locked();\n    Availability& availability")],
+        "tests": [SCHEDULE + "commit_below_page"],
     },
 ]

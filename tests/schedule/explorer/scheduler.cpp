@@ -1,9 +1,9 @@
 #include <tests/schedule/explorer/scheduler.h>
 
 #include <tests/schedule/explorer/heap.h>
+#include <tests/schedule/explorer/primitives.h>
 
 #include <cxxabi.h>
-#include <dlfcn.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -22,26 +22,6 @@ namespace context = boost::context::detail;
 
 constexpr std::size_t kStack = std::size_t{256} << 10;
 constexpr std::uint64_t kMostSteps = 20000;
-constexpr Time kBegin{std::chrono::hours(1)};
-
-constexpr const char* kStates[] = {"unused",     "could run", "waits for a mutex",    "waits on a condition variable",
-                                   "in a futex", "sleeps",    "waits for the others", "has finished"};
-
-// "strandline::Core::wait(...)+0x1f"
-std::string place_of(const void* caller) {
-  Dl_info info{};
-  if (caller == nullptr || ::dladdr(caller, &info) == 0 || info.dli_sname == nullptr) {
-    return "?";
-  }
-  int status = 0;
-  char* const readable = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
-  std::string place = status == 0 ? readable : info.dli_sname;
-  std::free(readable);
-  char offset[32];
-  std::snprintf(offset, sizeof offset, "+0x%zx",
-                static_cast<std::size_t>(static_cast<const char*>(caller) - static_cast<const char*>(info.dli_saddr)));
-  return place.substr(0, place.find('(')) + offset;
-}
 
 std::byte* make_stack() {
   void* const base = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -52,8 +32,10 @@ std::byte* make_stack() {
   return static_cast<std::byte*>(base);
 }
 
-bool waits(Fiber::State state) noexcept {
-  return state == Fiber::State::in_condition || state == Fiber::State::in_futex || state == Fiber::State::asleep;
+// The frames of calls that have returned: who still has a pointer into them finds rubbish, and not what was there.
+[[gnu::noinline]] void wipe_dead_frames() noexcept {
+  unsigned char frames[4096];
+  mark_dead(frames, sizeof frames);
 }
 
 }  // namespace
@@ -178,7 +160,7 @@ void Scheduler::disturb() noexcept {
   }
   if (disturbance == Disturbance::time_passes) {
     // A thread may be held up for any time at any point: deadlines pass while others could run.
-    const auto timed = [](const Fiber& fiber) { return waits(fiber.state) && fiber.deadline != Time::max(); };
+    const auto timed = [](const Fiber& fiber) { return fiber.waits() && fiber.deadline != Time::max(); };
     if (std::any_of(fibers_.begin(), fibers_.begin() + used_, timed)) {
       advance_clock();
     }
@@ -194,7 +176,7 @@ void Scheduler::disturb() noexcept {
 }
 
 void Scheduler::make_ready(Fiber& fiber) noexcept {
-  if (waits(fiber.state)) {
+  if (fiber.waits()) {
     --disturbable_;
   }
   fiber.state = Fiber::State::ready;
@@ -204,7 +186,7 @@ void Scheduler::make_ready(Fiber& fiber) noexcept {
 void Scheduler::advance_clock() noexcept {
   Time next = Time::max();
   for (unsigned i = 0; i < used_; ++i) {
-    if (waits(fibers_[i].state)) {
+    if (fibers_[i].waits()) {
       next = std::min(next, fibers_[i].deadline);
     }
   }
@@ -213,7 +195,7 @@ void Scheduler::advance_clock() noexcept {
   }
   now_ = std::max(now_, next);
   for (unsigned i = 0; i < used_; ++i) {
-    if (waits(fibers_[i].state) && fibers_[i].deadline <= now_) {
+    if (fibers_[i].waits() && fibers_[i].deadline <= now_) {
       fibers_[i].timed_out = true;
       make_ready(fibers_[i]);
     }
@@ -266,7 +248,7 @@ bool Scheduler::block(Fiber::State state, const void* object, Time deadline) noe
   me.deadline = deadline;
   me.timed_out = false;
   ready_ &= ~(std::uint32_t{1} << me.number);
-  disturbable_ += waits(state) ? 1 : 0;
+  disturbable_ += me.waits() ? 1 : 0;
   reschedule();
   return !me.timed_out;
 }
@@ -333,6 +315,7 @@ void Scheduler::finish() noexcept {
     }
   }
   me.body = nullptr;
+  wipe_dead_frames();
   me.state = Fiber::State::finished;
   me.operation = "end";
   ready_ &= ~(std::uint32_t{1} << me.number);
@@ -350,49 +333,13 @@ void Scheduler::end_background() noexcept {
   ending_ = true;
   const auto runs = [this](const Fiber& fiber) { return &fiber != current_ && fiber.state != Fiber::State::finished; };
   for (unsigned i = 1; i < used_; ++i) {
-    if (waits(fibers_[i].state)) {
+    if (fibers_[i].waits()) {
       make_ready(fibers_[i]);
     }
   }
   while (std::any_of(fibers_.begin(), fibers_.begin() + used_, runs)) {
     block(Fiber::State::joining, nullptr, Time::max());
   }
-}
-
-void Scheduler::fail(const std::string& what) noexcept {
-  outcome_.failure = what;
-  outcome_.fibers.clear();
-  for (unsigned i = 0; i < used_; ++i) {
-    outcome_.fibers += (&fibers_[i] == current_ ? "  * " : "    ") + describe(fibers_[i]) + "\n";
-  }
-  switch_to(hub_);
-  std::abort();
-}
-
-std::string Scheduler::name_of(const void* object) {
-  if (object == nullptr) {
-    return "";
-  }
-  return " #" + std::to_string(names_.emplace(object, names_.size() + 1).first->second);
-}
-
-std::string Scheduler::describe(const Fiber& fiber) {
-  std::string text = std::string(fiber.name) + " " + kStates[static_cast<int>(fiber.state)];
-  if (fiber.state == Fiber::State::finished) {
-    return text;
-  }
-  if (fiber.state != Fiber::State::ready) {
-    text += name_of(fiber.object);
-    if (waits(fiber.state) && fiber.deadline != Time::max()) {
-      text += " until " + std::to_string((fiber.deadline - kBegin).count()) + " ns";
-    }
-  }
-  return text + "; last: " + fiber.operation + ", in " + place_of(fiber.caller);
-}
-
-void Scheduler::print_step(const char* operation, const void* object, const void* caller) noexcept {
-  std::printf("%5llu %-12s %-16s%-6s %s\n", static_cast<unsigned long long>(outcome_.steps), current_->name, operation,
-              name_of(object).c_str(), place_of(caller).c_str());
 }
 
 }  // namespace strandline::schedule

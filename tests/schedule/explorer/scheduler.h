@@ -18,7 +18,8 @@ namespace strandline::schedule {
 
 using Time = std::chrono::steady_clock::time_point;
 
-inline constexpr unsigned kLocals = 8;  // types that Sync::local<T>() is used with, at the most
+inline constexpr Time kBegin{std::chrono::hours(1)};  // of each schedule
+inline constexpr unsigned kLocals = 8;                // types that Sync::local<T>() is used with, at the most
 
 struct Fiber {
   enum class State : std::uint8_t { unused, ready, in_mutex, in_condition, in_futex, asleep, joining, finished };
@@ -43,6 +44,11 @@ struct Fiber {
     void end() const noexcept { destroy(value); }
   };
   std::array<Local, kLocals> locals{};
+
+  // Where a deadline, or a wake-up without cause, may come.
+  [[nodiscard]] bool waits() const noexcept {
+    return state == State::in_condition || state == State::in_futex || state == State::asleep;
+  }
 };
 
 struct Outcome {

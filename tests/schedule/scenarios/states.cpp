@@ -143,6 +143,22 @@ void commit_below_read() {
   check(resource);
 }
 
+void commit_below_page() {
+  // The driver gives back the second page, which then reads as zeros.
+  constexpr std::uint64_t kPage = 4096;
+  auto resource = opened_memory(2 * kPage);
+  auto writer = required(resource.writer());
+  write(writer, {0, 2 * kPage});
+  spawn("writer", [&] { required(writer.commit(kPage)); });
+  spawn("reader", [&] {
+    try_read(resource, {kPage - 8, kPage + 8}, {"not_available"});
+    try_read(resource, {kPage + 8, kPage + 16}, {"not_available"});
+  });
+  join();
+  read(resource, {kPage - 8, kPage});
+  check(resource);
+}
+
 void commit_below_resume() {
   auto resource = opened_memory();
   auto writer = required(resource.writer());
@@ -243,6 +259,8 @@ constexpr Scenario kScenarios[] = {
     {"rewrite_twice", "readers on two generations before: nothing they use is freed under them", rewrite_twice},
     {"rewrite_after_failed_one", "bytes of a rewrite that failed are never seen", fail_during_rewrite_read},
     {"commit_below_read", "a commit below the bytes takes them from readers before the driver does", commit_below_read},
+    {"commit_below_page", "nor does a read bring what the driver makes of bytes that it has dropped",
+     commit_below_page},
     {"commit_below_resume", "bytes dropped by a commit and written anew are old or new, not both", commit_below_resume},
     {"commit_below_view", "a view of dropped bytes keeps them while others are written in their place",
      commit_below_view},
