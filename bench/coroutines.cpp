@@ -24,7 +24,7 @@ struct Detached {
 };
 
 Detached wait_for(const Resource<MemoryDriver>& resource, std::uint64_t begin, std::uint64_t& resumed) {
-  const auto outcome = co_await resource.ready({begin, begin + kPiece}, {});
+  const auto outcome = co_await resource.ready({begin, begin + kPiece});
   resumed += outcome == WaitOutcome::ready;
 }
 

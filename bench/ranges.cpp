@@ -2,23 +2,12 @@
 #include <bench/baseline/interval_set.h>
 #include <bench/support/scene.h>
 #include <malloc.h>
+#include <strandline/resource/availability/block_map.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <random>
-
-#if __has_include(<strandline/resource/availability/block_map.h>)
-#include <strandline/resource/availability/block_map.h>
-namespace {
-using Recorded = strandline::BlockMap;
-}
-#else
-#include <strandline/base/range_set.h>
-namespace {
-using Recorded = strandline::RangeSet;
-}
-#endif
 
 namespace {
 
@@ -26,7 +15,7 @@ using namespace strandline;
 using namespace strandline::bench;
 using baseline::IntervalSet;
 
-void add(Recorded& set, ByteRange range) {
+void add(BlockMap& set, ByteRange range) {
   must(set.insert(range));
 }
 void add(IntervalSet& set, ByteRange range) {
@@ -95,12 +84,12 @@ void measure(const Context& context, const char* id, const char* what, const std
   const std::string name = std::to_string(ranges.size()) + " " + what + ": ";
   const std::string plain = "plain interval_set";
   // First, while the heap has no free blocks left over in which a set could hide.
-  const double ours = bytes_per_range<Recorded>(ranges);
+  const double ours = bytes_per_range<BlockMap>(ranges);
   report(Row{id, name + "memory per range", "B", ours, bytes_per_range<IntervalSet>(ranges), plain, gates.memory});
   const Medians insert = interleaved(
       context,
       [&] {
-        Recorded set;
+        BlockMap set;
         return insert_all(set, ranges);
       },
       [&] {
@@ -108,7 +97,7 @@ void measure(const Context& context, const char* id, const char* what, const std
         return insert_all(set, ranges);
       });
   report(id, name + "insert", "ns", 1e9, insert, plain, gates.insert);
-  Recorded recorded;
+  BlockMap recorded;
   insert_all(recorded, ranges);
   IntervalSet set;
   insert_all(set, ranges);

@@ -190,12 +190,6 @@ BUGS = [
         "tests": [RESOURCE],
     },
     {
-        "name": "follower-forgotten",
-        "breaks": "R5: a woken thread wakes one of its two followers",
-        "changes": [(LIB + "resource/wait_index/blocked_waiter.h", "{first, second}) {", "{first, first}) {")],
-        "tests": ["tests/resource/test_resource --test-case=*sixty*"],
-    },
-    {
         "name": "withdrawn-yet-woken",
         "breaks": "R11: a wait that was withdrawn after it was decided is called back",
         "changes": [(LIB + "resource/wait_index/wait_index.cpp",

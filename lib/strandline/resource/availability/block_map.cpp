@@ -178,30 +178,38 @@ std::uint64_t BlockMap::next_missing(std::uint64_t from, std::uint64_t limit) co
   return limit;
 }
 
+// The first leaf at or after the offset, which moves there; null when there is none before the limit.
+BlockMap::Leaf* BlockMap::next_leaf(std::uint64_t& at, std::uint64_t limit) const noexcept {
+  while (at < limit) {
+    Node* node = root_.load(std::memory_order_relaxed);
+    if (node == nullptr || !fits(at, node->level)) {
+      break;
+    }
+    unsigned bits = kLeafBits;
+    while (node != nullptr && node->level > 0) {
+      bits = bits_of(node->level - 1);
+      node = static_cast<Inner*>(node)->children[slot(at, bits)].load(std::memory_order_relaxed);
+    }
+    if (node != nullptr) {
+      return static_cast<Leaf*>(node);
+    }
+    at = end_of(at, bits);
+  }
+  at = limit;
+  return nullptr;
+}
+
 std::uint64_t BlockMap::next_covered(std::uint64_t from, std::uint64_t limit) const noexcept {
   if (from < prefix()) {
     return std::min(from, limit);
   }
   const std::uint64_t stop = std::min(limit, end_);
   std::uint64_t at = from;
-  while (at < stop) {
-    const Node* node = root_.load(std::memory_order_relaxed);
-    if (node == nullptr || !fits(at, node->level)) {
-      return limit;
-    }
-    unsigned bits = bits_of(node->level);
-    while (node != nullptr && node->level > 0) {
-      bits = bits_of(node->level - 1);
-      node = static_cast<const Inner*>(node)->children[slot(at, bits)].load(std::memory_order_relaxed);
-    }
-    if (node == nullptr) {
-      at = end_of(at, bits);
-      continue;
-    }
+  while (const Leaf* const leaf = next_leaf(at, stop)) {
     const std::uint64_t leaf_end = std::min(stop, end_of(at, kLeafBits));
     while (at < leaf_end) {
       const std::uint64_t end = std::min(leaf_end, end_of(at, kWordBits));
-      at = covered_in_word(*static_cast<const Leaf*>(node), at, end);
+      at = covered_in_word(*leaf, at, end);
       if (at < end) {
         return at;
       }
@@ -312,9 +320,8 @@ void BlockMap::advance_prefix(std::uint64_t to) noexcept {
   prefix_.store(next_missing(to, std::max(to, end_)), std::memory_order_release);
   // Nobody asks below the prefix any more.
   const std::uint64_t end = floor_of(prefix(), kWordBits);
-  while (swept_ < end) {
-    auto* const leaf = const_cast<Leaf*>(leaf_of(swept_));
-    if (leaf == nullptr || !leaf->fragments) {
+  while (Leaf* const leaf = next_leaf(swept_, end)) {
+    if (!leaf->fragments) {
       swept_ = std::min(end, end_of(swept_, kLeafBits));
       continue;
     }

@@ -71,6 +71,7 @@ class BlockMap {
   [[nodiscard]] bool words_cover(ByteRange range) const noexcept;
   [[nodiscard]] const Leaf* leaf_of(std::uint64_t offset) const noexcept;
   [[nodiscard]] Leaf& make_leaf(std::uint64_t offset);
+  [[nodiscard]] Leaf* next_leaf(std::uint64_t& at, std::uint64_t limit) const noexcept;
   [[nodiscard]] static std::uint64_t missing_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept;
   [[nodiscard]] static std::uint64_t covered_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept;
   void set_word(Leaf& leaf, std::uint64_t offset, std::uint64_t bits) noexcept;
