@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -27,6 +28,18 @@ std::uint64_t page_size() noexcept {
 
 std::uint64_t round_up(std::uint64_t size) noexcept {
   return (size + page_size() - 1) / page_size() * page_size();
+}
+
+// Into fresh pages, which are zero: those that would be so anyhow are not touched, so that holes stay holes and
+// take no memory.
+void copy_into_fresh(std::byte* to, const std::byte* from, std::uint64_t size) noexcept {
+  static constexpr std::array<std::byte, 4096> kZeros{};
+  for (std::uint64_t at = 0; at < size; at += kZeros.size()) {
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(kZeros.size(), size - at));
+    if (std::memcmp(from + at, kZeros.data(), part) != 0) {
+      std::memcpy(to + at, from + at, part);
+    }
+  }
 }
 
 }  // namespace
@@ -125,7 +138,7 @@ Result<void> MemoryDriver::replace(std::uint64_t needed, std::uint64_t preferred
   }
   buffers_.reserve(buffers_.size() + 1);
   if (const Buffer* const old = current_.load(std::memory_order_relaxed)) {
-    std::memcpy(buffer->data(), old->data(), std::min(old->size(), used_.load(std::memory_order_relaxed)));
+    copy_into_fresh(buffer->data(), old->data(), std::min(old->size(), used_.load(std::memory_order_relaxed)));
   }
   buffers_.push_back(std::move(buffer));
   current_.store(buffers_.back().get(), std::memory_order_release);

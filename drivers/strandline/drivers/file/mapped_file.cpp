@@ -69,6 +69,28 @@ class PrivateCopy {
   std::size_t size_;
 };
 
+// Copies the range of a mapped file, but not its holes: the copy's pages are zero already, and a hole that is read
+// through a mapping may become memory. False when some page cannot be read.
+bool copy_data(int fd, std::byte* to, const std::byte* from, ByteRange range) noexcept {
+  for (std::uint64_t at = range.begin; at < range.end;) {
+    ByteRange data{at, range.end};
+    if (const ::off_t begin = ::lseek(fd, static_cast<::off_t>(at), SEEK_DATA); begin >= 0) {
+      const ::off_t end = ::lseek(fd, begin, SEEK_HOLE);
+      data = ByteRange{static_cast<std::uint64_t>(begin), end > begin ? static_cast<std::uint64_t>(end) : range.end}
+                 .clamped_to(range);
+    } else if (errno == ENXIO) {
+      return true;  // nothing but a hole is left
+    }
+    const auto size = static_cast<std::size_t>(data.size());
+    if (size > 0 &&
+        !FaultGuard::guarded_copy(to + (data.begin - range.begin), from + (data.begin - range.begin), size)) {
+      return false;
+    }
+    at = std::max(at + 1, data.end);
+  }
+  return true;
+}
+
 }  // namespace
 
 struct MappedFile::Region {
@@ -293,7 +315,7 @@ Result<void> MappedFile::keep_viewed_locked(std::uint64_t length, std::uint64_t 
     }
     std::byte* const target = const_cast<std::byte*>(region.at(from));
     // A page that cannot be read is lost already: then the views keep the fault they have.
-    if (FaultGuard::guarded_copy(copy.get(), target, static_cast<std::size_t>(to - from))) {
+    if (copy_data(handle_.get(), static_cast<std::byte*>(copy.get()), target, {from, to})) {
       const std::uint64_t before = region.detached_from.exchange(from, std::memory_order_acq_rel);
       if (!copy.move_over(target)) {
         region.detached_from.store(before, std::memory_order_release);

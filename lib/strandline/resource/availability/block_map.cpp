@@ -142,7 +142,18 @@ std::uint64_t BlockMap::covered_in_word(const Leaf& leaf, std::uint64_t from, st
 }
 
 std::uint64_t BlockMap::next_missing(std::uint64_t from, std::uint64_t limit) const noexcept {
-  std::uint64_t at = std::max(from, prefix());
+  std::uint64_t at = missing_in_words(std::max(from, prefix()), limit);
+  while (at < limit) {
+    const std::uint64_t there = long_runs_.covered_prefix({at, limit});
+    if (there == 0) {
+      return at;
+    }
+    at = missing_in_words(at + there, limit);
+  }
+  return limit;
+}
+
+std::uint64_t BlockMap::missing_in_words(std::uint64_t at, std::uint64_t limit) const noexcept {
   while (at < limit) {
     const Node* node = root_.load(std::memory_order_relaxed);
     if (node == nullptr || !fits(at, node->level)) {
@@ -203,6 +214,12 @@ std::uint64_t BlockMap::next_covered(std::uint64_t from, std::uint64_t limit) co
   if (from < prefix()) {
     return std::min(from, limit);
   }
+  const std::uint64_t in_words = covered_in_words(from, limit);
+  const auto run = from < in_words ? long_runs_.first_covered({from, in_words}) : std::nullopt;
+  return run ? run->begin : in_words;
+}
+
+std::uint64_t BlockMap::covered_in_words(std::uint64_t from, std::uint64_t limit) const noexcept {
   const std::uint64_t stop = std::min(limit, end_);
   std::uint64_t at = from;
   while (const Leaf* const leaf = next_leaf(at, stop)) {
@@ -277,9 +294,10 @@ Result<void> BlockMap::insert(ByteRange range) noexcept {
   // Whole blocks in the middle; at either side, or in all, pieces of a block.
   const ByteRange blocks{end_of(range.begin - 1, kBlockBits), floor_of(range.end, kBlockBits)};
   std::array<ByteRange, 2> pieces{};
+  const bool long_run = blocks.size() >= kLongRun;
   if (blocks.begin > blocks.end) {
     pieces[0] = range;
-  } else {
+  } else if (!long_run) {
     pieces = {ByteRange{range.begin, blocks.begin}, ByteRange{blocks.end, range.end}};
     const bool one_run = blocks.empty() && floor_of(range.begin, kWordBits) == floor_of(range.end - 1, kWordBits);
     if (one_run) {
@@ -297,13 +315,18 @@ Result<void> BlockMap::insert(ByteRange range) noexcept {
         (*leaf.fragments)[slot(piece.begin, kWordBits)].reserve(pieces.size());  // both may be its
       }
     }
-    for (std::uint64_t at = blocks.begin; at < blocks.end; at = end_of(at, kLeafBits)) {
+    if (long_run) {
+      long_runs_.reserve(1);
+    }
+    for (std::uint64_t at = blocks.begin; !long_run && at < blocks.end; at = end_of(at, kLeafBits)) {
       static_cast<void>(make_leaf(at));
     }
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "block map");
   }
-  if (blocks.begin < blocks.end) {
+  if (long_run) {
+    long_runs_.add_reserved(range);
+  } else if (blocks.begin < blocks.end) {
     add_blocks(blocks);
   }
   for (const ByteRange piece : pieces) {
@@ -330,6 +353,9 @@ void BlockMap::advance_prefix(std::uint64_t to) noexcept {
     if (slot(swept_, kWordBits) == 0) {
       leaf->fragments.reset();
     }
+  }
+  if (long_runs_.end_offset() <= prefix()) {
+    long_runs_.clear();
   }
   // Nor in the word that it stands in, when nothing lies beyond.
   auto* const leaf = prefix() == end_ ? const_cast<Leaf*>(leaf_of(swept_)) : nullptr;

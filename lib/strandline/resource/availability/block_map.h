@@ -19,7 +19,8 @@ namespace strandline {
 //   prefix     all bytes in [0, prefix) are there;
 //   words      one bit per 4 KiB block that is wholly there, 64 to a word, in a radix tree that only grows:
 //              a node, once linked, stays until the map goes, so readers need no reclamation;
-//   fragments  for blocks that are partly there, a RangeSet per word.
+//   fragments  for blocks that are partly there, a RangeSet per word; and one for runs so long, written or found in
+//              one piece, that their words would take megabytes.
 // Invariant: a byte is there iff one of the layers says so. Below the prefix the others may say nothing.
 // Ordering: each layer is stored with release after the bytes were written, and loaded with acquire before
 // they are read. truncate() takes bytes away under readers: they must look again after reading (Core::Content).
@@ -72,6 +73,8 @@ class BlockMap {
   [[nodiscard]] const Leaf* leaf_of(std::uint64_t offset) const noexcept;
   [[nodiscard]] Leaf& make_leaf(std::uint64_t offset);
   [[nodiscard]] Leaf* next_leaf(std::uint64_t& at, std::uint64_t limit) const noexcept;
+  [[nodiscard]] std::uint64_t missing_in_words(std::uint64_t from, std::uint64_t limit) const noexcept;
+  [[nodiscard]] std::uint64_t covered_in_words(std::uint64_t from, std::uint64_t limit) const noexcept;
   [[nodiscard]] static std::uint64_t missing_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept;
   [[nodiscard]] static std::uint64_t covered_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept;
   void set_word(Leaf& leaf, std::uint64_t offset, std::uint64_t bits) noexcept;
@@ -92,6 +95,7 @@ class BlockMap {
   // Guarded, and on another cache line, since every write changes it.
   alignas(64) std::uint64_t end_ = 0;
   std::uint64_t swept_ = 0;  // fragments before this have been let go of
+  RangeSet long_runs_;       // guarded
 };
 
 class BlockMap::Tail {
@@ -107,6 +111,7 @@ class BlockMap::Tail {
     RangeSet fragments;
   };
   std::vector<Word> words_;
+  RangeSet long_runs_;
   std::uint64_t prefix_ = 0;
   std::uint64_t end_ = 0;
 };

@@ -15,7 +15,8 @@ namespace strandline {
 namespace block_bits {
 
 inline constexpr std::uint64_t kAllOnes = ~std::uint64_t{0};
-inline constexpr unsigned kFanOutBits = 6;  // 64 words to a leaf, 64 children to an inner node
+inline constexpr std::uint64_t kLongRun = std::uint64_t{64} << 30;  // bytes; their words would be 2 MiB
+inline constexpr unsigned kFanOutBits = 6;                          // 64 words to a leaf, 64 children to an inner node
 inline constexpr unsigned kBlockBits = 12;
 inline constexpr unsigned kWordBits = kBlockBits + 6;
 inline constexpr unsigned kLeafBits = kWordBits + kFanOutBits;

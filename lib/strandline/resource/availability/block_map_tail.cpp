@@ -49,6 +49,7 @@ BlockMap::Tail BlockMap::prepare_truncate(std::uint64_t length) const {
 void BlockMap::truncate(std::uint64_t length, Tail& tail) noexcept {
   tail.prefix_ = prefix();
   tail.end_ = end_;
+  tail.long_runs_ = std::move(long_runs_);
   prefix_.store(length, std::memory_order_release);
   end_ = length;
   swept_ = std::min(swept_, floor_of(length, kWordBits));
@@ -67,13 +68,15 @@ void BlockMap::restore(Tail&& tail) noexcept {
     }
     set_word(*word.leaf, word.offset, word.bits);
   }
+  long_runs_ = std::move(tail.long_runs_);
   end_ = tail.end_;
   prefix_.store(tail.prefix_, std::memory_order_release);
 }
 
 void BlockMap::check_invariants() const {
   bool sound = prefix() <= end_ && next_missing(0, kMaxOffset) == prefix();
-  std::uint64_t last = prefix();
+  long_runs_.check_invariants();
+  std::uint64_t last = std::max(prefix(), long_runs_.end_offset());
   visit_words_from(0, [&](Leaf& leaf, std::uint64_t offset, std::size_t index) {
     const std::uint64_t word = leaf.word(index);
     sound = sound && (leaf.full >> index & 1) == (word == kAllOnes ? 1 : 0);
