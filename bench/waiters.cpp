@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -13,9 +12,6 @@ namespace {
 
 using namespace strandline;
 using namespace strandline::bench;
-
-// Where no write of these programs ever comes.
-constexpr std::uint64_t kFar = std::uint64_t{1} << 40;
 
 enum class Wanted : std::uint8_t {
   elsewhere,  // each waiter a block of its own, far away
@@ -127,9 +123,9 @@ Cost cost_of_write(std::uint64_t first, std::uint64_t count, Wait&& wait, Write&
     write(piece);
     seen.wait(piece, std::memory_order_acquire);
   }
-  // Those whom the last write has woken in vain still cost. To look whether they sleep would cost more than a write.
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  const double cpu = seconds(Clock::process_cpu) - before;
+  // Those whom the last write has woken in vain still cost, until they sleep again; to look whether they do does not.
+  const double looking = timed(Clock::thread_cpu, [] { wait_until_others_sleep(); });
+  const double cpu = seconds(Clock::process_cpu) - before - looking;
   return {median(std::move(walls)), cpu / static_cast<double>(count)};
 }
 

@@ -14,8 +14,6 @@ namespace {
 using namespace strandline;
 using namespace strandline::bench;
 
-constexpr std::uint64_t kFar = std::uint64_t{1} << 40;
-
 // The least that lets one thread wait for another.
 class Futex {
  public:

@@ -13,6 +13,7 @@
 #include <exception>
 #include <string>
 #include <thread>
+#include <utility>
 
 using namespace strandline;
 namespace asio = boost::asio;
@@ -37,21 +38,24 @@ int main() {
   auto writer = film.writer().value();
 
   asio::io_context io;
-  int result = 1;
-  asio::co_spawn(io, play(film), [&](std::exception_ptr error) { result = error ? 1 : 0; });
+  bool played = false;
+  bool complete = false;
+  asio::co_spawn(io, play(film), [&](std::exception_ptr error) { played = !error; });
 
-  std::jthread producer([&writer] {
+  // It owns the writer: should it give up, the writer goes with it, which ends the player's wait.
+  std::thread producer([&complete, writer = std::move(writer)]() mutable {
     const std::string text = "what is played is what has arrived, and what has not is waited for\n";
     const auto bytes = std::as_bytes(std::span(text));
     if (!writer.set_length(bytes.size())) return;
     for (std::size_t end = bytes.size(); end > 0;) {
       const std::size_t begin = end - std::min<std::size_t>(end, 10);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a slow line
       if (!writer.write_at(begin, bytes.subspan(begin, end - begin))) return;
       end = begin;
     }
-    if (!writer.commit()) std::puts("not complete?");
+    complete = writer.commit().has_value();
   });
   io.run();  // returns when the player has finished: its wait counts as work
-  return result;
+  producer.join();
+  return played && complete ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 //
 // Input: byte 0 picks the window; then four bytes a step: operation, begin, end, failing allocation.
 #include <strandline/base/range_set.h>
+#include <tests/base/runs.h>
 #include <tests/support/failing_new.h>
 
 #include <array>
@@ -41,18 +42,7 @@ struct Model {
 
   // The runs of bytes in [begin, end) whose presence is `wanted`, as offsets in the file.
   [[nodiscard]] std::vector<ByteRange> runs(std::uint64_t begin, std::uint64_t end, bool wanted) const {
-    std::vector<ByteRange> found;
-    for (std::uint64_t i = begin; i < end; ++i) {
-      if (held[i] != wanted) {
-        continue;
-      }
-      if (!found.empty() && found.back().end == origin + i) {
-        ++found.back().end;
-      } else {
-        found.push_back({origin + i, origin + i + 1});
-      }
-    }
-    return found;
+    return strandline::testing::runs(held, begin, end, wanted, origin);
   }
 
   void assign(std::uint64_t begin, std::uint64_t end, bool value) {

@@ -4,6 +4,7 @@
 //
 // Input: byte 0 picks the window and the offsets; then three bytes a step: operation, begin, size.
 #include <strandline/resource/wait_index/wait_index.h>
+#include <tests/resource/wait_index/counted_waiter.h>
 
 #include <algorithm>
 #include <array>
@@ -28,22 +29,9 @@ void require(bool holds, const char* what) {
   }
 }
 
-class Wait final : public Waiter {
- public:
-  Wait(ByteRange range, WaitFor until, Wake wake) : Waiter(range, until, wake) {}
-  int woken = 0;
+struct Wait final : strandline::testing::CountedWaiter {
+  using CountedWaiter::CountedWaiter;
   bool gave_up = false;
-
- private:
-  void wake() noexcept override {
-    ++woken;
-    const auto [first, second] = followers();
-    for (Waiter* const follower : {first, second}) {
-      if (follower != nullptr) {
-        Waiter::wake(*follower);
-      }
-    }
-  }
 };
 
 // The bytes, one by one: the only thing the two sides share is the question.

@@ -1,31 +1,13 @@
 #include <bench/support/crowd.h>
-#include <fcntl.h>
+#include <tests/support/sleeping.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace strandline::bench {
-namespace {
-
-// The state letter stands after the name, which is in parentheses and may hold any character.
-bool asleep(const std::filesystem::path& task) {
-  const int descriptor = ::open((task / "stat").c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return false;  // it has ended
-  }
-  char text[512];
-  const auto size = ::read(descriptor, text, sizeof text);
-  ::close(descriptor);
-  const std::string_view stat(text, size > 0 ? static_cast<std::size_t>(size) : 0);
-  const std::size_t name_end = stat.rfind(')');
-  return name_end != std::string_view::npos && name_end + 2 < stat.size() && stat[name_end + 2] == 'S';
-}
-
-}  // namespace
 
 Crowd::Crowd(std::size_t size, std::function<void()> release) : release_(std::move(release)) {
   threads_.reserve(size);
@@ -47,10 +29,9 @@ void Crowd::serve(std::size_t member) {
     if (leaving_) {
       return;
     }
-    started_.fetch_add(1, std::memory_order_relaxed);
+    count(started_);
     wait_(member);
-    returned_.fetch_add(1, std::memory_order_release);
-    returned_.notify_one();
+    count(returned_);
   }
 }
 
@@ -60,30 +41,39 @@ void Crowd::park(Wait wait) {
   started_.store(0, std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
-  while (started_.load(std::memory_order_relaxed) < size()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  until_all(started_);
   wait_until_others_sleep();
 }
 
 void Crowd::gather() {
-  for (std::size_t seen = returned_.load(std::memory_order_acquire); seen < size();
-       seen = returned_.load(std::memory_order_acquire)) {
-    returned_.wait(seen, std::memory_order_acquire);
+  until_all(returned_);
+}
+
+void Crowd::count(std::atomic<std::size_t>& counter) noexcept {
+  if (counter.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
+    counter.notify_one();
+  }
+}
+
+void Crowd::until_all(const std::atomic<std::size_t>& counter) const noexcept {
+  for (std::size_t seen = counter.load(std::memory_order_acquire); seen < size();
+       seen = counter.load(std::memory_order_acquire)) {
+    counter.wait(seen, std::memory_order_acquire);
   }
 }
 
 void wait_until_others_sleep() {
-  const std::string self = std::to_string(::gettid());
+  const pid_t self = ::gettid();
   for (;;) {
     bool all = true;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      all = all && (task.path().filename() == self || asleep(task.path()));
+      const auto thread = static_cast<pid_t>(std::stol(task.path().filename()));
+      all = all && (thread == self || testing::sleeps(thread));
     }
     if (all) {
       return;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // nothing tells when a thread falls asleep
   }
 }
 

@@ -31,6 +31,8 @@ class Crowd {
 
  private:
   void serve(std::size_t member);
+  void count(std::atomic<std::size_t>& counter) noexcept;
+  void until_all(const std::atomic<std::size_t>& counter) const noexcept;
 
   const std::function<void()> release_;
   Wait wait_;  // written by park() before it moves round_, read by the threads after

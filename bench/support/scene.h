@@ -19,6 +19,7 @@ namespace strandline::bench {
 inline constexpr std::uint64_t kKiB = 1024;
 inline constexpr std::uint64_t kMiB = 1024 * kKiB;
 inline constexpr std::uint64_t kGiB = 1024 * kMiB;
+inline constexpr std::uint64_t kFar = std::uint64_t{1} << 40;  // where no write ever comes
 
 // The same in every run.
 [[nodiscard]] std::vector<std::byte> random_bytes(std::size_t size);

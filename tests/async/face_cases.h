@@ -5,7 +5,7 @@
 #pragma once
 
 #include <strandline/base/deadline_timer.h>
-#include <tests/resource/subjects.h>
+#include <tests/resource/rivals.h>
 
 #include <optional>
 #include <random>
@@ -47,11 +47,18 @@ TEST_CASE_TEMPLATE_DEFINE("R5: bytes that are there, an end that is known, and n
   CHECK(says_at_once({8, 4}, {}) == "!invalid_range");
   CHECK(says_at_once({8, kMaxOffset + 1}, {}) == "!invalid_range");
   CHECK(says_at_once({8, 4}, at_once(WaitFor::any)) == "!invalid_range");
-  CHECK(opened.resource.stats().parked == 0);
+  const ResourceStats stats = opened.resource.stats();
+  CHECK(stats.parked == 0);
+  CHECK(stats.waits == 0);
+  CHECK(stats.wait_hits == 6);  // all but the nonsense
   Opened<RingDriver> ring(ring_of(16));
-  Face face;
-  face.begin(ring.resource, {0, 17}, {});
-  CHECK(face.settle() == "!invalid_range");
+  CHECK(ring.write({0, 4}) == "4");
+  Face all;
+  all.begin(ring.resource, {0, 17}, {});
+  CHECK(all.settle() == "!invalid_range");  // more than the window holds
+  Face any;
+  any.begin(ring.resource, {0, 17}, at_once(WaitFor::any));
+  CHECK(any.settle() == "ready");
 }
 
 TEST_CASE_TEMPLATE_DEFINE("R5: a write ends the waits it satisfies, and no others", Face, faces_write) {
@@ -195,40 +202,18 @@ TEST_CASE_TEMPLATE_DEFINE("R11: exactly once, whichever of write, stop, deadline
   for (std::uint64_t round = 0; round < kRounds; ++round) {
     Opened<MemoryDriver> opened;
     std::stop_source source;
-    std::atomic<int> ready{0};
-    const auto together = [&] {
-      ++ready;
-      while (ready < 3) {
-        std::this_thread::yield();
-      }
-    };
-    std::thread writing([&] {
-      together();
-      (void)opened.write({0, 4});
-    });
-    std::thread ending([&, kind = random() % 3] {
-      together();
-      if (kind == 0) {
-        (void)source.request_stop();
-      } else if (kind == 1) {
-        opened.resource.interrupt();
-      } else {
-        opened.resource.cancel();
-      }
-    });
+    Rivals rivals(opened, source, random());
     const auto soon = std::chrono::steady_clock::now() + std::chrono::microseconds(random() % 300);
     std::vector<std::unique_ptr<Face>> faces;
-    together();
+    rivals.together();
     for (int i = 0; i < 4; ++i) {
       faces.push_back(std::make_unique<Face>());
       faces.back()->begin(opened.resource, {0, 4}, {source.get_token(), soon, WaitFor::all});
     }
-    writing.join();
-    ending.join();
+    rivals.join();
     for (auto& face : faces) {
       const std::string answer = face->settle();
-      const bool one = answer == "ready" || answer == "timed_out" || answer == "interrupted" || answer == "!cancelled";
-      CHECK_MESSAGE(one, answer);
+      CHECK_MESSAGE(Rivals::may_end(answer), answer);
     }
     CHECK(opened.resource.stats().parked == 0);
   }

@@ -1,6 +1,7 @@
 // DeadlineTimer::cancel_and_wait, on which it rests that no deadline touches a frame that is gone.
 #include <strandline/base/deadline_timer.h>
 #include <tests/resource/subjects.h>
+#include <tests/support/sleeping.h>
 
 #include <atomic>
 
@@ -24,11 +25,17 @@ TEST_CASE("R11: the timer: cancel_and_wait waits for a function under way, and f
   REQUIRE(eventually([&] { return started.load(); }));
   timer.cancel_and_wait(other);  // while the first runs
   CHECK_FALSE(ended);
-  InThread waiting([&] {
-    timer.cancel_and_wait(first);
-    return Result<std::size_t>(ended ? 1 : 0);
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::atomic<pid_t> waiter{0};
+  std::atomic<bool> returned{false};
+  InThread waiting(
+      [&] {
+        waiter = ::gettid();
+        timer.cancel_and_wait(first);
+        returned = true;
+        return Result<std::size_t>(ended ? 1 : 0);
+      },
+      [&] { let_go = true; });
+  CHECK(eventually([&] { return returned || (waiter != 0 && sleeps(waiter)); }));
   let_go = true;
   CHECK(waiting.join() == "1");
   timer.cancel_and_wait(first);  // once more is nothing

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 #include <strandline/base/range_set.h>
+#include <tests/base/runs.h>
 
 #include <array>
 #include <cstdint>
@@ -33,22 +34,6 @@ rc::Gen<std::vector<Step>> programs() {
 
 rc::Gen<std::uint64_t> origins() {
   return rc::gen::elementOf(kOrigins);
-}
-
-std::vector<ByteRange> runs_of(const std::vector<bool>& bytes, std::uint64_t begin, std::uint64_t end, bool wanted,
-                               std::uint64_t origin) {
-  std::vector<ByteRange> found;
-  for (std::uint64_t i = begin; i < end; ++i) {
-    if (bytes[i] != wanted) {
-      continue;
-    }
-    if (!found.empty() && found.back().end == origin + i) {
-      ++found.back().end;
-    } else {
-      found.push_back({origin + i, origin + i + 1});
-    }
-  }
-  return found;
 }
 
 ByteRange range_of(const Step& step, std::uint64_t origin) {
@@ -88,12 +73,12 @@ TEST_CASE("R14: a program of inserts and erases gives what it gives on a vector<
       const ByteRange range = range_of(step, origin);
       const auto answer = step.insert ? set.insert(range) : set.erase(range);
       RC_ASSERT(answer.has_value());
-      RC_ASSERT(*answer == runs_of(bytes, range.begin - origin, range.end - origin, !step.insert, origin));
+      RC_ASSERT(*answer == testing::runs(bytes, range.begin - origin, range.end - origin, !step.insert, origin));
       for (std::uint64_t at = range.begin; at < range.end; ++at) {
         bytes[at - origin] = step.insert;
       }
       set.check_invariants();
-      RC_ASSERT(std::vector<ByteRange>(set.begin(), set.end()) == runs_of(bytes, 0, kBytes, true, origin));
+      RC_ASSERT(std::vector<ByteRange>(set.begin(), set.end()) == testing::runs(bytes, 0, kBytes, true, origin));
     }
   }));
 }

@@ -1,6 +1,6 @@
 // async_wait: on which thread, exactly once, and what ends it; and the timer behind its deadlines.
 #include <strandline/base/deadline_timer.h>
-#include <tests/resource/subjects.h>
+#include <tests/resource/rivals.h>
 
 #include <atomic>
 #include <random>
@@ -176,40 +176,16 @@ TEST_CASE("R11: exactly once, whichever of write, stop, deadline, interrupt and 
     Opened<MemoryDriver> opened;
     std::stop_source source;
     std::vector<Outcome> outcomes;
-    std::atomic<int> ready{0};
-    const auto together = [&] {
-      ++ready;
-      while (ready < 3) {
-        std::this_thread::yield();
-      }
-    };
-    std::vector<std::thread> threads;
-    threads.emplace_back([&] {
-      together();
-      (void)opened.write({0, 4});
-    });
-    threads.emplace_back([&, kind = random() % 3] {
-      together();
-      if (kind == 0) {
-        (void)source.request_stop();
-      } else if (kind == 1) {
-        opened.resource.interrupt();
-      } else {
-        opened.resource.cancel();
-      }
-    });
+    Rivals rivals(opened, source, random());
     const auto soon = std::chrono::steady_clock::now() + std::chrono::microseconds(random() % 200);
-    together();
+    rivals.together();
     for (int i = 0; i < 4; ++i) {
       outcomes.push_back(async(opened.resource, {0, 4}, {source.get_token(), soon, WaitFor::all}));
     }
-    for (auto& thread : threads) {
-      thread.join();
-    }
+    rivals.join();
     for (const Outcome& outcome : outcomes) {
       const std::string answer = outcome.wait();
-      const bool one = answer == "ready" || answer == "timed_out" || answer == "interrupted" || answer == "!cancelled";
-      CHECK_MESSAGE(one, answer);
+      CHECK_MESSAGE(Rivals::may_end(answer), answer);
     }
     CHECK(opened.resource.stats().parked == 0);
   }

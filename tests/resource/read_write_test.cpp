@@ -35,6 +35,22 @@ struct Told {
   bool may_read_late = false;  // the test holds a read up until its bytes are gone, which the driver notices
 };
 
+// What a read of [0, 12) answers when the driver has been asked for the bytes, and then `change` comes to pass.
+template <class D, class Change>
+std::string read_across(Change change) {
+  Told<D> told({}, 16);
+  told.may_read_late = true;
+  auto& opened = told.opened;
+  CHECK(opened.write({0, 12}) == "12");
+  const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
+  std::vector<std::byte> out(12);
+  InThread reading([&] { return opened.resource.read_at(0, out); }, [&] { gate.open(); });
+  REQUIRE(gate.wait_until_blocked());
+  change(opened);
+  gate.open();
+  return reading.join();
+}
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("R1: what is reported available reads back as written, in any order of arrival", D,
@@ -343,27 +359,12 @@ TEST_CASE("R4: cancel during a commit: the commit is cancelled, and later calls 
 }
 
 TEST_CASE("R1: a read that met a commit below its bytes, or a rewrite, does not answer what it copied") {
-  for (const bool commit : {true, false}) {
-    CAPTURE(commit);
-    Told<ScriptedDriver> told;
-    told.may_read_late = true;
-    auto& opened = told.opened;
-    CHECK(opened.write({0, 12}) == "12");
-    const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
-    const auto let_go = [&] { gate.open(); };
-    std::vector<std::byte> out(12);
-    InThread reading([&] { return opened.resource.read_at(0, out); }, let_go);
-    REQUIRE(gate.wait_until_blocked());
-    if (commit) {
-      CHECK(says(opened.writer.commit(8)) == "ok");
-    } else {
-      CHECK(says(opened.writer.abandon(Abandon::stop)) == "ok");
-      opened.next_writer(Reactivate::rewrite);
-      CHECK(opened.write({0, 4}, 2) == "4");
-    }
-    gate.open();
-    CHECK(reading.join() == (commit ? "8" : "!not_available"));
-  }
+  CHECK(read_across<ScriptedDriver>([](auto& opened) { CHECK(says(opened.writer.commit(8)) == "ok"); }) == "8");
+  CHECK(read_across<ScriptedDriver>([](auto& opened) {
+          CHECK(says(opened.writer.abandon(Abandon::stop)) == "ok");
+          opened.next_writer(Reactivate::rewrite);
+          CHECK(opened.write({0, 4}, 2) == "4");
+        }) == "!not_available");
 }
 
 TEST_CASE("R1: a read that fails while a rewrite runs waits for what becomes of the bytes") {
@@ -392,18 +393,7 @@ TEST_CASE("R1: a read that fails while a rewrite runs waits for what becomes of 
 }
 
 TEST_CASE("R1: in a window too, a read that met a commit below its bytes is judged anew") {
-  Told<WindowedScriptedDriver> told({}, 16);
-  told.may_read_late = true;
-  auto& opened = told.opened;
-  CHECK(opened.write({0, 12}) == "12");
-  const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
-  const auto let_go = [&] { gate.open(); };
-  std::vector<std::byte> out(12);
-  InThread reading([&] { return opened.resource.read_at(0, out); }, let_go);
-  REQUIRE(gate.wait_until_blocked());
-  CHECK(says(opened.writer.commit(8)) == "ok");
-  gate.open();
-  CHECK(reading.join() == "8");
+  CHECK(read_across<WindowedScriptedDriver>([](auto& opened) { CHECK(says(opened.writer.commit(8)) == "ok"); }) == "8");
 }
 
 TEST_CASE("R12: a read in flight holds its bytes in the window; the write waits for it") {

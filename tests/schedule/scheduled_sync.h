@@ -7,17 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <thread>
 #include <type_traits>
-
-// EventQueue asks whether it is called back on its own thread. All fibers are one thread; this tells them apart.
-// (Every header that declares a get_id() has been included by now.)
-namespace std::this_thread {
-inline std::thread::id get_id_of_fiber() noexcept {
-  return std::thread::id(strandline::schedule::Scheduler::self().current_number() + 1);
-}
-}  // namespace std::this_thread
-#define get_id get_id_of_fiber
 
 namespace strandline {
 
@@ -25,10 +15,12 @@ struct ScheduledSync {
   using time_point = schedule::Time;
   using Mutex = schedule::Mutex;
   using CondVar = schedule::CondVar;
+  using ThreadId = unsigned;  // all fibers are one thread
   template <class T>
   using Atomic = schedule::Atomic<T>;
 
   static time_point now() noexcept { return schedule::Scheduler::self().now(); }
+  static ThreadId this_thread() noexcept { return schedule::Scheduler::self().current_number(); }
 
   static bool futex_wait(Atomic<std::uint32_t>& word, std::uint32_t expected, time_point deadline) noexcept {
     return schedule::Futex::wait(word, expected, deadline);

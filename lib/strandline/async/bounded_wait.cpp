@@ -23,7 +23,7 @@ bool BoundedWait::arm_deadline() noexcept {
 }
 
 bool BoundedWait::start() noexcept {
-  if (is_ready(*core_, range(), until())) {
+  if (core_->ready_now(range(), until())) {
     decide(Verdict::ready, nullptr);
     return false;
   }
@@ -69,11 +69,6 @@ void BoundedWait::disarm() noexcept {
 
 Result<WaitOutcome> BoundedWait::outcome() const noexcept {
   return refused_ ? Result<WaitOutcome>(fail(refused_->clone())) : Core::outcome_of(*this);
-}
-
-bool is_ready(Core& core, ByteRange range, WaitFor until) noexcept {
-  const bool first_byte = until == WaitFor::any && range.valid() && !range.empty();
-  return core.contains(first_byte ? ByteRange{range.begin, range.begin + 1} : range);
 }
 
 }  // namespace strandline

@@ -62,9 +62,6 @@ class BoundedWait : public Waiter {
   std::optional<Error> refused_;  // why it could not even begin
 };
 
-// Is all that the wait asks for surely there? For answering without parking; the lock is taken when it is not sure.
-[[nodiscard]] bool is_ready(Core& core, ByteRange range, WaitFor until) noexcept;
-
 // What the faces that make their BoundedWait themselves ask of Resource::ready().
 struct WaitRequest {
   WaitRequest(std::shared_ptr<Core> of, ByteRange on, const WaitOptions& with) noexcept

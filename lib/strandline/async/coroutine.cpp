@@ -3,7 +3,7 @@
 namespace strandline {
 
 bool Ready::await_ready() noexcept {
-  if (!is_ready(*core_, range(), until())) {
+  if (!core_->ready_now(range(), until())) {
     return false;
   }
   decide(Verdict::ready, nullptr);

@@ -2,7 +2,8 @@
 // Threads: one at a time; the wait ends on any thread. Blocks: disarm(), destruction: only while another thread
 // is just ending the wait. Errors: arm(): busy, and as Resource::wait_range() where it cannot begin; create(): busy, no
 // more descriptors. Cost: an eventfd(2); an allocation per arm(), one system call per end and per outcome(). Lifetime:
-// destroying it withdraws the wait and closes the descriptor: take that out of the loop first.
+// destroying it withdraws the wait and closes the descriptor: take that out of the loop first. Moved from, it may be
+// destroyed or assigned to, no more.
 #pragma once
 
 #include <strandline/async/bounded_wait.h>

@@ -13,12 +13,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 
 namespace strandline {
 
 struct NativeSync {
   using time_point = std::chrono::steady_clock::time_point;
   using Mutex = std::mutex;
+  using ThreadId = std::thread::id;
   template <class T>
   using Atomic = std::atomic<T>;
 
@@ -44,6 +46,7 @@ struct NativeSync {
   };
 
   static time_point now() noexcept { return std::chrono::steady_clock::now(); }
+  static ThreadId this_thread() noexcept { return std::this_thread::get_id(); }
 
   // futex(2): sleeps while the word is `expected`, may return without cause. False once the deadline has
   // passed; time_point::max() never does. The word may be gone by the time of the wake: then nobody is woken.

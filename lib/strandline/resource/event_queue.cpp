@@ -67,7 +67,7 @@ void EventQueue::unsubscribe(const std::shared_ptr<ObserverSlot>& slot) noexcept
     old = std::exchange(slots_, std::move(slots));
   } catch (const std::bad_alloc&) {
   }
-  while (slot->running && slot->runner != std::this_thread::get_id()) {
+  while (slot->running && slot->runner != Sync::this_thread()) {
     idle_.wait(mutex_);
   }
   lock.unlock();
@@ -109,7 +109,7 @@ void EventQueue::deliver(const Event& event, ObserverSlot& slot) noexcept {
       return;
     }
     slot.running = true;
-    slot.runner = std::this_thread::get_id();
+    slot.runner = Sync::this_thread();
   }
   switch (event.kind) {
     case Event::Kind::write:

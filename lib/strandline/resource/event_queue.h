@@ -5,12 +5,12 @@
 #pragma once
 
 #include <strandline/base/mutex.h>
+#include <strandline/base/sync.h>
 #include <strandline/resource/observer.h>
 
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <thread>
 #include <vector>
 
 namespace strandline {
@@ -30,7 +30,7 @@ struct ObserverSlot {
   std::uint64_t since = 0;  // the first sequence it is told of
   bool subscribed = true;
   bool running = false;
-  std::thread::id runner;
+  Sync::ThreadId runner{};
 };
 
 // Invariant: at most one thread delivers at a time (draining_), in sequence order; whoever appends and

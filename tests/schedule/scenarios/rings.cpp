@@ -47,15 +47,7 @@ void ring_view() {
     write(writer, {8, 12});
     write(writer, {12, 16});
   });
-  spawn("viewer", [&] {
-    const auto view = resource.view({1, 6});
-    expect_word(word(view), {"ok", "evicted"}, "a view");
-    if (view) {
-      expect(generation_of(1, view->bytes()) == 1, "a view of other bytes");
-      Scheduler::self().before("look again", nullptr);
-      expect(generation_of(1, view->bytes()) == 1, "a view was overwritten");
-    }
-  });
+  spawn("viewer", [&] { view_stays(resource, {1, 6}, {"ok", "evicted"}); });
   spawn("reader", [&] { wait(resource, {12, 16}, {"ready"}); });
   join();
   check(resource);
@@ -177,21 +169,8 @@ void ring_commit_view() {
   auto resource = opened_ring(kCapacity);
   auto writer = required(resource.writer());
   write(writer, {0, 8});
-  spawn("writer", [&] {
-    required(writer.commit(4));
-    auto next = required(resource.reactivate(Reactivate::resume));
-    write(next, {4, 8}, 2);
-    required(next.abandon(Abandon::handover));
-  });
-  spawn("viewer", [&] {
-    const auto view = resource.view({4, 8});
-    expect_word(word(view), {"ok", "not_available"}, "a view");
-    if (view && !view->bytes().empty()) {
-      const std::uint64_t first = generation_of(4, view->bytes());
-      Scheduler::self().before("look again", nullptr);
-      expect(first != 0 && generation_of(4, view->bytes()) == first, "a view was overwritten");
-    }
-  });
+  spawn("writer", [&] { commit_below_and_resume(resource, writer); });
+  spawn("viewer", [&] { view_stays(resource, {4, 8}, {"ok", "not_available"}); });
   join();
   check(resource);
 }

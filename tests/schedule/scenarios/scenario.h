@@ -191,6 +191,27 @@ std::uint64_t try_read(const Resource<D>& resource, ByteRange range, std::initia
   return generation;
 }
 
+// A view, if there is one, stays as it is: as long as it is held no other bytes come in its place.
+template <class D>
+void view_stays(const Resource<D>& resource, ByteRange range, std::initializer_list<std::string_view> allowed) {
+  const auto view = resource.view(range);
+  expect_word(word(view), allowed, "a view");
+  if (view && !view->bytes().empty()) {
+    const std::uint64_t first = generation_of(range.begin, view->bytes());
+    Scheduler::self().before("look again", nullptr);
+    expect(first != 0 && generation_of(range.begin, view->bytes()) == first, "a view changed under its holder");
+  }
+}
+
+// Has [0, 8) cut to 4 by a commit, and the rest written anew.
+template <class D>
+void commit_below_and_resume(Resource<D>& resource, Writer<D>& writer) {
+  required(writer.commit(4));
+  auto next = required(resource.reactivate(Reactivate::resume));
+  write(next, {4, 8}, 2);
+  required(next.abandon(Abandon::handover));
+}
+
 // What must hold at the end of every schedule.
 template <class D>
 void check(const Resource<D>& resource) {

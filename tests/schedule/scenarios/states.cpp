@@ -38,12 +38,7 @@ void rewrite_view() {
     write(writer, {0, 8}, 2);
     required(writer.commit());
   });
-  spawn("viewer", [&] {
-    const auto view = required(resource.view({0, 8}));
-    const std::uint64_t first = generation_of(0, view.bytes());
-    Scheduler::self().before("look again", nullptr);
-    expect(first != 0 && generation_of(0, view.bytes()) == first, "a view changed under its holder");
-  });
+  spawn("viewer", [&] { view_stays(resource, {0, 8}, {"ok"}); });
   join();
   check(resource);
 }
@@ -163,12 +158,7 @@ void commit_below_resume() {
   auto resource = opened_memory();
   auto writer = required(resource.writer());
   write(writer, {0, 8});
-  spawn("writer", [&] {
-    required(writer.commit(4));
-    auto next = required(resource.reactivate(Reactivate::resume));
-    write(next, {4, 8}, 2);
-    required(next.abandon(Abandon::handover));
-  });
+  spawn("writer", [&] { commit_below_and_resume(resource, writer); });
   spawn("reader", [&] {
     std::size_t count = 0;
     const std::uint64_t generation = try_read(resource, {4, 8}, {"not_available"}, &count);
@@ -185,21 +175,8 @@ void commit_below_view() {
   auto resource = opened_memory();
   auto writer = required(resource.writer());
   write(writer, {0, 8});
-  spawn("writer", [&] {
-    required(writer.commit(4));
-    auto next = required(resource.reactivate(Reactivate::resume));
-    write(next, {4, 8}, 2);
-    required(next.abandon(Abandon::handover));
-  });
-  spawn("viewer", [&] {
-    const auto view = resource.view({4, 8});
-    expect_word(word(view), {"ok", "not_available"}, "a view");
-    if (view && !view->bytes().empty()) {
-      const std::uint64_t first = generation_of(4, view->bytes());
-      Scheduler::self().before("look again", nullptr);
-      expect(first != 0 && generation_of(4, view->bytes()) == first, "a view changed under its holder");
-    }
-  });
+  spawn("writer", [&] { commit_below_and_resume(resource, writer); });
+  spawn("viewer", [&] { view_stays(resource, {4, 8}, {"ok", "not_available"}); });
   join();
   check(resource);
 }

@@ -51,6 +51,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void async_wait(ByteRange range, const WaitOptions& options, std::unique_ptr<WaitCallback> callback) noexcept;
   [[nodiscard]] bool contains(ByteRange range) noexcept;
 
+  // Is a wait surely over before it begins? Then it counts as a hit. Takes no lock; false when it is not sure.
+  [[nodiscard]] bool ready_now(ByteRange range, WaitFor until) noexcept;
   // For waiters that their callers own. The verdict is pending once the wait is parked: wake() will be called once,
   // outside every lock, unless withdraw() comes first. Any other verdict is the answer, and wake() is not called.
   [[nodiscard]] Result<Verdict> start_wait(Waiter& waiter, Sync::time_point deadline) noexcept;

@@ -166,13 +166,20 @@ bool Core::withdraw(Waiter& waiter) noexcept {
   return ReadyList::withdraw(waiter);
 }
 
+bool Core::ready_now(ByteRange range, WaitFor until) noexcept {
+  if (range.empty() || !range.valid() ||
+      !surely_there(until == WaitFor::any ? range.clamped_to({0, range.begin + 1}) : range)) {
+    return false;
+  }
+  Counters::add(counters_->wait_hits);
+  return true;
+}
+
 Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noexcept {
   if (auto checked = check_wait(range, options.until); !checked) {
     return fail(std::move(checked.error()));
   }
-  const ByteRange needed = options.until == WaitFor::any ? range.clamped_to({0, range.begin + 1}) : range;
-  if (!range.empty() && surely_there(needed)) {
-    Counters::add(counters_->wait_hits);
+  if (ready_now(range, options.until)) {
     return WaitOutcome::ready;
   }
   const time_point deadline = options.deadline.value_or(time_point::max());

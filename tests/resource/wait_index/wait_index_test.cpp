@@ -1,5 +1,5 @@
 // WaitIndex against a plain list that asks every wait after every change.
-#include <strandline/resource/wait_index/wait_index.h>
+#include <tests/resource/wait_index/counted_waiter.h>
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
@@ -10,25 +10,9 @@
 #include <vector>
 
 using namespace strandline;
+using strandline::testing::CountedWaiter;
 
 namespace {
-
-class CountingWaiter final : public Waiter {
- public:
-  CountingWaiter(ByteRange range, WaitFor until, Wake wake = Wake::thread) : Waiter(range, until, wake) {}
-  int woken = 0;
-
- private:
-  void wake() noexcept override {
-    ++woken;
-    const auto [first, second] = followers();
-    for (Waiter* const follower : {first, second}) {
-      if (follower != nullptr) {
-        Waiter::wake(*follower);
-      }
-    }
-  }
-};
 
 // As the owner of a list does, without a lock. Answers how many were woken.
 std::uint64_t wake(ReadyList& ready) {
@@ -54,7 +38,7 @@ class Compared {
 
   void add(ByteRange range, WaitFor until) {
     if (availability.check(range, until) == Coverage::missing) {
-      waiters.push_back(std::make_unique<CountingWaiter>(range, until));
+      waiters.push_back(std::make_unique<CountedWaiter>(range, until));
       index.add(*waiters.back(), availability);
     }
   }
@@ -102,7 +86,7 @@ class Compared {
   Availability availability;
   WaitIndex index;
   ReadyList ready;
-  std::vector<std::unique_ptr<CountingWaiter>> waiters;
+  std::vector<std::unique_ptr<CountedWaiter>> waiters;
 };
 
 using Step = std::tuple<int, std::uint64_t, std::uint64_t>;
@@ -189,7 +173,7 @@ TEST_CASE("R4: verdicts stand in the order of precedence") {
                                       Verdict::evicted,     Verdict::failed,    Verdict::no_writer,
                                       Verdict::interrupted, Verdict::timed_out, Verdict::pending};
   CHECK(std::is_sorted(order.begin(), order.end()));
-  CountingWaiter waiter({0, 1}, WaitFor::all);
+  CountedWaiter waiter({0, 1}, WaitFor::all);
   waiter.request_end(Verdict::timed_out);
   waiter.request_end(Verdict::interrupted);
   waiter.request_end(Verdict::timed_out);
@@ -214,9 +198,9 @@ TEST_CASE("wait index: decide_all ends those the judge names, in their own words
 }
 
 TEST_CASE("ready list: threads may be woken before the callbacks are run, each once") {
-  CountingWaiter callback({0, 1}, WaitFor::all, Waiter::Wake::callback);
-  CountingWaiter first({0, 1}, WaitFor::all);
-  CountingWaiter second({0, 1}, WaitFor::all);
+  CountedWaiter callback({0, 1}, WaitFor::all, Waiter::Wake::callback);
+  CountedWaiter first({0, 1}, WaitFor::all);
+  CountedWaiter second({0, 1}, WaitFor::all);
   ReadyList ready;
   ready.push(callback);
   ready.push(first);
@@ -234,10 +218,10 @@ TEST_CASE("ready list: threads may be woken before the callbacks are run, each o
 TEST_CASE("ready list: however many threads, each is woken once, by the caller or by one woken before") {
   for (std::size_t count = 0; count <= 70; ++count) {
     CAPTURE(count);
-    std::vector<std::unique_ptr<CountingWaiter>> waiters;
+    std::vector<std::unique_ptr<CountedWaiter>> waiters;
     ReadyList ready;
     for (std::size_t i = 0; i < count; ++i) {
-      waiters.push_back(std::make_unique<CountingWaiter>(ByteRange{0, 1}, WaitFor::all));
+      waiters.push_back(std::make_unique<CountedWaiter>(ByteRange{0, 1}, WaitFor::all));
       ready.push(*waiters.back());
     }
     CHECK(ready.wake_threads() == count);
@@ -246,12 +230,12 @@ TEST_CASE("ready list: however many threads, each is woken once, by the caller o
 }
 
 TEST_CASE("ready list: a callback may be withdrawn until it is popped") {
-  std::vector<std::unique_ptr<CountingWaiter>> waiters;
+  std::vector<std::unique_ptr<CountedWaiter>> waiters;
   for (unsigned withdrawn = 0; withdrawn < 8; ++withdrawn) {
     waiters.clear();
     ReadyList ready;
     for (int i = 0; i < 3; ++i) {
-      waiters.push_back(std::make_unique<CountingWaiter>(ByteRange{0, 1}, WaitFor::all, Waiter::Wake::callback));
+      waiters.push_back(std::make_unique<CountedWaiter>(ByteRange{0, 1}, WaitFor::all, Waiter::Wake::callback));
       ready.push(*waiters.back());
     }
     CHECK(ready.had_callbacks());
