@@ -13,6 +13,7 @@
 #include <atomic>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,7 @@ class MappedFile {
   [[nodiscard]] std::size_t region_index(std::uint64_t offset) const noexcept;
   [[nodiscard]] Result<std::shared_ptr<Region>> map(ByteRange range) const noexcept;
   [[nodiscard]] const Region* region_for(std::size_t index) const noexcept;
+  [[nodiscard]] std::optional<DriverView> view_mapped(ByteRange range) const noexcept;
   [[nodiscard]] Result<std::shared_ptr<Region>> pinned_locked(ByteRange range) const STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> keep_viewed_locked(std::uint64_t length, std::uint64_t size) STRANDLINE_REQUIRES(mutex_);
 
@@ -79,6 +81,8 @@ class MappedFile {
   std::atomic<std::uint64_t> reach_{0};
   // Raised by cut() between lowering reach_ and its ftruncate; a check that sees it move draws no conclusion.
   std::atomic<std::uint64_t> cuts_{0};
+  // Set by cut() while it looks for views and shrinks the file; read by every view, after it has taken its region.
+  std::atomic<bool> cutting_{false};
   // Where the file was seen to end when it should have reached further: from there on it is lost for good, even if
   // it grows again (with zeros). Lowered by whoever notices, read by every read.
   mutable std::atomic<std::uint64_t> lost_from_{std::numeric_limits<std::uint64_t>::max()};
