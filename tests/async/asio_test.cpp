@@ -250,20 +250,26 @@ struct Counting {
 }  // namespace
 
 TEST_CASE("async_wait: the handler's allocator is used, and all of it is free again before the handler runs") {
-  Opened<MemoryDriver> opened;
-  asio::io_context io;
-  std::ptrdiff_t live = 0;
-  std::ptrdiff_t live_in_handler = 9;
-  int total = 0;
-  async_wait(opened.resource, {0, 4}, {},
-             asio::bind_executor(io, asio::bind_allocator(Counting<std::byte>(&live, &total),
-                                                          [&](auto, WaitOutcome) { live_in_handler = live; })));
-  CHECK(live == 1);
-  CHECK(opened.write({0, 4}) == "4");
-  (void)io.run();
-  CHECK(total == 2);  // the operation and the post
-  CHECK(live_in_handler == 0);
-  CHECK(live == 0);
+  for (const bool cancellable : {false, true}) {
+    CAPTURE(cancellable);
+    Opened<MemoryDriver> opened;
+    asio::io_context io;
+    asio::cancellation_signal signal;
+    std::ptrdiff_t live = 0;
+    std::ptrdiff_t live_in_handler = 9;
+    int total = 0;
+    async_wait(opened.resource, {0, 4}, {},
+               asio::bind_cancellation_slot(
+                   cancellable ? signal.slot() : asio::cancellation_slot(),
+                   asio::bind_executor(io, asio::bind_allocator(Counting<std::byte>(&live, &total),
+                                                                [&](auto, WaitOutcome) { live_in_handler = live; }))));
+    CHECK(live == 1);
+    CHECK(opened.write({0, 4}) == "4");
+    (void)io.run();
+    CHECK(total == 2);  // the operation and the post
+    CHECK(live_in_handler == 0);
+    CHECK(live == 0);
+  }
 }
 
 TEST_CASE("async_wait: handlers may be move-only, and run on a strand of a pool") {

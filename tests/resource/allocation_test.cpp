@@ -281,6 +281,32 @@ void walk(const Operation<D>& operation, Afterwards afterwards) {
 
 }  // namespace
 
+// The first case of this file: the timer is made at the first deadline of the process.
+TEST_CASE("F18: a deadline that finds no memory is refused, and what needs no deadline is answered all the same") {
+  Opened<MemoryDriver> opened;
+  CHECK(opened.write({0, 4}) == "4");
+  CHECK(opened.write({9, 12}) == "3");
+  bool complete = false;
+  for (std::uint64_t k = 1; !complete; ++k) {
+    REQUIRE(k < 50);
+    Outcome parked;
+    Outcome ready;
+    auto to_park = parked.callback();
+    auto to_answer = ready.callback();
+    {
+      const FailAllocation failing(k, Afterwards::keep_going);
+      opened.resource.async_wait({4, 8}, {{}, in_good_time(), WaitFor::all}, std::move(to_park));
+      opened.resource.async_wait({10, 12}, {{}, in_good_time(), WaitFor::all}, std::move(to_answer));
+      complete = !failing.fired();
+    }
+    const bool refused = parked.answer() == "!no_memory" || parked.answer() == "!busy";
+    CHECK((refused || parked.answer() == "pending"));
+    CHECK((ready.answer() == "ready" || (!complete && ready.answer() == "!no_memory")));
+    opened.resource.interrupt();
+    CHECK(opened.resource.stats().parked == 0);
+  }
+}
+
 TEST_CASE_TEMPLATE("F18: the k-th allocation fails, in every operation", D, STRANDLINE_BACKENDS) {
   for (const auto& operation : operations<D>()) {
     walk(operation, Afterwards::succeed);

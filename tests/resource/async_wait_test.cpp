@@ -208,8 +208,8 @@ TEST_CASE("deadline timer: in the order of the deadlines, whatever the order of 
   REQUIRE(timer.schedule(base + later, say('b')).has_value());
   REQUIRE(timer.schedule(base + later, say('c')).has_value());  // ties: in the order of scheduling
   const auto never = required(timer.schedule(base + later, say('x')));
-  timer.cancel(never);
-  timer.cancel(never);  // once more is nothing
+  timer.cancel_and_wait(never);
+  timer.cancel_and_wait(never);  // once more is nothing
   REQUIRE(eventually([&] {
     const std::scoped_lock lock(mutex);
     return order.size() == 4;
@@ -230,7 +230,7 @@ TEST_CASE("deadline timer: a function may schedule and cancel; what it owns ends
   REQUIRE(timer
               .schedule(long_ago(),
                         [&] {
-                          timer.cancel(far);
+                          timer.cancel_and_wait(far);
                           if (!timer.schedule(long_ago(), [&] { done = true; })) {
                             done = true;
                           }
@@ -241,6 +241,6 @@ TEST_CASE("deadline timer: a function may schedule and cancel; what it owns ends
   CHECK(watch.use_count() == 1);
   const auto ticket = required(timer.schedule(in_good_time(), [owned = std::move(owner)] {}));
   CHECK_FALSE(ended.load());
-  timer.cancel(ticket);
+  timer.cancel_and_wait(ticket);
   CHECK(ended.load());
 }

@@ -367,6 +367,27 @@ TEST_CASE("R1: a read that met a commit below its bytes, or a rewrite, does not 
         }) == "!not_available");
 }
 
+TEST_CASE("R9: a replaced generation goes with its last reader") {
+  Told<ScriptedDriver> told;
+  auto& opened = told.opened;
+  CHECK(opened.write({0, 12}) == "12");
+  CHECK(says(opened.writer.commit()) == "ok");
+  const auto drivers = [&, rest = told.script.use_count() - 1] { return told.script.use_count() - rest; };
+  const Gate gate = told.script->block(DriverCall::read, told.script->next(DriverCall::read));
+  std::vector<std::byte> out(12);
+  InThread reading([&] { return opened.resource.read_at(0, out); }, [&] { gate.open(); });
+  REQUIRE(gate.wait_until_blocked());
+  opened.next_writer(Reactivate::rewrite);
+  CHECK(opened.write({0, 12}, 2) == "12");
+  CHECK(says(opened.writer.commit()) == "ok");
+  CHECK(opened.read({0, 12}, 2) == "12");
+  CHECK(drivers() == 2);
+  gate.open();
+  CHECK(reading.join() == "12");
+  CHECK(out == content({0, 12}));
+  CHECK(drivers() == 1);
+}
+
 TEST_CASE("R1: a read that fails while a rewrite runs waits for what becomes of the bytes") {
   for (const bool succeeds : {true, false}) {
     CAPTURE(succeeds);

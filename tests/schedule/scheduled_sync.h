@@ -29,7 +29,10 @@ struct ScheduledSync {
 
   // Everything is sequentially consistent here, so a fence adds a point and no order.
   static void light_fence() noexcept { schedule::Scheduler::self().before("light_fence", nullptr); }
-  static void heavy_fence() noexcept { schedule::Scheduler::self().before("heavy_fence", nullptr); }
+  static bool heavy_fence() noexcept {
+    schedule::Scheduler::self().before("heavy_fence", nullptr);
+    return true;
+  }
   static void enable_light_fences() noexcept {}
 
   // Per fiber, and ended with it.

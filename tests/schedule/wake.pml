@@ -1,7 +1,7 @@
-/* The wake protocol of blocked waits (resource/core/core_wait.cpp, base/parker.h, ReadyList::wake_threads()): waiters that
+/* The wake protocol of blocked waits (resource/core/core_wait.cpp, resource/wait_index/parker.h, ReadyList::wake_threads()): waiters that
  * check, park, time out and are stopped, against a writer and a cancel that decide them and wake them through a tree.
  * Claims: no waiter sleeps for ever (spin's invalid end states), none is touched after it has returned (alive), each
- * returns decided, and by one only. Run by wake_model_test; docs/schedules.md says how it relates to the explorer.
+ * returns decided, and by one only. Run by models_test; docs/schedules.md says how it relates to the explorer.
  * Sizes: -DWAITERS=n; of these -DTIMED=n have deadlines; -DCANCEL and -DSTOP add who ends all waits, and one.
  * Planted, to see that the claims can fail: -DUNLOCKED_CHECK, -DLEAVES_EARLY, -DLINK_AFTER_WAKE, -DNO_FOLLOWERS.
  */

@@ -116,8 +116,8 @@ BUGS = [
         "name": "observer-after-unsubscribe",
         "breaks": "R10: unsubscribe does not wait for a call in progress",
         "changes": [(LIB + "resource/event_queue.cpp",
-                     "while (slot->running && slot->runner != std::this_thread::get_id()) {",
-                     "while (slot->running && slot->runner == std::thread::id()) {")],
+                     "while (slot->running && slot->runner != Sync::this_thread()) {",
+                     "while (slot->running && slot->runner == Sync::ThreadId()) {")],
         "tests": [RESOURCE],
     },
     {
@@ -292,6 +292,27 @@ BUGS = [
         "changes": [(CORE + "core_read.cpp", "return content.drops.load(std::memory_order_relaxed) == drops;",
                      "return content.drops.load(std::memory_order_relaxed) >= drops;")],
         "tests": [SCHEDULE + "commit_below_page"],
+    },
+    {
+        "name": "new-generation-announced-early",
+        "breaks": "R9: a new generation's bytes are found before a read finds the generation",
+        "changes": [(CORE + "core_content.cpp", "    if (prefix < before) {", "    if (prefix != before) {")],
+        "tests": [SCHEDULE + "hit_new_generation"],
+    },
+    {
+        "name": "question-not-asked-again",
+        "breaks": "R6: bytes that were never there together are found together",
+        "changes": [(CORE + "core_read.cpp",
+                     "return content->availability.surely_covers(range) && still_there(*content, drops, false);",
+                     "return content->availability.surely_covers(range) && drops != kMaxOffset;")],
+        "tests": [SCHEDULE + "hit_never_both"],
+    },
+    {
+        "name": "nobody-reclaims",
+        "breaks": "a replaced generation is never freed",
+        "changes": [(CORE + "core_read.cpp", "        core_.sure_content_.load(std::memory_order_relaxed) != content_) {",
+                     "        core_.sure_content_.load(std::memory_order_relaxed) == content_) {")],
+        "tests": [RESOURCE],
     },
     {
         "name": "drops-counted-late",

@@ -5,7 +5,7 @@
 // has run, so end the wait (cancel the resource, at worst) and run the context dry before you destroy it.
 #pragma once
 
-#include <strandline/async/bounded_wait.h>
+#include <strandline/resource/core/bounded_wait.h>
 #include <strandline/resource/resource.h>
 
 #include <atomic>
@@ -45,8 +45,9 @@ class AsioWait final : public BoundedWait {
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
     const auto wait = std::allocate_shared<AsioWait>(allocator, std::move(request), std::move(handler), executor);
     if (slot.is_connected()) {
-      slot.assign([weak = std::weak_ptr<AsioWait>(wait)](boost::asio::cancellation_type type) {
-        const auto alive = type != boost::asio::cancellation_type::none ? weak.lock() : nullptr;
+      wait->link_ = std::make_shared<Link>(wait);
+      slot.assign([link = wait->link_](boost::asio::cancellation_type type) {
+        const auto alive = type != boost::asio::cancellation_type::none ? link->get() : nullptr;
         if (alive != nullptr) {
           alive->aborted_.store(true, std::memory_order_relaxed);
           alive->interrupt();
@@ -67,6 +68,22 @@ class AsioWait final : public BoundedWait {
   ~AsioWait() override = default;
 
  private:
+  // What the cancellation slot keeps, for as long as its signal likes: it does not keep the operation's memory, which
+  // is the handler's allocator's. (Nor can the slot be cleared: its signal may have gone.)
+  struct Link {
+    explicit Link(std::weak_ptr<AsioWait> of) noexcept : wait(std::move(of)) {}
+    Mutex mutex;
+    std::weak_ptr<AsioWait> wait STRANDLINE_GUARDED_BY(mutex);
+    [[nodiscard]] std::shared_ptr<AsioWait> get() {
+      MutexLock lock(mutex);
+      return wait.lock();
+    }
+    void cut() {
+      MutexLock lock(mutex);
+      wait.reset();
+    }
+  };
+
   // What is posted.
   struct Completion {
     using executor_type = Executor;
@@ -102,6 +119,9 @@ class AsioWait final : public BoundedWait {
       how = *answer;
     }
     // The operation's memory goes before its handler runs, as Asio promises; the work lasts until it has.
+    if (link_ != nullptr) {
+      link_->cut();
+    }
     Handler handler = std::move(*handler_);
     handler_.reset();
     const auto work = std::move(work_);
@@ -112,6 +132,7 @@ class AsioWait final : public BoundedWait {
   std::optional<Handler> handler_;
   boost::asio::executor_work_guard<Executor> work_;
   std::shared_ptr<AsioWait> self_;
+  std::shared_ptr<Link> link_;  // null without a slot
   // Written by the slot before it ends the wait, read by the handler's call, both on the handler's executor.
   std::atomic<bool> aborted_{false};
 };

@@ -5,7 +5,7 @@
 // the resource may go, which resumes it with cancelled. Destroying a suspended coroutine withdraws the wait.
 #pragma once
 
-#include <strandline/async/bounded_wait.h>
+#include <strandline/resource/core/bounded_wait.h>
 
 #include <coroutine>
 #include <memory>

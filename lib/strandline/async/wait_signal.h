@@ -6,7 +6,7 @@
 // destroyed or assigned to, no more.
 #pragma once
 
-#include <strandline/async/bounded_wait.h>
+#include <strandline/resource/core/bounded_wait.h>
 #include <strandline/resource/resource.h>
 
 #include <memory>

@@ -1,12 +1,16 @@
 #include <strandline/base/deadline_timer.h>
 
+#include <cstddef>
 #include <new>
+#include <system_error>
+#include <thread>
 
 namespace strandline {
 
-DeadlineTimer& DeadlineTimer::instance() {
-  // Never destroyed: its thread outlives the static objects of the program.
-  static DeadlineTimer* const timer = new DeadlineTimer();
+DeadlineTimer& DeadlineTimer::instance() noexcept {
+  // Never destroyed, since its thread outlives the static objects of the program; and it needs no memory to be made.
+  alignas(DeadlineTimer) static std::byte storage[sizeof(DeadlineTimer)];
+  static DeadlineTimer* const timer = new (storage) DeadlineTimer();
   return *timer;
 }
 
@@ -18,8 +22,10 @@ Result<DeadlineTimer::Ticket> DeadlineTimer::schedule(time_point when, std::func
       started_ = true;
     }
     const Ticket ticket{when, next_++};
-    functions_.emplace(ticket, std::move(function));
-    changed_.notify_one();
+    const auto placed = functions_.emplace(ticket, std::move(function)).first;
+    if (placed == functions_.begin()) {
+      changed_.notify_one();  // its thread sleeps until the one that was first
+    }
     return ticket;
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "deadline");
@@ -28,23 +34,18 @@ Result<DeadlineTimer::Ticket> DeadlineTimer::schedule(time_point when, std::func
   }
 }
 
-void DeadlineTimer::cancel(const Ticket& ticket) noexcept {
+void DeadlineTimer::cancel_and_wait(const Ticket& ticket) noexcept {
   std::function<void()> dropped;  // destroyed outside the lock: it may own anything
   MutexLock lock(mutex_);
   if (const auto it = functions_.find(ticket); it != functions_.end()) {
     dropped = std::move(it->second);
     functions_.erase(it);
   }
-  lock.unlock();
-}
-
-void DeadlineTimer::cancel_and_wait(const Ticket& ticket) noexcept {
-  cancel(ticket);
-  MutexLock lock(mutex_);
   // Tickets are unique, so that another function under way is not mistaken for this one.
-  while (running_ == ticket && thread_ != std::this_thread::get_id()) {
+  while (running_ == ticket && thread_ != Sync::this_thread()) {
     finished_.wait(mutex_);
   }
+  lock.unlock();
 }
 
 std::size_t DeadlineTimer::scheduled() const noexcept {
@@ -54,7 +55,7 @@ std::size_t DeadlineTimer::scheduled() const noexcept {
 
 void DeadlineTimer::run() noexcept {
   MutexLock lock(mutex_);
-  thread_ = std::this_thread::get_id();
+  thread_ = Sync::this_thread();
   for (;;) {
     if (functions_.empty()) {
       changed_.wait(mutex_);

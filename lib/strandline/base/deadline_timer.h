@@ -6,13 +6,13 @@
 
 #include <strandline/base/error.h>
 #include <strandline/base/mutex.h>
+#include <strandline/base/sync.h>
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 
 namespace strandline {
@@ -23,19 +23,18 @@ class DeadlineTimer {
   // Names one scheduled function; the number breaks ties in order of scheduling.
   using Ticket = std::pair<time_point, std::uint64_t>;
 
-  static DeadlineTimer& instance();
+  static DeadlineTimer& instance() noexcept;
 
   [[nodiscard]] Result<Ticket> schedule(time_point when, std::function<void()> function) noexcept
       STRANDLINE_EXCLUDES(mutex_);
-  // The function will not start any more; it may be running. Unknown tickets are ignored.
-  void cancel(const Ticket& ticket) noexcept STRANDLINE_EXCLUDES(mutex_);
-  // The same, and it is not running any more either, unless it is the function itself that calls: so what the
-  // function uses may go. As the destructor of a std::stop_callback; waits for no other function than this one.
+  // The function will not start any more, and is not running any more either, unless it is the function itself that
+  // calls: so what it uses may go. As the destructor of a std::stop_callback; waits for no other function than this
+  // one. Unknown tickets are ignored.
   void cancel_and_wait(const Ticket& ticket) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::size_t scheduled() const noexcept STRANDLINE_EXCLUDES(mutex_);
 
  private:
-  DeadlineTimer() = default;
+  DeadlineTimer() noexcept = default;
   void run() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   mutable Mutex mutex_;
@@ -43,7 +42,7 @@ class DeadlineTimer {
   CondVar finished_;
   std::map<Ticket, std::function<void()>> functions_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<Ticket> running_ STRANDLINE_GUARDED_BY(mutex_);
-  std::thread::id thread_ STRANDLINE_GUARDED_BY(mutex_);
+  Sync::ThreadId thread_ STRANDLINE_GUARDED_BY(mutex_){};
   std::uint64_t next_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   bool started_ STRANDLINE_GUARDED_BY(mutex_) = false;
 };

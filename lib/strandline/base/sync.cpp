@@ -47,15 +47,21 @@ void NativeSync::futex_wake(Atomic<std::uint32_t>& word) noexcept {
 void NativeSync::enable_light_fences() noexcept {
   if (::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) {
     membarrier_works_.store(true, std::memory_order_release);
+    // Before this thread's first light fence that is light: whoever does not see the store yet, and so sends no
+    // barrier, is then seen by it.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
   }
 }
 
-void NativeSync::heavy_fence() noexcept {
+bool NativeSync::heavy_fence() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (membarrier_works_.load(std::memory_order_acquire)) {
-    static_cast<void>(::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!membarrier_works_.load(std::memory_order_acquire)) {
+    return true;
   }
+  // It may fail though it could be registered for: without memory, or under a seccomp filter that came later.
+  const bool done = ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return done;
 }
 
 }  // namespace strandline

@@ -62,7 +62,8 @@ struct NativeSync {
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
   }
-  static void heavy_fence() noexcept;
+  // False: it could not be had, and nothing may be concluded from what is loaded after it.
+  [[nodiscard]] static bool heavy_fence() noexcept;
   // Once per process, before light fences can be light.
   static void enable_light_fences() noexcept;
 

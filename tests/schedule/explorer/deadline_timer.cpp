@@ -5,7 +5,7 @@
 
 namespace strandline {
 
-DeadlineTimer& DeadlineTimer::instance() {
+DeadlineTimer& DeadlineTimer::instance() noexcept {
   static DeadlineTimer* const timer = new DeadlineTimer();
   return *timer;
 }
@@ -23,12 +23,15 @@ Result<DeadlineTimer::Ticket> DeadlineTimer::schedule(time_point when, std::func
   return ticket;
 }
 
-void DeadlineTimer::cancel(const Ticket& ticket) noexcept {
+void DeadlineTimer::cancel_and_wait(const Ticket& ticket) noexcept {
   std::function<void()> dropped;
   MutexLock lock(mutex_);
   if (const auto it = functions_.find(ticket); it != functions_.end()) {
     dropped = std::move(it->second);
     functions_.erase(it);
+  }
+  while (running_ == ticket && thread_ != Sync::this_thread()) {
+    finished_.wait(mutex_);
   }
   lock.unlock();
 }
@@ -58,11 +61,15 @@ void DeadlineTimer::run() noexcept {
       continue;
     }
     std::function<void()> due = std::move(first->second);
+    running_ = first->first;
+    thread_ = Sync::this_thread();
     functions_.erase(first);
     lock.unlock();
     due();
     due = nullptr;
     lock.lock();
+    running_.reset();
+    finished_.notify_all();
   }
 }
 

@@ -136,6 +136,68 @@ void hit_after_wait() {
   check(resource);
 }
 
+// What contains() says of a new and longer generation, a read that follows finds.
+void hit_new_generation() {
+  auto resource = opened_memory();
+  auto first = required(resource.writer());
+  write(first, {0, 4});
+  required(first.commit());
+  auto writer = required(resource.reactivate(Reactivate::rewrite));
+  write(writer, {0, 8}, 2);
+  spawn("writer", [&] { required(writer.commit()); });
+  spawn("reader", [&] {
+    wait(resource, {4, 8}, {"ready", "eof"});
+    if (resource.contains({4, 8})) {
+      std::size_t count = 0;
+      const std::uint64_t generation = try_read(resource, {0, 8}, {}, &count);
+      expect(count == 8 && generation == 2, "the old generation after the new one had been seen");
+    }
+  });
+  join();
+  check(resource);
+}
+
+void hit_shorter_generation() {
+  auto resource = opened_memory();
+  auto first = required(resource.writer());
+  write(first, {0, 8});
+  required(first.commit());
+  auto writer = required(resource.reactivate(Reactivate::rewrite));
+  write(writer, {0, 4}, 2);
+  spawn("writer", [&] { required(writer.commit()); });
+  spawn("reader", [&] {
+    const bool shorter = !resource.contains({4, 8});
+    std::size_t count = 0;
+    const std::uint64_t generation = try_read(resource, {0, 8}, {}, &count);
+    expect(!shorter || generation == 2, "the old generation after the new one had been seen");
+    expect(count == (generation == 1 ? 8U : 4U), "the bytes of one generation and the length of another");
+  });
+  join();
+  check(resource);
+}
+
+// Two blocks in neighbouring words of the map: the second comes after the first has been dropped.
+void hit_never_both() {
+  constexpr std::uint64_t kWord = 64 * kBlock;
+  auto resource = opened_memory(2 * kWord);
+  auto writer = required(resource.writer());
+  write(writer, {0, 1});
+  required(writer.write_at(kWord - kBlock, content({0, kBlock})));
+  spawn("writer", [&] {
+    required(writer.commit(1));
+    auto next = required(resource.reactivate(Reactivate::resume));
+    required(next.write_at(kWord, content({0, kBlock})));
+    required(next.abandon(Abandon::handover));
+  });
+  spawn("reader", [&] {
+    constexpr ByteRange kBoth{kWord - kBlock, kWord + kBlock};
+    wait(resource, kBoth, {"timed_out", "eof"}, {{}, Scheduler::self().now(), WaitFor::all});
+    expect(!resource.contains(kBoth), "blocks that were never there together");
+  });
+  join();
+  check(resource);
+}
+
 constexpr Scenario kScenarios[] = {
     {"hit_small", "contains() and read_at() never find a byte before it is written, and agree", hit_small},
     {"hit_ragged", "nor where a range crosses from one block into the next", hit_ragged},
@@ -143,6 +205,10 @@ constexpr Scenario kScenarios[] = {
     {"hit_watermark", "nor when the gap below what is there closes", hit_watermark},
     {"hit_gap", "a gap is never readable while the blocks around it come", hit_gap},
     {"hit_commit", "length and bytes of a commit are seen together", hit_commit},
+    {"hit_new_generation", "who has seen bytes of a new generation does not come upon the old one", hit_new_generation},
+    {"hit_shorter_generation", "nor who has seen that they are gone", hit_shorter_generation},
+    {"hit_never_both", "bytes that came after others had been dropped are not found together with them",
+     hit_never_both},
     {"hit_after_wait", "what a wait or another thread promised is found without a lock", hit_after_wait},
 };
 

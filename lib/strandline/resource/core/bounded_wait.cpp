@@ -1,4 +1,4 @@
-#include <strandline/async/bounded_wait.h>
+#include <strandline/resource/core/bounded_wait.h>
 
 namespace strandline {
 
@@ -29,17 +29,20 @@ bool BoundedWait::start() noexcept {
   }
   // Both before parking: afterwards another thread may already have ended and destroyed this. What comes before
   // it is parked leaves a note, which parking reads.
-  if (arm_deadline()) {
-    if (stop_.stop_possible()) {
-      on_stop_.emplace(stop_, Stop{this});
-    }
-    auto verdict = core_->start_wait(*this, deadline_);
-    if (verdict == Verdict::pending) {
-      return true;
-    }
-    if (!verdict) {
-      refused_ = std::move(verdict.error());
-    }
+  auto deadline = deadline_;
+  if (!arm_deadline()) {
+    deadline = Sync::time_point::min();  // it cannot be parked; but what is so already needs no timer
+  } else if (stop_.stop_possible()) {
+    on_stop_.emplace(stop_, Stop{this});
+  }
+  auto verdict = core_->start_wait(*this, deadline);
+  if (verdict == Verdict::pending) {
+    return true;
+  }
+  if (!verdict) {
+    refused_ = std::move(verdict.error());
+  } else if (*verdict != Verdict::timed_out) {
+    refused_.reset();
   }
   disarm();
   return false;

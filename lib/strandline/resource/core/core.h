@@ -102,12 +102,13 @@ class Core : public std::enable_shared_from_this<Core> {
  private:
   struct Counters;     // ResourceStats
   struct Grant;        // what a read or view may touch, and until when that is sure
+  class Visit;         // of a reader to a content: the last to leave a replaced one reclaims it
   struct ViewPin;      // a view's hold on a window
   struct WriteBounds;  // a write's deadline and stop_token, while it is held up
   struct Pieces;       // what a write found: bytes to compare, bytes to write
   struct CommitPlan;   // a commit's length, and all it needs so that it cannot fail half way
   class Effects;       // what must happen after unlocking: waits to wake, events to deliver
-  class AsyncWaiter;
+  class AsyncWait;
   using time_point = Sync::time_point;
 
   // core_read.cpp
@@ -164,10 +165,10 @@ class Core : public std::enable_shared_from_this<Core> {
   void show_locked(std::unique_ptr<Content> content) noexcept STRANDLINE_REQUIRES(mutex_);
   // Tells lock-free readers what they may rely on, after whatever changed it.
   void update_hints_locked() noexcept STRANDLINE_REQUIRES(mutex_);
-  // Destroys replaced contents that no reader is in; outside the lock. leave() does so after a read, if there are any.
+  // Destroys replaced contents that no reader is in.
   void reclaim() noexcept STRANDLINE_EXCLUDES(mutex_);
-  void leave() noexcept STRANDLINE_EXCLUDES(mutex_) {
-    Sync::light_fence();  // with the heavy one of reclaim(): either it sees us gone, or we see that it waits for us
+  // After what may have replaced a content.
+  void reclaim_if_retired() noexcept STRANDLINE_EXCLUDES(mutex_) {
     if (retired_waiting_.load(std::memory_order_relaxed)) {
       reclaim();
     }

@@ -21,12 +21,18 @@ void Core::update_hints_locked() noexcept {
   const bool cancelled = life_.state() == State::cancelled;
   // Stored only when changed: readers on other processors keep the cache line.
   const std::uint64_t prefix = cancelled ? 0 : readable_->availability.sure_begin();
-  if (sure_prefix_.load(std::memory_order_relaxed) != prefix) {
-    sure_prefix_.store(prefix, std::memory_order_release);
-  }
+  const std::uint64_t before = sure_prefix_.load(std::memory_order_relaxed);
   Content* const sure = cancelled || capacity_ ? nullptr : readable_.get();
   if (sure_content_.load(std::memory_order_relaxed) != sure) {
+    // In three steps, so that who has seen bytes of the new content never comes upon the old one after that: what
+    // both have, the new one, what only that has.
+    if (prefix < before) {
+      sure_prefix_.store(prefix, std::memory_order_release);
+    }
     sure_content_.store(sure, std::memory_order_release);
+  }
+  if (before != prefix) {
+    sure_prefix_.store(prefix, std::memory_order_release);
   }
 }
 
@@ -39,9 +45,12 @@ void Core::show_locked(std::unique_ptr<Content> content) noexcept {
 }
 
 void Core::reclaim() noexcept {
-  Sync::heavy_fence();
   std::unique_ptr<Content> unused;
   MutexLock lock(mutex_);
+  // Under the lock: a content that is retired after the fence would not be covered by it.
+  if (!Sync::heavy_fence()) {
+    return;  // they stay until another tries, or the resource goes
+  }
   std::unique_ptr<Content>* at = &retired_;
   while (*at) {
     if ((*at)->counted_readers > 0 || Hazard::held(at->get())) {
@@ -62,13 +71,13 @@ void Core::reclaim() noexcept {
 }
 
 void Core::close() noexcept {
-  cancel();
-  Sync::heavy_fence();
+  cancel();  // from here on readers find no content without the lock, and nothing with it
+  const bool fenced = Sync::heavy_fence();
   std::shared_ptr<Storage> storage;
   std::unique_ptr<Content> next;
   MutexLock lock(mutex_);
   // A reader that is still in it keeps this alive too, and the storage goes with us.
-  if (readable_->counted_readers == 0 && !Hazard::held(readable_.get())) {
+  if (fenced && readable_->counted_readers == 0 && !Hazard::held(readable_.get())) {
     storage = std::move(readable_->storage);
   }
   next = std::move(next_);

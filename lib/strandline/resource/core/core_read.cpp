@@ -6,6 +6,30 @@
 
 namespace strandline {
 
+// Declared before the Hazard or Grant that keeps the content, so that it ends after it.
+class Core::Visit {
+ public:
+  explicit Visit(Core& core) noexcept : core_(core) {}
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  ~Visit() {
+    if (content_ == nullptr) {
+      return;
+    }
+    Sync::light_fence();  // with the heavy one of reclaim(): either it sees us gone, or we see that it waits for us
+    // Another's content is another's to reclaim: hits of the one that is shown stay without a lock meanwhile.
+    if (core_.retired_waiting_.load(std::memory_order_relaxed) &&
+        core_.sure_content_.load(std::memory_order_relaxed) != content_) {
+      core_.reclaim();
+    }
+  }
+  void of(const Content* content) noexcept { content_ = content; }
+
+ private:
+  Core& core_;
+  const Content* content_ = nullptr;  // for comparing only: it may be gone
+};
+
 // What a read may touch. The content stays: the Hazard keeps it, or when that has no room, a count. Its bytes
 // may be taken away, by a commit below them or a rewrite of an uncommitted generation: the copy is then
 // worthless, so a reader asks still_there() after copying and before answering. In a window, a Pin keeps the
@@ -126,11 +150,13 @@ void Core::unpin(Pin& pin) noexcept {
 // the next one before this one has all its bytes. What the driver does not copy in one go is answered by `otherwise`.
 std::optional<std::size_t> Core::read_sure_hit(ByteRange range, std::span<std::byte> out, Extent extent,
                                                std::optional<Result<std::size_t>>& otherwise) noexcept {
+  Visit visit(*this);
   Hazard hazard;
   const Content* const content = hazard.protect(sure_content_);
   if (content == nullptr) {
     return std::nullopt;
   }
+  visit.of(content);
   const std::uint64_t drops = content->drops.load(std::memory_order_acquire);
   const Availability& availability = content->availability;
   const ByteRange hit = extent == Extent::whole ? availability.sure_hit(range) : availability.sure_prefix(range);
@@ -157,6 +183,7 @@ std::optional<std::size_t> Core::read_sure_hit(ByteRange range, std::span<std::b
 
 std::optional<Result<std::size_t>> Core::read_granted(ByteRange range, std::span<std::byte> out,
                                                       Extent extent) noexcept {
+  Visit visit(*this);
   Pin pin;
   Grant granted;
   if (auto allowed = grant(range, extent, pin, granted); !allowed) {
@@ -165,6 +192,7 @@ std::optional<Result<std::size_t>> Core::read_granted(ByteRange range, std::span
   if (granted.range.empty()) {
     return 0;
   }
+  visit.of(granted.content);
   const Storage& storage = *granted.content->storage;
   auto count =
       read_rest(storage, granted.range, out, storage.read_at(granted.range.begin, out.first(granted.range.size())));
@@ -188,19 +216,18 @@ Result<std::size_t> Core::read(std::uint64_t offset, std::span<std::byte> out, E
   }
   std::optional<Result<std::size_t>> answer;
   if (const auto hit = read_sure_hit(*range, out, extent, answer)) {
-    leave();
     return *hit;
   }
   while (!answer) {
     answer = read_granted(*range, out, extent);
   }
-  leave();
   return std::move(*answer);
 }
 
 Result<std::optional<View>> Core::try_view(ByteRange range) {
   auto pin = capacity_ ? std::make_shared<ViewPin>() : nullptr;
   Pin unused;
+  Visit visit(*this);
   Grant granted;
   if (Content* const content = granted.hazard.protect(sure_content_)) {
     granted.drops = content->drops.load(std::memory_order_acquire);
@@ -212,6 +239,7 @@ Result<std::optional<View>> Core::try_view(ByteRange range) {
       return fail(std::move(allowed.error()));
     }
   }
+  visit.of(granted.content);
   if (granted.range.empty()) {
     return View();
   }
@@ -237,7 +265,6 @@ Result<View> Core::view(ByteRange range) noexcept {
     while (answer && !*answer) {
       answer = try_view(range);
     }
-    leave();
     if (!answer) {
       return fail(std::move(answer.error()));
     }
@@ -249,14 +276,16 @@ bool Core::surely_there(ByteRange range) noexcept {
   if (range.end <= sure_prefix_.load(std::memory_order_acquire)) {
     return true;
   }
-  bool there = false;
-  {
-    Hazard hazard;
-    const Content* const content = hazard.protect(sure_content_);
-    there = content != nullptr && content->availability.surely_covers(range);
+  Visit visit(*this);
+  Hazard hazard;
+  const Content* const content = hazard.protect(sure_content_);
+  if (content == nullptr) {
+    return false;
   }
-  leave();
-  return there;
+  visit.of(content);
+  // It is not asked in one step: what is dropped meanwhile, and what comes after that, were never there together.
+  const std::uint64_t drops = content->drops.load(std::memory_order_acquire);
+  return content->availability.surely_covers(range) && still_there(*content, drops, false);
 }
 
 bool Core::contains(ByteRange range) noexcept {

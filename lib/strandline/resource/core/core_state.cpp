@@ -152,7 +152,7 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
         waits_.on_dropped(availability);  // their keys are those of the set that has just been undone
         judge_all_locked(effects);
       }
-      return sealed;
+      return life_.state() == State::cancelled ? refused(Errc::cancelled) : std::move(sealed);
     }
     effects.append(std::move(plan->evictions));
     if (!sealed) {
@@ -169,7 +169,7 @@ Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) 
     effects.append(std::move(plan->committed));
     return {};
   });
-  leave();
+  reclaim_if_retired();
   return committed;
 }
 
@@ -344,7 +344,7 @@ Result<WriterId> Core::reactivate(Reactivate mode) noexcept {
     fail_event_.front() = Event{Event::Kind::fail, {}, 0, nullptr, 0};
     return life_.writer();
   });
-  leave();
+  reclaim_if_retired();
   return writer;
 }
 

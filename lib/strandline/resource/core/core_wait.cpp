@@ -1,8 +1,9 @@
-#include <strandline/base/deadline_timer.h>
+#include <strandline/resource/core/bounded_wait.h>
 #include <strandline/resource/core/parts.h>
 #include <strandline/resource/wait_index/blocked_waiter.h>
 
 #include <algorithm>
+#include <new>
 
 namespace strandline {
 
@@ -33,56 +34,23 @@ Result<WaitOutcome> Core::outcome_of(const Waiter& waiter) noexcept {
   return refused(Errc::cancelled);
 }
 
-// A wait that no thread sits in. It owns itself while parked; whoever decides it ends that in wake().
-class Core::AsyncWaiter final : public Waiter {
+// Owns itself until it has ended.
+class Core::AsyncWait final : public BoundedWait {
  public:
-  AsyncWaiter(ByteRange range, WaitFor until, std::weak_ptr<Core> core) noexcept
-      : Waiter(range, until, Wake::callback), core_(std::move(core)) {}
+  AsyncWait(std::shared_ptr<Core> core, ByteRange range, const WaitOptions& options,
+            std::unique_ptr<WaitCallback>& callback) noexcept
+      : BoundedWait(std::move(core), range, options), callback_(std::move(callback)) {}
 
-  // Both may end the wait before it is parked, and are armed before that: afterwards another thread
-  // may already have destroyed it.
-  void arm_stop(const std::stop_token& stop) { stop_.emplace(stop, Stop{this}); }
-  [[nodiscard]] Result<void> arm_deadline(time_point deadline, const std::shared_ptr<AsyncWaiter>& self) {
-    auto ticket = DeadlineTimer::instance().schedule(deadline, [weak = std::weak_ptr<AsyncWaiter>(self)] {
-      if (const auto waiter = weak.lock()) {
-        waiter->end(Verdict::timed_out);
-      }
-    });
-    if (!ticket) {
-      return fail(std::move(ticket.error()));
-    }
-    ticket_ = *ticket;
-    return {};
-  }
-  void take(std::unique_ptr<WaitCallback> callback) noexcept { callback_ = std::move(callback); }
-  void own(std::shared_ptr<AsyncWaiter> self) noexcept { self_ = std::move(self); }
-
-  void wake() noexcept override {
-    const auto self = std::move(self_);
-    // Waits for a stop that runs on another thread: that one finds the wait decided, and goes.
-    stop_.reset();
-    if (ticket_) {
-      DeadlineTimer::instance().cancel(*ticket_);
-    }
-    callback_->call(outcome_of(*this));
+  void ended() noexcept override {
+    const auto callback = std::move(callback_);
+    auto answer = outcome();
+    delete this;
+    callback->call(std::move(answer));
   }
 
  private:
-  struct Stop {
-    AsyncWaiter* waiter;
-    void operator()() const noexcept { waiter->end(Verdict::interrupted); }
-  };
-  void end(Verdict verdict) noexcept {
-    if (const auto core = core_.lock()) {
-      core->end_wait(*this, verdict);
-    }
-  }
-
-  const std::weak_ptr<Core> core_;
+  ~AsyncWait() override = default;
   std::unique_ptr<WaitCallback> callback_;
-  std::optional<DeadlineTimer::Ticket> ticket_;
-  std::shared_ptr<AsyncWaiter> self_;
-  std::optional<std::stop_callback<Stop>> stop_;
 };
 
 Result<void> Core::check_wait(ByteRange range, WaitFor until) const noexcept {
@@ -206,29 +174,15 @@ Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noex
 }
 
 void Core::async_wait(ByteRange range, const WaitOptions& options, std::unique_ptr<WaitCallback> callback) noexcept {
-  const auto waiter = without_throwing([&]() -> Result<std::shared_ptr<AsyncWaiter>> {
-    if (auto checked = check_wait(range, options.until); !checked) {
-      return fail(std::move(checked.error()));
-    }
-    auto made = std::make_shared<AsyncWaiter>(range, options.until, weak_from_this());
-    if (options.deadline && *options.deadline != time_point::max()) {
-      if (auto armed = made->arm_deadline(*options.deadline, made); !armed) {
-        return fail(std::move(armed.error()));
-      }
-    }
-    made->arm_stop(options.stop);
-    return made;
-  });
-  if (!waiter) {
-    callback->call(fail(waiter.error().clone()));
+  if (ready_now(range, options.until)) {
+    callback->call(WaitOutcome::ready);
     return;
   }
-  (*waiter)->take(std::move(callback));
-  (*waiter)->own(*waiter);
-  // Not ours any more once it is parked; the range has been checked.
-  const auto verdict = start_wait(**waiter, options.deadline.value_or(time_point::max()));
-  if (verdict != Verdict::pending) {
-    (*waiter)->wake();
+  auto* const wait = new (std::nothrow) AsyncWait(shared_from_this(), range, options, callback);
+  if (wait == nullptr) {
+    callback->call(fail(Errc::no_memory, "wait"));
+  } else if (!wait->start()) {
+    wait->ended();
   }
 }
 

@@ -1,6 +1,6 @@
 // Waiter: one wait, and ReadyList: decided waits on their way to being woken.
 // Threads: guarded by the resource's lock until decided, then as said below. Blocks: never. Errors: none.
-// Cost: no allocation; a Waiter is some 160 bytes. Lifetime: a Waiter stays put from parking until wake() or
+// Cost: no allocation; a Waiter is 144 bytes. Lifetime: a Waiter stays put from parking until wake() or
 // Core::withdraw().
 #pragma once
 
