@@ -1,6 +1,7 @@
-// B12: a million suspended coroutines.
+// B12: a million suspended coroutines; and what else that waits, or is waited on, weighs.
 #include <bench/support/scene.h>
 #include <strandline/async/coroutine.h>
+#include <strandline/resource/wait_index/blocked_waiter.h>
 
 #include <coroutine>
 #include <exception>
@@ -26,6 +27,30 @@ struct Detached {
 Detached wait_for(const Resource<MemoryDriver>& resource, std::uint64_t begin, std::uint64_t& resumed) {
   const auto outcome = co_await resource.ready({begin, begin + kPiece});
   resumed += outcome == WaitOutcome::ready;
+}
+
+// What the heap gives out for each, in bytes. No gate: for planning.
+void weights(const Context& context) {
+  const std::uint64_t count = context.scaled(10000, 100);
+  const auto each = [&](double before) { return (heap_bytes() - before) / static_cast<double>(count); };
+  {
+    std::vector<Resource<MemoryDriver>> idle;
+    idle.reserve(count);
+    const double before = heap_bytes();
+    for (std::uint64_t resource = 0; resource < count; ++resource) {
+      idle.push_back(must(Resource<MemoryDriver>::open({})));
+    }
+    report(
+        Row{"B12", "an idle resource in memory, nothing written", "B", each(before), std::nullopt, "", std::nullopt});
+  }
+  InMemory memory;
+  const double before = heap_bytes();
+  for (std::uint64_t waiter = 0; waiter < count; ++waiter) {
+    memory.resource.async_wait({waiter * kPiece, waiter * kPiece + kPiece}, {}, [](const Result<WaitOutcome>&) {});
+  }
+  report(Row{"B12", "a parked callback", "B", each(before), std::nullopt, "", std::nullopt});
+  report(Row{"B12", "a blocked thread's waiter, on its stack", "B", sizeof(BlockedWaiter), std::nullopt, "",
+             std::nullopt});
 }
 
 // Each waits for 64 B of its own; then 1 MiB at a time arrives, so that a write resumes 16,384 of them.
@@ -56,6 +81,7 @@ void b12(const Context& context) {
              Gate::value_at_most(256)});
   report(Row{"B12", who + "to resume one, its share of the write and all", "us", median(std::move(resume)) * 1e6,
              std::nullopt, "", Gate::value_at_most(1.5)});
+  weights(context);
 }
 
 }  // namespace
