@@ -31,6 +31,7 @@ using testing::code_of;
 //   complete(b)    options for storage that holds the bytes b, complete
 //   refused()      options that open() must refuse
 //   kLasting       true: a driver opened later with options() finds what this one has committed
+//   kRemembers     true: such a driver also finds what was written and not committed
 //   cut(length)    somebody cuts the committed storage short, behind the driver's back
 //   break_commit() the next commit fails, and after mend_commit() it does not
 template <class S>
@@ -39,6 +40,12 @@ template <class S>
     struct Lasts : std::bool_constant < requires {
   requires S::kLasting;
 } > {};
+template <class S>
+    struct Remembers : std::bool_constant < requires {
+  requires S::kRemembers;
+} > {};
+template <class S>
+struct Forgets : std::negation<Remembers<S>> {};
 template <class S>
     struct OpensComplete : std::bool_constant < requires(S subject, Bytes bytes) {
   subject.complete(bytes);

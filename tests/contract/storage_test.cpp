@@ -195,7 +195,7 @@ TEST_CASE_TEMPLATE_DEFINE("driver destruction: without a commit gives up what wa
   }
   CHECK(found(subject) == "nothing");
 }
-STRANDLINE_CONTRACT(gives_up_open, All);
+STRANDLINE_CONTRACT(gives_up_open, Forgets);
 
 TEST_CASE_TEMPLATE_DEFINE("driver destruction: what was committed is found again", S, lasts) {
   S subject;
@@ -227,6 +227,28 @@ TEST_CASE_TEMPLATE_DEFINE("driver destruction: gives up what came after reactiva
     CHECK(found(subject) == "5000 ok");
   }
 }
-STRANDLINE_CONTRACT(gives_up_resumed, Lasts);
+STRANDLINE_CONTRACT(gives_up_resumed, Lasts, Forgets);
+
+TEST_CASE_TEMPLATE_DEFINE("driver destruction: what was written is found again, committed or not", S, remembers) {
+  S subject;
+  {
+    const auto driver = opened<typename S::DriverType>(subject.options());
+    REQUIRE(write(*driver, {10, 5000}) == "ok");
+    REQUIRE(write(*driver, {100'000, kRoom}) == "ok");
+  }
+  auto driver = std::make_unique<typename S::DriverType>();
+  const auto state = driver->open(subject.options());
+  REQUIRE(says(state) == "ok");
+  CHECK_FALSE(state->committed);
+  CHECK(to_string(state->available) == "{[10, 5000) [100000, 200003)}");
+  CHECK(read(*driver, {10, 5000}) == "ok");
+  CHECK(read(*driver, {100'000, kRoom}) == "ok");
+  REQUIRE(write(*driver, {0, 10}) == "ok");
+  REQUIRE(write(*driver, {5000, 100'000}) == "ok");
+  REQUIRE(says(driver->commit(kRoom)) == "ok");
+  driver.reset();
+  CHECK(found(subject) == "200003 ok");
+}
+STRANDLINE_CONTRACT(remembers, Remembers);
 
 }  // namespace strandline::contract

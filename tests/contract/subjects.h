@@ -4,6 +4,7 @@
 #include <strandline/drivers/memory.h>
 #include <strandline/drivers/mmap.h>
 #include <strandline/drivers/ring.h>
+#include <strandline/store/entry/entry_driver.h>
 #include <strandline/testing/scripted_driver.h>
 
 #include <examples/custom_driver.h>
@@ -93,7 +94,36 @@ struct RunLength {
   examples::RunLengthDriver::Options options() { return {}; }
 };
 
-using Subjects = std::tuple<Memory, ExpectedMemory, Mmap, Ring, Scripted, ShortScripted, WindowedScripted, RunLength>;
+struct Entry {
+  using DriverType = store::EntryDriver;
+  static constexpr bool kLasting = true;
+  static constexpr bool kRemembers = true;
+
+  store::EntryDriver::Options options() {
+    store::EntryDriver::Options options;
+    options.name = directory / "entry";
+    options.key = "key";
+    return options;
+  }
+  store::EntryDriver::Options complete(const Bytes& bytes) {
+    std::filesystem::remove(directory / "entry.data");  // what was there before
+    const auto driver = opened<store::EntryDriver>(options());
+    REQUIRE((bytes.empty() || driver->write_at(0, bytes) == bytes.size()));
+    REQUIRE(says(driver->commit(bytes.size())) == "ok");
+    return options();
+  }
+  store::EntryDriver::Options refused() {
+    store::EntryDriver::Options options;
+    options.name = directory / "no such directory" / "entry";
+    return options;
+  }
+  void cut(std::uint64_t length) { std::filesystem::resize_file(directory / "entry.data", length); }
+
+  testing::ScratchDir directory;
+};
+
+using Subjects =
+    std::tuple<Memory, ExpectedMemory, Mmap, Ring, Scripted, ShortScripted, WindowedScripted, RunLength, Entry>;
 
 // The cases of a check that needs what the traits name: STRANDLINE_CONTRACT(id, Views, Rewrites).
 #define STRANDLINE_CONTRACT(id, ...) TEST_CASE_TEMPLATE_APPLY(id, Those<Subjects, __VA_ARGS__>::type)

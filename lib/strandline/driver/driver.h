@@ -56,8 +56,8 @@ struct DriverView {
 //   storage_len()           Bytes the storage reaches to now. May run at the same time as any other call.
 //   path()                  Where the content is or will be found; empty when it has no name.
 //
-// Destruction without a successful commit gives up what was written since open() or reactivate();
-// what was committed before stays as it was.
+// Destruction without a successful commit gives up what was written since open() or reactivate(), unless the
+// driver's own header says that it keeps it; what was committed before stays as it was.
 template <class D>
 concept Driver = std::default_initializable<D> && requires {
   typename D::Options;

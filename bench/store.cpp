@@ -1,0 +1,129 @@
+// B14, B15: what it costs that an entry survives.
+#include <bench/baseline/interval_set.h>
+#include <bench/support/scene.h>
+#include <strandline/store/entry/entry_driver.h>
+#include <strandline/store/journal/snapshot.h>
+
+#include <memory>
+#include <utility>
+
+namespace {
+
+using namespace strandline;
+using namespace strandline::bench;
+using namespace strandline::store;
+
+// One entry of its own, begun anew each time.
+struct FreshEntry {
+  explicit FreshEntry(const ScratchFolder& folder) {
+    EntryDriver::Options options;
+    options.name = folder / "entry";
+    options.key = "key";
+    static std::uint64_t version = 0;
+    options.validator = {Validator::Kind::strong, std::to_string(++version)};
+    must(driver.open(options));
+  }
+  EntryDriver driver;
+};
+
+constexpr std::uint64_t kPiece = kMiB;
+
+// Seconds of wall time per piece.
+template <class Write>
+double per_piece(std::uint64_t pieces, Write&& write) {
+  return timed(Clock::wall,
+               [&] {
+                 for (std::uint64_t piece = 0; piece < pieces; ++piece) {
+                   write(piece);
+                 }
+               }) /
+         static_cast<double>(pieces);
+}
+
+void b14(const Context& context) {
+  const auto bytes = random_bytes(kPiece);
+  for (const Medium medium : {Medium::memory, Medium::disk}) {
+    const ScratchFolder folder(medium);
+    const std::uint64_t pieces = context.scaled(256, 4);
+    const Medians medians = interleaved(
+        context,
+        [&] {
+          FreshEntry entry(folder);
+          return per_piece(pieces, [&](std::uint64_t piece) { must(entry.driver.write_at(piece * kPiece, bytes)); });
+        },
+        [&] {
+          const auto file = must(system_files()->open(folder / "bare", OpenFile::fresh));
+          return per_piece(pieces, [&](std::uint64_t piece) { must(file->write_at(piece * kPiece, bytes)); });
+        });
+    report("B14", "1 MiB in order, journalled, not synced, " + folder.file_system(), "us", 1e6, medians, "no journal",
+           Gate::ratio_at_most(1.05));
+  }
+  const ScratchFolder folder(Medium::disk);
+  constexpr std::uint64_t kBatch = 16;
+  constexpr std::uint64_t kSmall = 64 * kKiB;  // of larger ones the disk's bandwidth is what is measured
+  const auto small = std::span(bytes).first(kSmall);
+  const std::uint64_t pieces = context.scaled(256, 16);
+  const Medians medians = interleaved(
+      context,
+      [&] {
+        FreshEntry entry(folder);
+        return per_piece(pieces, [&](std::uint64_t piece) {
+          must(entry.driver.write_at(piece * kSmall, small));
+          if ((piece + 1) % kBatch == 0) {
+            must(entry.driver.sync());
+          }
+        });
+      },
+      [&] {
+        const auto file = must(system_files()->open(folder / "bare", OpenFile::fresh));
+        return per_piece(pieces, [&](std::uint64_t piece) {
+          must(file->write_at(piece * kSmall, small));
+          must(file->sync());
+        });
+      });
+  report("B14", "64 KiB in order, durable every 16, " + folder.file_system(), "us", 1e6, medians, "fdatasync per write",
+         Gate::ratio_at_most(0.5));
+}
+
+// Every other block of 4 KiB: nothing joins its neighbour.
+void b15(const Context& context) {
+  const std::uint64_t ranges = context.scaled(1000000, 1000);
+  constexpr std::uint64_t kBlock = 4 * kKiB;
+  JournalHeader header;
+  header.key = "key";
+  JournalEncoder appended;
+  appended.header(header);
+  for (std::uint64_t range = 0; range < ranges; ++range) {
+    appended.record(RecordType::range, {2 * range * kBlock, (2 * range + 1) * kBlock});
+  }
+  const Replay all = must(replay(appended.bytes(), Trust::everything));
+  const JournalEncoder rewritten = encode_snapshot(all.header, all, all.available);
+  const Medians medians = interleaved(
+      context,
+      [&] {
+        return timed(Clock::thread_cpu, [&] {
+          const auto found = must(replay(rewritten.bytes(), Trust::everything));
+          must(found.available.range_count() == ranges, "another number of ranges");
+        });
+      },
+      [&] {
+        return timed(Clock::thread_cpu, [&] {
+          baseline::IntervalSet set;
+          std::size_t at = must(decode_header(appended.bytes())).size;
+          std::uint32_t chain = must(decode_header(appended.bytes())).chain;
+          while (const auto record = decode_record(std::span(appended.bytes()).subspan(at), chain)) {
+            set.insert({get(record->payload, 0, 8), get(record->payload, 8, 8)});
+            at += record->size;
+            chain = record->chain;
+          }
+        });
+      });
+  report("B15", std::to_string(ranges) + " ranges, replayed from a rewritten journal", "ms", 1e3, medians,
+         "a record each into interval_set", Gate::value_at_most(5) && Gate::ratio_at_most(1.0 / 50));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run(argc, argv, {{"B14", b14}, {"B15", b15}});
+}

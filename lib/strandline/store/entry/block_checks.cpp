@@ -1,0 +1,160 @@
+#include <strandline/store/entry/block_checks.h>
+#include <strandline/store/journal/crc32c.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace strandline::store {
+namespace {
+
+RangeSet cloned(const RangeSet& set) {
+  auto copy = set.clone();
+  if (!copy) {
+    throw std::bad_alloc();
+  }
+  return std::move(*copy);
+}
+
+// The CRC of the bytes of a block; corrupt when the file ends before them.
+Result<std::uint32_t> checksum_of(const File& data, ByteRange range) noexcept {
+  const std::unique_ptr<std::byte[]> buffer(new (std::nothrow) std::byte[range.size()]);
+  if (buffer == nullptr) {
+    return fail(Errc::no_memory, "block");
+  }
+  const std::span<std::byte> bytes(buffer.get(), range.size());
+  for (std::size_t have = 0; have < bytes.size();) {
+    const auto count = data.read_at(range.begin + have, bytes.subspan(have));
+    if (!count) {
+      return fail(count.error().clone());
+    }
+    if (*count == 0) {
+      return fail(Errc::corrupt, "the file has been cut");
+    }
+    have += *count;
+  }
+  return crc32c(0, bytes);
+}
+
+}  // namespace
+
+BlockChecks::BlockChecks(const File& data, const RangeSet& present, std::optional<std::uint64_t> length,
+                         std::map<std::uint64_t, std::uint32_t> found)
+    : data_(data), present_(cloned(present)), length_(length), unverified_(std::move(found)) {
+  // Of a block of which a part is missing nothing can be verified; the missing part may come back with other
+  // neighbours.
+  for (auto it = unverified_.begin(); it != unverified_.end();) {
+    const ByteRange range{it->first * kChecksumBlock,
+                          std::min((it->first + 1) * kChecksumBlock, length.value_or(kMaxOffset))};
+    it = range.empty() || !present_.covers(range) ? unverified_.erase(it) : std::next(it);
+  }
+  left_.store(unverified_.size(), std::memory_order_relaxed);
+}
+
+ByteRange BlockChecks::range_of_locked(std::uint64_t block) const noexcept {
+  const std::uint64_t begin = block * kChecksumBlock;
+  return {begin, std::min(begin + kChecksumBlock, length_.value_or(kMaxOffset))};
+}
+
+Result<void> BlockChecks::verify(ByteRange range) const noexcept {
+  if (left_.load(std::memory_order_acquire) == 0) {
+    return {};
+  }
+  for (std::uint64_t block = range.begin / kChecksumBlock; block * kChecksumBlock < range.end; ++block) {
+    ByteRange bytes;
+    std::uint32_t expected = 0;
+    {
+      MutexLock lock(mutex_);
+      const auto it = unverified_.lower_bound(block);
+      if (it == unverified_.end()) {
+        return {};
+      }
+      block = it->first;
+      if (block * kChecksumBlock >= range.end) {
+        return {};
+      }
+      expected = it->second;
+      bytes = range_of_locked(block);
+    }
+    const auto checksum = checksum_of(data_, bytes);
+    if (!checksum) {
+      return fail(checksum.error().clone());
+    }
+    if (*checksum != expected) {
+      return fail(Errc::corrupt, "block");
+    }
+    MutexLock lock(mutex_);
+    unverified_.erase(block);
+    left_.store(unverified_.size(), std::memory_order_release);
+  }
+  return {};
+}
+
+Result<void> BlockChecks::wrote(ByteRange range) noexcept {
+  MutexLock lock(mutex_);
+  if (auto added = present_.insert(range); !added) {
+    return fail(std::move(added.error()));
+  }
+  try {
+    for (std::uint64_t block = range.begin / kChecksumBlock; block * kChecksumBlock < range.end; ++block) {
+      touched_.insert(block);
+    }
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory, "block");
+  }
+  return {};
+}
+
+Result<void> BlockChecks::gave_up(ByteRange range) noexcept {
+  MutexLock lock(mutex_);
+  if (auto taken = present_.erase(range); !taken) {
+    return fail(std::move(taken.error()));
+  }
+  unverified_.erase(unverified_.lower_bound(range.begin / kChecksumBlock),
+                    unverified_.lower_bound((range.end - 1) / kChecksumBlock + 1));
+  left_.store(unverified_.size(), std::memory_order_release);
+  return {};
+}
+
+void BlockChecks::set_length(std::optional<std::uint64_t> length) noexcept {
+  MutexLock lock(mutex_);
+  if (!length && length_ && *length_ % kChecksumBlock != 0) {
+    unverified_.erase(*length_ / kChecksumBlock);  // of a short block, which may grow
+    left_.store(unverified_.size(), std::memory_order_release);
+  }
+  length_ = length;
+}
+
+Result<std::vector<BlockChecks::Sum>> BlockChecks::take_new() noexcept {
+  try {
+    std::vector<std::pair<std::uint64_t, ByteRange>> complete;
+    {
+      MutexLock lock(mutex_);
+      for (const std::uint64_t block : touched_) {
+        const ByteRange range = range_of_locked(block);
+        if (!range.empty() && present_.covers(range)) {
+          complete.emplace_back(block, range);
+        }
+      }
+    }
+    std::vector<Sum> sums;
+    for (const auto& [block, range] : complete) {
+      const auto checksum = checksum_of(data_, range);
+      if (!checksum) {
+        return fail(checksum.error().clone());
+      }
+      sums.push_back({block, *checksum});
+    }
+    MutexLock lock(mutex_);
+    for (const Sum& sum : sums) {
+      touched_.erase(sum.block);
+    }
+    return sums;
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory, "checksums");
+  }
+}
+
+}  // namespace strandline::store

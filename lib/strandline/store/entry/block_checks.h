@@ -1,0 +1,59 @@
+// BlockChecks: the checksums of an entry's blocks: made of what is written, held against what is found.
+// Threads: thread-safe. Blocks: on the disk, while it reads a block. Errors: the file's; corrupt. Cost: a read of a
+// block that has been verified: one load; else the block's CRC, once. Lifetime: that of its driver.
+#pragma once
+
+#include <strandline/base/mutex.h>
+#include <strandline/base/range_set.h>
+#include <strandline/store/io/file_system.h>
+#include <strandline/store/journal/format.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace strandline::store {
+
+class BlockChecks {
+ public:
+  // What an opening has found: the bytes that are there, and checksums of some of their blocks. Throws std::bad_alloc.
+  BlockChecks(const File& data, const RangeSet& present, std::optional<std::uint64_t> length,
+              std::map<std::uint64_t, std::uint32_t> found);
+
+  // Before bytes of the range are served: do its blocks hold what they held? corrupt, with the first block that does
+  // not.
+  [[nodiscard]] Result<void> verify(ByteRange range) const noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // Bytes have been written.
+  [[nodiscard]] Result<void> wrote(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Bytes are given up. What they were checked by is void.
+  [[nodiscard]] Result<void> gave_up(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // The length has become known, or unknown again.
+  void set_length(std::optional<std::uint64_t> length) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  struct Sum {
+    std::uint64_t block;
+    std::uint32_t checksum;
+  };
+  // The checksums of blocks that have become complete since the last call. After an error they come again.
+  [[nodiscard]] Result<std::vector<Sum>> take_new() noexcept STRANDLINE_EXCLUDES(mutex_);
+
+ private:
+  // The bytes of a block, up to the length.
+  [[nodiscard]] ByteRange range_of_locked(std::uint64_t block) const noexcept STRANDLINE_REQUIRES(mutex_);
+
+  const File& data_;
+  mutable Mutex mutex_;  // a leaf, not held while the disk works
+  RangeSet present_ STRANDLINE_GUARDED_BY(mutex_);
+  std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
+  std::set<std::uint64_t> touched_ STRANDLINE_GUARDED_BY(mutex_);  // blocks to be looked at by take_new()
+  // What was found and has not been verified yet.
+  mutable std::map<std::uint64_t, std::uint32_t> unverified_ STRANDLINE_GUARDED_BY(mutex_);
+  // Its size. Written under the lock, read by every read before it takes the lock: 0 is final.
+  mutable std::atomic<std::size_t> left_{0};
+};
+
+}  // namespace strandline::store

@@ -1,0 +1,84 @@
+// EntryDriver: a resource that survives: its bytes in NAME.data, what of them may be believed in NAME.journal.
+// Threads: as the Driver contract says. Blocks: on the disk. Errors: the file's, with its path; corrupt for a block
+// that is not what it was; io for good once an fsync has failed. Cost: a write costs a journal record besides, some 2
+// us; the first read of a block in an opening its checksum. Lifetime: one driver at a time, in any process, per name.
+#pragma once
+
+#include <strandline/driver/driver.h>
+#include <strandline/store/entry/block_checks.h>
+#include <strandline/store/journal/journal.h>
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace strandline::store {
+
+// What survives when. A process that is killed loses nothing in either case.
+enum class Durability : std::uint8_t {
+  process,      // after a power cut: what was there at the last sync()
+  every_commit  // and all of what was committed
+};
+
+// docs/format.md says what is written in which order, and why what is found may be believed.
+class EntryDriver {
+ public:
+  struct Options {
+    std::shared_ptr<FileSystem> files = system_files();
+    std::string name;  // path of both files, without their endings
+    std::string key;
+    // Another than that of what is found, or another length: what is found is of another version, and is not used.
+    Validator validator;
+    std::optional<std::uint64_t> length;
+    Durability durability = Durability::process;
+  };
+
+  EntryDriver() noexcept = default;
+
+  // What a crash has left is put right here. conflict when the name holds another key; unsupported when it is of a
+  // newer version.
+  [[nodiscard]] Result<DriverState> open(Options options) noexcept;
+  [[nodiscard]] Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept;
+  [[nodiscard]] Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept;
+  [[nodiscard]] Result<void> commit(std::uint64_t length) noexcept;
+  [[nodiscard]] Result<void> reactivate() noexcept;
+  [[nodiscard]] std::uint64_t storage_len() const noexcept { return reach_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::filesystem::path path() const { return data_path(); }
+  [[nodiscard]] Result<void> sync() noexcept;
+
+  // Gives the bytes up, and the room that their whole blocks take on the disk. Nobody may read or write them meanwhile.
+  // After an error they may be there or not, and are not to be believed.
+  [[nodiscard]] Result<void> evict(ByteRange range) noexcept;
+  // What the journal says of the version that is open.
+  [[nodiscard]] const JournalHeader& header() const noexcept { return header_; }
+  // Bytes of a torn tail that the opening has cut off.
+  [[nodiscard]] std::uint64_t torn_bytes() const noexcept { return torn_bytes_; }
+
+ private:
+  [[nodiscard]] std::string data_path() const { return options_.name + ".data"; }
+  [[nodiscard]] std::string journal_path() const { return options_.name + ".journal"; }
+  [[nodiscard]] Result<DriverState> open_found(Journal::Opened found);
+  [[nodiscard]] Result<DriverState> begin_version(std::uint64_t generation);
+  // Of what the journal says is there, what the data file has no hole for.
+  [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
+  [[nodiscard]] Result<void> journal_lost(const RangeSet& said, const RangeSet& believed);
+  [[nodiscard]] Result<void> barrier() noexcept;
+  [[nodiscard]] Result<void> append_checksums() noexcept;
+  [[nodiscard]] Result<void> doom(Error cause) noexcept;
+
+  Options options_;
+  JournalHeader header_;
+  std::uint64_t torn_bytes_ = 0;
+  // Set by open(), constant from then on.
+  std::unique_ptr<File> data_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<BlockChecks> checks_;
+  // Raised by writes, set by commit(); for people to read.
+  std::atomic<std::uint64_t> reach_{0};
+  // Set by whoever sees an fsync of the data fail; read by every write, commit and sync.
+  std::atomic<bool> doomed_{false};
+};
+
+}  // namespace strandline::store

@@ -1,0 +1,283 @@
+#include <strandline/store/journal/replay.h>
+
+#include <algorithm>
+#include <bit>
+#include <deque>
+#include <new>
+#include <vector>
+
+namespace strandline::store {
+namespace {
+
+void add(RangeSet& set, ByteRange range) {
+  set.reserve(1);
+  set.add_reserved(range);
+}
+void take(RangeSet& set, ByteRange range) {
+  if (!set.erase(range)) {
+    throw std::bad_alloc();  // the range is valid, so it is memory that it lacked
+  }
+}
+
+// The rules of a journal, record by record. Invariant: durable_ is what would be left after a power cut at this record.
+class Replayer {
+ public:
+  Replayer(Replay& result, Trust trust) : result_(result), trust_(trust) {}
+
+  // False when the record contradicts those before it. `begin`: where it stands in the journal.
+  [[nodiscard]] bool apply(const DecodedRecord& record, std::uint64_t begin);
+  void finish();
+
+ private:
+  struct Pending {
+    std::uint64_t end;  // of its record: what a barrier's size is compared with
+    ByteRange range;
+    bool evicted;
+  };
+
+  [[nodiscard]] bool may_hold(ByteRange range) const noexcept {
+    return range.valid() && !range.empty() && range.end <= result_.length.value_or(kMaxOffset);
+  }
+  void hold(ByteRange range, bool durable, std::uint64_t end) {
+    add(result_.available, range);
+    if (durable) {
+      add(durable_, range);
+    } else if (trust_ == Trust::barriers) {
+      pending_.push_back({end, range, false});
+    }
+  }
+  // All of them or none.
+  [[nodiscard]] bool hold_all(const std::vector<ByteRange>& runs, bool durable, std::uint64_t end) {
+    if (!std::all_of(runs.begin(), runs.end(), [this](ByteRange run) { return may_hold(run); })) {
+      return false;
+    }
+    for (const ByteRange run : runs) {
+      hold(run, durable, end);
+    }
+    return true;
+  }
+  void give_up(ByteRange range, std::uint64_t end);
+  void barrier(std::uint64_t covered);
+  [[nodiscard]] bool set_length(std::uint64_t length);
+  [[nodiscard]] bool blocks(std::span<const std::byte> payload, std::uint64_t end);
+  [[nodiscard]] bool ranges(std::span<const std::byte> payload, std::uint64_t end);
+  [[nodiscard]] bool checksums(std::span<const std::byte> payload);
+
+  Replay& result_;
+  const Trust trust_;
+  RangeSet durable_;
+  std::deque<Pending> pending_;  // what no barrier covers yet, in order
+  bool evicted_ = false;
+};
+
+void Replayer::give_up(ByteRange range, std::uint64_t end) {
+  take(result_.available, range);
+  take(durable_, range);
+  if (trust_ == Trust::barriers) {
+    pending_.push_back({end, range, true});
+  }
+  const auto first = result_.checksums.lower_bound(range.begin / kChecksumBlock);
+  const auto last = result_.checksums.lower_bound((range.end - 1) / kChecksumBlock + 1);
+  result_.checksums.erase(first, last);
+}
+
+void Replayer::barrier(std::uint64_t covered) {
+  RangeSet fresh;
+  while (!pending_.empty() && pending_.front().end <= covered) {
+    const Pending& front = pending_.front();
+    front.evicted ? take(fresh, front.range) : add(fresh, front.range);
+    pending_.pop_front();
+  }
+  // What has been evicted since is gone, covered or not; from what was durable before it has been taken already.
+  for (const Pending& later : pending_) {
+    if (later.evicted) {
+      take(fresh, later.range);
+    }
+  }
+  for (const ByteRange range : fresh) {
+    add(durable_, range);
+  }
+}
+
+bool Replayer::set_length(std::uint64_t length) {
+  if (length > kMaxOffset || (result_.length && *result_.length != length)) {
+    return false;
+  }
+  result_.length = length;
+  return true;
+}
+
+bool Replayer::blocks(std::span<const std::byte> payload, std::uint64_t end) {
+  if (payload.size() < 16 || payload.size() % 8 != 0) {
+    return false;
+  }
+  const bool durable = (get(payload, 0, 4) & kDurable) != 0;
+  const std::uint64_t shift = get(payload, 4, 4);
+  const std::uint64_t first = get(payload, 8, 8);
+  const std::uint64_t count = (payload.size() - 16) * 8;
+  if (shift > 30) {
+    return false;
+  }
+  // The words may reach past the last offset, if their bits do not: so that the last window can be written like any.
+  const std::uint64_t blocks = (kMaxOffset >> shift) + 1;
+  if (first > blocks || count > blocks - first) {
+    return false;
+  }
+  std::vector<ByteRange> runs;
+  bool within = false;  // a run that begins at `begin` and has not ended
+  std::uint64_t begin = 0;
+  for (std::uint64_t word = 0; word * 64 < count; ++word) {
+    const std::uint64_t bits = get(payload, 16 + word * 8, 8);
+    for (unsigned bit = 0; bit < 64;) {
+      const std::uint64_t rest = bits >> bit;
+      const auto same = static_cast<unsigned>(within ? std::countr_one(rest) : std::countr_zero(rest));
+      bit += std::min(same, 64 - bit);
+      if (bit == 64) {
+        break;
+      }
+      const std::uint64_t at = (first + word * 64 + bit) << shift;
+      if (within) {
+        runs.push_back({begin, at});
+      }
+      within = !within;
+      begin = at;
+    }
+  }
+  if (within) {
+    runs.push_back({begin, (first + count) << shift});
+  }
+  return hold_all(runs, durable, end);
+}
+
+bool Replayer::ranges(std::span<const std::byte> payload, std::uint64_t end) {
+  if (payload.size() < 8 || payload.size() % 16 != 8) {
+    return false;
+  }
+  const bool durable = (get(payload, 0, 4) & kDurable) != 0;
+  std::vector<ByteRange> runs;
+  for (std::size_t at = 8; at < payload.size(); at += 16) {
+    runs.push_back({get(payload, at, 8), get(payload, at + 8, 8)});
+  }
+  return hold_all(runs, durable, end);
+}
+
+bool Replayer::checksums(std::span<const std::byte> payload) {
+  if (payload.size() < 8 || payload.size() % 4 != 0) {
+    return false;
+  }
+  const std::uint64_t first = get(payload, 0, 8);
+  const std::uint64_t count = (payload.size() - 8) / 4;
+  if (first > kMaxOffset / kChecksumBlock || count > kMaxOffset / kChecksumBlock - first) {
+    return false;
+  }
+  for (std::uint64_t i = 0; i < count; ++i) {
+    result_.checksums[first + i] = static_cast<std::uint32_t>(get(payload, 8 + i * 4, 4));
+  }
+  return true;
+}
+
+bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
+  if (record.type >= kSkippable) {
+    return true;
+  }
+  const auto payload = record.payload;
+  const std::uint64_t end = begin + record.size;
+  const auto number = [&](std::size_t index) { return get(payload, index * 8, 8); };
+  switch (static_cast<RecordType>(record.type)) {
+    case RecordType::range:
+    case RecordType::evict: {
+      if (payload.size() != 16) {
+        return false;
+      }
+      const ByteRange range{number(0), number(1)};
+      if (record.type == static_cast<std::uint8_t>(RecordType::range)) {
+        return hold_all({range}, false, end);
+      }
+      if (!range.valid() || range.empty()) {
+        return false;
+      }
+      evicted_ = true;
+      give_up(range, end);
+      return true;
+    }
+    case RecordType::barrier:
+      if (payload.size() != 8 || number(0) > begin) {
+        return false;
+      }
+      barrier(number(0));
+      return true;
+    case RecordType::length:
+      return payload.size() == 8 && number(0) >= result_.available.end_offset() && set_length(number(0));
+    case RecordType::commit:
+      if (payload.size() != 8 || number(0) > kMaxOffset || (!evicted_ && !result_.available.covers({0, number(0)})) ||
+          !set_length(number(0))) {
+        return false;
+      }
+      if (number(0) < kMaxOffset) {
+        give_up({number(0), kMaxOffset}, end);
+      }
+      result_.committed = true;
+      return true;
+    case RecordType::reopen:
+      if (!payload.empty()) {
+        return false;
+      }
+      if (result_.length && *result_.length % kChecksumBlock != 0) {
+        result_.checksums.erase(*result_.length / kChecksumBlock);  // of a short block, which may grow
+      }
+      result_.committed = false;
+      result_.length.reset();
+      return true;
+    case RecordType::blocks:
+      return blocks(payload, end);
+    case RecordType::ranges:
+      return ranges(payload, end);
+    case RecordType::checksums:
+      return checksums(payload);
+    case RecordType::doomed:
+      result_.doomed = result_.doomed || payload.empty();
+      return payload.empty();
+  }
+  return false;  // of a newer version, and not to be skipped
+}
+
+void Replayer::finish() {
+  if (trust_ == Trust::barriers) {
+    result_.available = std::move(durable_);
+  }
+  if (result_.doomed) {
+    result_.available.clear();
+  }
+}
+
+}  // namespace
+
+Result<Replay> replay(std::span<const std::byte> journal, Trust trust) noexcept {
+  auto decoded = decode_header(journal);
+  if (!decoded) {
+    return fail(std::move(decoded.error()));
+  }
+  try {
+    Replay result;
+    result.header = std::move(decoded->header);
+    result.length = result.header.length;
+    result.valid_bytes = decoded->size;
+    result.chain = decoded->chain;
+    Replayer replayer(result, trust);
+    while (const auto record = decode_record(journal.subspan(result.valid_bytes), result.chain)) {
+      if (!replayer.apply(*record, result.valid_bytes)) {
+        break;
+      }
+      result.valid_bytes += record->size;
+      result.chain = record->chain;
+      ++result.records;
+    }
+    result.torn_bytes = journal.size() - result.valid_bytes;
+    replayer.finish();
+    return result;
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory, "journal");
+  }
+}
+
+}  // namespace strandline::store

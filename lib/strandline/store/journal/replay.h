@@ -1,0 +1,38 @@
+// replay(): what a journal says is there, and how much of that may be believed.
+// Threads: a pure function. Blocks: never. Errors: as decode_header(); a torn tail is no error. no_memory.
+// Cost: a CRC of the journal and a RangeSet insertion per run. Lifetime: the answer owns what it says.
+#pragma once
+
+#include <strandline/base/range_set.h>
+#include <strandline/store/journal/format.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+
+namespace strandline::store {
+
+// docs/format.md says why each is right.
+enum class Trust : std::uint8_t {
+  everything,  // the system has not stopped since: every record
+  barriers     // it has: what a barrier, or a record with the flag kDurable, covers
+};
+
+struct Replay {
+  JournalHeader header;
+  RangeSet available;  // [0, length) at the most, where that is known
+  std::optional<std::uint64_t> length;
+  bool committed = false;                            // it was complete once; evictions may have taken bytes away since
+  bool doomed = false;                               // believe nothing: then `available` is empty
+  std::map<std::uint64_t, std::uint32_t> checksums;  // of blocks of kChecksumBlock, by number
+
+  std::size_t valid_bytes = 0;  // header and records up to the torn tail
+  std::size_t torn_bytes = 0;   // behind them
+  std::uint64_t records = 0;
+  std::uint32_t chain = 0;  // what the next record continues
+};
+
+[[nodiscard]] Result<Replay> replay(std::span<const std::byte> journal, Trust trust) noexcept;
+
+}  // namespace strandline::store

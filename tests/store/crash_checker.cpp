@@ -1,0 +1,322 @@
+#include <tests/store/crash_checker.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace strandline::testing {
+
+using store::DataIdentity;
+using store::EntryDriver;
+using store::File;
+using store::OpenFile;
+
+namespace {
+
+constexpr std::uint64_t kRoom = 48 * 1024;
+
+std::uint64_t length_of(std::uint64_t version) {
+  return kRoom - version * 1000;
+}
+// No byte is zero: what is lost and read back as zeros is found.
+std::byte byte_of(std::uint64_t offset, std::uint64_t version) {
+  return static_cast<std::byte>(1 + (offset * 131 + (offset >> 8) * 17 + version * 59) % 255);
+}
+std::vector<std::byte> bytes_of(ByteRange range, std::uint64_t version) {
+  std::vector<std::byte> bytes(range.size());
+  for (std::uint64_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = byte_of(range.begin + i, version);
+  }
+  return bytes;
+}
+
+RangeSet copy_of(const RangeSet& set) {
+  return std::move(*set.clone());
+}
+void add(RangeSet& set, ByteRange range) {
+  static_cast<void>(set.insert(range).value());
+}
+std::vector<ByteRange> gaps_of(const RangeSet& set, ByteRange range) {
+  return set.gaps(range).value();
+}
+void take(RangeSet& set, ByteRange range) {
+  static_cast<void>(set.erase(range).value());
+}
+
+// A file whose writes reach the system one call late, as those of a program that buffers them do.
+class BelatedFile final : public File {
+ public:
+  explicit BelatedFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
+    flush();
+    return file_->read_at(offset, out);
+  }
+  Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
+    flush();
+    offset_ = offset;
+    pending_.assign(data.begin(), data.end());
+    return data.size();
+  }
+  Result<std::uint64_t> size() const noexcept override { return flush(), file_->size(); }
+  Result<void> set_size(std::uint64_t size) noexcept override { return flush(), file_->set_size(size); }
+  Result<void> sync() noexcept override { return flush(), file_->sync(); }
+  Result<void> punch(ByteRange range) noexcept override { return flush(), file_->punch(range); }
+  Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept override {
+    return flush(), file_->next_data(from);
+  }
+  Result<DataIdentity> identity() const noexcept override { return file_->identity(); }
+
+ private:
+  void flush() const noexcept {
+    const auto pending = std::exchange(pending_, {});
+    if (!pending.empty()) {
+      static_cast<void>(file_->write_at(offset_, pending));
+    }
+  }
+  const std::unique_ptr<File> file_;
+  mutable std::vector<std::byte> pending_;
+  mutable std::uint64_t offset_ = 0;
+};
+
+class BelatedFiles final : public store::FileSystem {
+ public:
+  explicit BelatedFiles(std::shared_ptr<FileSystem> files) : files_(std::move(files)) {}
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenFile how) noexcept override {
+    auto file = files_->open(path, how);
+    if (file && path.find(".data") != std::string::npos) {
+      return std::make_unique<BelatedFile>(std::move(*file));
+    }
+    return file;
+  }
+  Result<void> rename(const std::string& from, const std::string& to) noexcept override {
+    return files_->rename(from, to);
+  }
+  Result<void> remove(const std::string& path) noexcept override { return files_->remove(path); }
+  Result<void> sync_directory_of(const std::string& path) noexcept override { return files_->sync_directory_of(path); }
+  Result<store::BootId> boot_id() const noexcept override { return files_->boot_id(); }
+
+ private:
+  const std::shared_ptr<FileSystem> files_;
+};
+
+}  // namespace
+
+CrashChecker::CrashChecker(std::uint64_t seed, Broken broken)
+    : seed_(seed), broken_(broken), random_(seed), files_(std::make_shared<SimulatedFiles>()) {
+  files_->ignores_data_syncs = broken == Broken::barrier_without_sync;
+  files_->ignores_journal_syncs = broken == Broken::hole_before_journal;
+  files_->sees_no_holes = broken == Broken::hole_before_journal;
+}
+
+std::shared_ptr<store::FileSystem> CrashChecker::seen(const std::shared_ptr<SimulatedFiles>& files) const {
+  return broken_ == Broken::journal_before_data ? std::shared_ptr<store::FileSystem>(new BelatedFiles(files)) : files;
+}
+
+bool CrashChecker::wrong(const std::string& what) {
+  violation_ = "seed " + std::to_string(seed_) + ", version " + std::to_string(version_) + ": " + what;
+  return false;
+}
+
+bool CrashChecker::check(const DriverState& state, const Sure& sure, Crash after) {
+  const Version& version = versions_[version_];
+  if (state.length && *state.length != length_of(version_)) {
+    return wrong("another length");
+  }
+  if (state.committed && (!version.sealed || !state.available.covers({0, length_of(version_)}))) {
+    return wrong("committed without having been so");
+  }
+  for (const ByteRange run : state.available) {
+    if (!version.attempted.covers(run)) {
+      return wrong(to_string(run) + " is there and was never written");
+    }
+    std::vector<std::byte> bytes(run.size());
+    for (std::size_t have = 0; have < bytes.size();) {
+      const auto count = driver_->read_at(run.begin + have, std::span(bytes).subspan(have));
+      if (!count) {
+        return wrong("reading " + to_string(run) + ": " + count.error().message());
+      }
+      have += *count;
+    }
+    if (bytes != bytes_of(run, version_)) {
+      return wrong(to_string(run) + " holds other bytes than were written");
+    }
+  }
+  for (const ByteRange run : after == Crash::power ? sure.synced : sure.written) {
+    if (!state.available.covers(run)) {
+      return wrong(to_string(run) + (after == Crash::power ? " was synced" : " was written") + " and is lost");
+    }
+  }
+  return true;
+}
+
+// False: a violation. The driver may also have died, which is none.
+bool CrashChecker::open(const std::shared_ptr<SimulatedFiles>& files, Crash after) {
+  driver_ = std::make_unique<EntryDriver>();
+  EntryDriver::Options options;
+  options.files = seen(files);
+  options.name = "entry";
+  options.key = "key";
+  options.validator = {store::Validator::Kind::strong, "v" + std::to_string(version_)};
+  if (version_ % 2 == 0) {
+    options.length = length_of(version_);
+  }
+  if (version_ % 3 == 0) {
+    options.durability = store::Durability::every_commit;
+  }
+  auto state = driver_->open(std::move(options));
+  if (!state) {
+    driver_.reset();
+    return files->dead() || wrong("open: " + state.error().message());
+  }
+  if (!check(*state, sure_, after)) {
+    return files->dead();
+  }
+  available_ = std::move(state->available);
+  sealed_ = state->committed;
+  if (after != Crash::none) {
+    sure_.written = copy_of(available_);
+    RangeSet synced;
+    for (const ByteRange run : sure_.synced) {
+      add(synced, run);
+    }
+    // After a power cut all that is left is on the disk; after a kill it is what it was.
+    sure_.synced = after == Crash::power ? copy_of(available_) : std::move(synced);
+  }
+  return true;
+}
+
+void CrashChecker::write() {
+  const std::uint64_t begin = random_() % (length_of(version_) - 1);
+  const ByteRange wanted{begin, std::min(begin + 1 + random_() % 9000, length_of(version_))};
+  for (const ByteRange gap : gaps_of(available_, wanted)) {
+    const auto data = bytes_of(gap, version_);
+    add(versions_[version_].attempted, gap);
+    const auto count = driver_->write_at(gap.begin, data);
+    if (!count) {
+      return;
+    }
+    const ByteRange written{gap.begin, gap.begin + *count};
+    add(available_, written);
+    add(sure_.written, written);
+  }
+}
+
+void CrashChecker::evict() {
+  const std::uint64_t begin = random_() % kRoom;
+  const ByteRange range{begin, std::min(begin + 1 + random_() % 20000, kRoom)};
+  // Whatever becomes of the call.
+  take(available_, range);
+  take(sure_.written, range);
+  take(sure_.synced, range);
+  static_cast<void>(driver_->evict(range));
+}
+
+void CrashChecker::commit() {
+  const ByteRange whole{0, length_of(version_)};
+  for (const ByteRange gap : gaps_of(available_, whole)) {
+    const auto data = bytes_of(gap, version_);
+    add(versions_[version_].attempted, gap);
+    if (driver_->write_at(gap.begin, data) != data.size()) {
+      return;
+    }
+    add(available_, gap);
+    add(sure_.written, gap);
+  }
+  versions_[version_].sealed = true;
+  if (driver_->commit(whole.end)) {
+    sealed_ = true;
+    if (version_ % 3 == 0) {
+      sure_.synced = copy_of(available_);
+    }
+  }
+}
+
+void CrashChecker::work() {
+  while (!files_->dead() && violation_.empty()) {
+    switch (random_() % 16) {
+      case 0: {
+        auto before = copy_of(available_);
+        if (driver_->sync()) {
+          sure_.synced = std::move(before);
+        }
+        break;
+      }
+      case 1:
+      case 2:
+        evict();
+        break;
+      case 3:
+        if (!sealed_) {
+          commit();
+        }
+        break;
+      case 4:
+        driver_.reset();
+        if (random_() % 4 == 0) {
+          // Another version, or back to one that was: nothing is sure of it.
+          version_ = random_() % 3 == 0 && version_ > 1 ? version_ - 1 : version_ + 1;
+          sure_ = Sure{};
+        }
+        if (!open(files_, Crash::none)) {
+          return;
+        }
+        break;
+      default:
+        if (!sealed_) {
+          write();
+        }
+    }
+    if (driver_ == nullptr) {
+      return;
+    }
+  }
+}
+
+bool CrashChecker::run(unsigned crashes, unsigned states) {
+  for (unsigned crash = 0; crash < crashes; ++crash) {
+    files_->die_within(1 + random_() % 80);
+    if (!open(files_, crash == 0 ? Crash::none : Crash::kill)) {
+      return false;
+    }
+    if (driver_ != nullptr) {
+      work();
+    }
+    driver_.reset();
+    if (!violation_.empty()) {
+      return false;
+    }
+    const auto died = files_;
+    const Sure sure{copy_of(sure_.written), copy_of(sure_.synced)};
+    for (unsigned state = 0; state < states; ++state) {
+      ++states_;
+      files_ = died->clone();
+      sure_ = Sure{copy_of(sure.written), copy_of(sure.synced)};
+      Crash how = random_() % 4 == 0 ? Crash::kill : Crash::power;
+      const auto strike = [&] { how == Crash::kill ? files_->restart() : files_->lose_power(random_); };
+      strike();
+      // Recovering may be cut short as well, in the same way or by the power.
+      for (unsigned again = static_cast<unsigned>(random_() % 3); again > 0; --again) {
+        files_->die_within(1 + random_() % 12);
+        if (!open(files_, how)) {
+          return false;
+        }
+        driver_.reset();
+        if (!files_->dead()) {
+          break;
+        }
+        if (random_() % 2 == 0) {
+          how = Crash::power;
+        }
+        strike();
+      }
+      files_->die_within(0);
+      if (!open(files_, how)) {
+        return false;
+      }
+      driver_.reset();
+    }
+  }
+  return true;
+}
+
+}  // namespace strandline::testing

@@ -1,0 +1,318 @@
+// A resource on an entry: what survives, and what is made of files that somebody or something has damaged.
+#include <strandline/store/entry/entry_driver.h>
+#include <tests/resource/subjects.h>
+#include <tests/store/simulated_files.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+using namespace strandline;
+using namespace strandline::store;
+using namespace strandline::testing;
+
+namespace {
+
+constexpr std::uint64_t kBlocks = 3 * kChecksumBlock;
+
+// An entry on simulated files, which may be closed, damaged and opened again.
+struct Entry {
+  std::shared_ptr<SimulatedFiles> files = std::make_shared<SimulatedFiles>();
+  EntryDriver::Options options;
+  std::unique_ptr<EntryDriver> driver;
+
+  Entry() {
+    options.files = files;
+    options.name = "entry";
+    options.key = "key";
+  }
+  // What is there, "!error" if it cannot be opened.
+  std::string open() {
+    driver = std::make_unique<EntryDriver>();
+    auto state = driver->open(options);
+    if (!state) {
+      driver.reset();
+      return says(state);
+    }
+    committed = state->committed;
+    return to_string(state->available);
+  }
+  std::string reopen() {
+    driver.reset();
+    files->restart();
+    return open();
+  }
+  std::string write(ByteRange range, std::uint64_t generation = 1) {
+    return says(driver->write_at(range.begin, content(range, generation)));
+  }
+  std::string read(ByteRange range, std::uint64_t generation = 1) {
+    std::vector<std::byte> bytes(range.size());
+    for (std::size_t have = 0; have < bytes.size();) {
+      const auto count = driver->read_at(range.begin + have, std::span(bytes).subspan(have));
+      if (!count) {
+        return says(count);
+      }
+      have += *count;
+    }
+    return bytes == content(range, generation) ? "ok" : "wrong bytes";
+  }
+  void damage(const std::string& path, std::size_t at) {
+    auto bytes = files->contents(path);
+    REQUIRE(at < bytes.size());
+    bytes[at] ^= std::byte{0x10};
+    files->set_contents(path, bytes);
+  }
+  bool committed = false;
+};
+
+}  // namespace
+
+TEST_CASE("D1: a resource on an entry goes on where it was") {
+  const TempDir directory;
+  EntryDriver::Options options;
+  options.name = (directory.path() / "entry").native();
+  options.key = "key";
+  options.validator = {Validator::Kind::strong, "v1"};
+  {
+    auto resource = required(Resource<EntryDriver>::open(options));
+    auto writer = required(resource.writer());
+    CHECK(write_to(writer, {10, 20}) == "10");
+    CHECK(write_to(writer, {100, 200}) == "100");
+    CHECK(says(writer.sync()) == "ok");
+  }
+  {
+    auto resource = required(Resource<EntryDriver>::open(options));
+    CHECK(says(required(resource.available())) == "{[10, 20) [100, 200)}");
+    CHECK(read_back(resource, {10, 20}) == "10");
+    CHECK(read_back(resource, {0, 20}) == "!not_available");
+    auto writer = required(resource.writer());
+    CHECK(write_to(writer, {0, 300}) == "190");
+    CHECK(says(writer.commit(300)) == "ok");
+  }
+  {
+    auto resource = required(Resource<EntryDriver>::open(options));
+    CHECK(says(resource.status().state) == "committed");
+    CHECK(read_back(resource, {0, 300}) == "300");
+    CHECK(resource.path() == directory.path() / "entry.data");
+  }
+  options.validator.value = "v2";
+  auto resource = required(Resource<EntryDriver>::open(options));
+  CHECK(says(resource.status().state) == "active");
+  CHECK(says(required(resource.available())) == "{}");
+}
+
+TEST_CASE("D5: another version begins anew, and readers of the old one keep it") {
+  Entry entry;
+  entry.options.validator = {Validator::Kind::strong, "v1"};
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  CHECK(says(entry.driver->commit(100)) == "ok");
+  Entry later;
+  later.files = entry.files;
+  later.options = entry.options;
+  later.options.validator.value = "v2";
+  CHECK(later.open() == "{}");
+  CHECK(later.driver->header().generation == 2);
+  CHECK(later.write({0, 50}, 2) == "50");
+  CHECK(entry.read({0, 100}) == "ok");
+  CHECK(later.reopen() == "{[0, 50)}");
+  CHECK(later.read({0, 50}, 2) == "ok");
+  // Who does not know the version takes what there is; who knows another length does not.
+  later.options.validator = {};
+  CHECK(later.reopen() == "{[0, 50)}");
+  later.options.length = 40;
+  CHECK(later.reopen() == "{}");
+}
+
+TEST_CASE("F35: a data file that is gone, shorter, or another") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, kBlocks}) == std::to_string(kBlocks));
+  CHECK(says(entry.driver->sync()) == "ok");
+  SUBCASE("gone") {
+    CHECK(says(entry.files->remove("entry.data")) == "ok");
+    CHECK(entry.reopen() == "{}");
+    CHECK(entry.driver->header().generation == 2);
+  }
+  SUBCASE("shorter") {
+    auto bytes = entry.files->contents("entry.data");
+    bytes.resize(8192);
+    entry.files->set_contents("entry.data", bytes);
+    CHECK(entry.reopen() == "{[0, 8192)}");
+    CHECK(entry.read({0, 8192}) == "ok");
+    CHECK(entry.reopen() == "{[0, 8192)}");
+  }
+  SUBCASE("another, of the same size") {
+    const auto bytes = entry.files->contents("entry.data");
+    CHECK(says(entry.files->remove("entry.data")) == "ok");
+    CHECK(required(entry.files->open("entry.data", OpenFile::fresh)) != nullptr);
+    entry.files->set_contents("entry.data", bytes);
+    CHECK(entry.reopen() == "{}");
+  }
+  SUBCASE("with a hole") {
+    auto file = required(entry.files->open("entry.data", OpenFile::to_write));
+    CHECK(says(file->punch({8192, 16384})) == "ok");
+    CHECK(entry.reopen() == "{[0, 8192) [16384, 196608)}");
+    CHECK(entry.write({8192, 16384}) == "8192");
+    CHECK(entry.reopen() == "{[0, 196608)}");
+  }
+}
+
+TEST_CASE("D4: a block that is not what it was is corrupt, and its neighbours are served") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, kBlocks - 100}) == std::to_string(kBlocks - 100));
+  CHECK(says(entry.driver->commit(kBlocks - 100)) == "ok");
+  entry.damage("entry.data", kChecksumBlock + 7);
+  CHECK(entry.reopen() == "{[0, 196508)}");
+  CHECK(entry.read({0, 10}) == "ok");
+  CHECK(entry.read({kChecksumBlock, kChecksumBlock + 1}) == "!corrupt");
+  CHECK(entry.read({kChecksumBlock - 1, kChecksumBlock + 1}) == "!corrupt");
+  CHECK(entry.read({2 * kChecksumBlock, kBlocks - 100}) == "ok");
+  entry.damage("entry.data", kChecksumBlock + 7);
+  CHECK(entry.read({kChecksumBlock, kChecksumBlock + 1}) == "ok");
+  entry.damage("entry.data", kChecksumBlock + 7);
+  CHECK(entry.read({kChecksumBlock, kChecksumBlock + 1}) == "ok");  // once per opening
+  // A short last block is checked too, and not for what it was when it has grown since.
+  entry.damage("entry.data", kBlocks - 101);
+  CHECK(entry.reopen() == "{[0, 196508)}");
+  CHECK(entry.read({2 * kChecksumBlock, 2 * kChecksumBlock + 1}) == "!corrupt");
+  entry.damage("entry.data", kBlocks - 101);
+  CHECK(says(entry.driver->reactivate()) == "ok");
+  CHECK(entry.write({kBlocks - 100, kBlocks}) == "100");
+  CHECK(entry.reopen() == "{[0, 196608)}");
+  CHECK(entry.read({2 * kChecksumBlock, kBlocks}) == "ok");
+}
+
+TEST_CASE("F42: once an fsync has failed the entry is failed for good, and begun anew by who opens it next") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
+    return call == "sync" && path.starts_with("entry.data") ? Result<void>(fail(Errc::io, path)) : Result<void>();
+  };
+  CHECK(says(entry.driver->sync()) == "!io");
+  entry.files->fault = nullptr;
+  CHECK(says(entry.driver->sync()) == "!io");
+  CHECK(entry.write({100, 200}) == "!io");
+  CHECK(entry.read({0, 100}) == "ok");  // what is in memory is right
+  CHECK(entry.reopen() == "{}");
+  CHECK(entry.driver->header().generation == 2);
+  CHECK(entry.write({0, 100}, 2) == "100");
+  CHECK(entry.reopen() == "{[0, 100)}");
+}
+
+TEST_CASE("F20: a full disk costs the write that met it, and no other") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  for (const std::string full : {"entry.data", "entry.journal"}) {
+    CAPTURE(full);
+    entry.files->fault = [&](const std::string& call, const std::string& path) -> Result<void> {
+      return call == "write" && path.starts_with(full) ? Result<void>(fail(Errc::no_space, path)) : Result<void>();
+    };
+    CHECK(entry.write({200, 300}) == "!no_space");
+    entry.files->fault = nullptr;
+    CHECK(entry.reopen() == "{[0, 100)}");
+  }
+  CHECK(entry.write({200, 300}) == "100");
+  CHECK(entry.reopen() == "{[0, 100) [200, 300)}");
+}
+
+TEST_CASE("F43: a rename that fails is an error of the opening, and leaves what was there") {
+  Entry entry;
+  entry.options.validator = {Validator::Kind::strong, "v1"};
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
+    return call == "rename" ? Result<void>(fail(Errc::permission_denied, path)) : Result<void>();
+  };
+  entry.options.validator.value = "v2";
+  CHECK(entry.reopen() == "!permission_denied");
+  entry.files->fault = nullptr;
+  entry.options.validator.value = "v1";
+  CHECK(entry.reopen() == "{[0, 100)}");
+  CHECK(entry.read({0, 100}) == "ok");
+}
+
+TEST_CASE("F36: an entry of a newer version, or of another key, is refused and left alone") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.options.key = "another";
+  CHECK(entry.reopen() == "!conflict");
+  entry.options.key = "key";
+  auto journal = entry.files->contents("entry.journal");
+  const auto before = journal;
+  journal[8] = std::byte{2};
+  entry.files->set_contents("entry.journal", journal);
+  CHECK(entry.reopen() == "!unsupported");
+  CHECK(entry.files->contents("entry.journal") == journal);
+  CHECK(entry.files->contents("entry.data") == content({0, 100}));
+  entry.files->set_contents("entry.journal", before);
+  CHECK(entry.reopen() == "{[0, 100)}");
+}
+
+TEST_CASE("F33: an entry whose journal is no journal is begun anew") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.damage("entry.journal", 20);
+  CHECK(entry.reopen() == "{}");
+  CHECK(entry.write({0, 10}, 2) == "10");
+  CHECK(entry.reopen() == "{[0, 10)}");
+  CHECK(entry.read({0, 10}, 2) == "ok");
+}
+
+TEST_CASE("F34: a torn tail is counted, cut off, and gone") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  CHECK(entry.write({200, 300}) == "100");
+  auto journal = entry.files->contents("entry.journal");
+  journal.resize(journal.size() - 1);
+  entry.files->set_contents("entry.journal", journal);
+  CHECK(entry.reopen() == "{[0, 100)}");
+  CHECK(entry.driver->torn_bytes() == 23);
+  CHECK(entry.write({200, 250}) == "50");
+  CHECK(entry.reopen() == "{[0, 100) [200, 250)}");
+  CHECK(entry.driver->torn_bytes() == 0);
+}
+
+TEST_CASE("D4: evicted bytes are gone, also after a power cut, and may be written again") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, kBlocks}) == std::to_string(kBlocks));
+  CHECK(says(entry.driver->commit(kBlocks)) == "ok");
+  CHECK(says(entry.driver->sync()) == "ok");
+  CHECK(says(entry.driver->evict({5000, 70000})) == "ok");
+  std::mt19937_64 random(1);
+  entry.driver.reset();
+  entry.files->lose_power(random);
+  CHECK(entry.open() == "{[0, 5000) [70000, 196608)}");
+  CHECK_FALSE(entry.committed);
+  CHECK(entry.read({0, 5000}) == "ok");
+  CHECK(entry.read({70000, kBlocks}) == "ok");
+  CHECK(entry.write({5000, 70000}) == "65000");
+  CHECK(entry.reopen() == "{[0, 196608)}");
+  CHECK(entry.committed);  // complete again
+  CHECK(entry.read({0, kBlocks}) == "ok");
+}
+
+TEST_CASE("D3: a journal that grows is rewritten, and says the same") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  constexpr std::uint64_t kWrites = 60000;
+  for (std::uint64_t i = 0; i < kWrites; ++i) {
+    REQUIRE(entry.write({i * 4, i * 4 + 3}) == "3");
+  }
+  CHECK(entry.files->contents("entry.journal").size() < kWrites * 24);
+  CHECK(entry.files->names() == std::vector<std::string>{"entry.data", "entry.journal"});
+  entry.driver.reset();
+  entry.files->restart();
+  EntryDriver driver;
+  auto state = driver.open(entry.options);
+  REQUIRE(state);
+  CHECK(state->available.range_count() == kWrites);
+  CHECK(state->available.byte_count() == kWrites * 3);
+}
