@@ -65,6 +65,8 @@ class BelatedFile final : public File {
     return flush(), file_->next_data(from);
   }
   Result<DataIdentity> identity() const noexcept override { return file_->identity(); }
+  Result<void> try_lock() noexcept override { return file_->try_lock(); }
+  void unlock() noexcept override { file_->unlock(); }
 
  private:
   void flush() const noexcept {

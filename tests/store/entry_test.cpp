@@ -3,9 +3,11 @@
 #include <tests/resource/subjects.h>
 #include <tests/store/simulated_files.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <random>
 
 using namespace strandline;
 using namespace strandline::store;
@@ -111,17 +113,56 @@ TEST_CASE("D5: another version begins anew, and readers of the old one keep it")
   later.files = entry.files;
   later.options = entry.options;
   later.options.validator.value = "v2";
+  CHECK(later.open() == "!busy");
+  entry.driver->retire();
   CHECK(later.open() == "{}");
+  CHECK(entry.write({100, 110}) == "!unsupported");
   CHECK(later.driver->header().generation == 2);
   CHECK(later.write({0, 50}, 2) == "50");
   CHECK(entry.read({0, 100}) == "ok");
-  CHECK(later.reopen() == "{[0, 50)}");
+  later.driver.reset();
+  CHECK(later.open() == "{[0, 50)}");
   CHECK(later.read({0, 50}, 2) == "ok");
   // Who does not know the version takes what there is; who knows another length does not.
   later.options.validator = {};
   CHECK(later.reopen() == "{[0, 50)}");
   later.options.length = 40;
   CHECK(later.reopen() == "{}");
+}
+
+TEST_CASE("F37: one driver at a time has a name, in whatever process") {
+  const TempDir directory;
+  EntryDriver::Options options;
+  options.name = (directory.path() / "entry").native();
+  auto first = std::make_unique<EntryDriver>();
+  CHECK(says(first->open(options)) == "ok");
+  CHECK(says(first->write_at(0, content({0, 10}))) == "10");
+  EntryDriver second;
+  CHECK(says(second.open(options)) == "!busy");
+  const auto in_child = [](const std::function<bool()>& body) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::_exit(body() ? 0 : 1);
+    }
+    int status = 1;
+    return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  };
+  // F28: a child may read what it has inherited, and neither change it nor give the name away.
+  CHECK(in_child([&] {
+    std::vector<std::byte> bytes(10);
+    const bool reads = first->read_at(0, bytes) == 10U && bytes == content({0, 10});
+    const bool changes = says(first->write_at(10, bytes)) != "!unsupported" || says(first->sync()) != "!unsupported" ||
+                         says(first->commit(10)) != "!unsupported" || says(first->reactivate()) != "!unsupported" ||
+                         says(first->evict({0, 10})) != "!unsupported";
+    EntryDriver another;
+    return reads && !changes && says(another.open(options)) == "!busy";
+  }));
+  CHECK(says(first->write_at(10, content({10, 20}))) == "10");
+  first.reset();
+  EntryDriver third;
+  const auto state = third.open(options);
+  REQUIRE(state);
+  CHECK(to_string(state->available) == "{[0, 20)}");
 }
 
 TEST_CASE("F35: a data file that is gone, shorter, or another") {

@@ -26,6 +26,7 @@ using Version = std::optional<Sector>;
 
 struct SimulatedFiles::Inode {
   std::uint64_t number = 0;
+  const void* locked_by = nullptr;                        // an OpenOne
   std::map<std::uint64_t, std::vector<Version>> sectors;  // the last is what it holds
   std::vector<std::uint64_t> sizes{0};
 
@@ -101,6 +102,25 @@ class SimulatedFiles::OpenOne final : public File {
  public:
   OpenOne(SimulatedFiles& files, std::shared_ptr<Inode> inode, std::string path)
       : files_(files), inode_(std::move(inode)), path_(std::move(path)), process_(files.processes_) {}
+  ~OpenOne() override { unlock(); }
+  OpenOne(const OpenOne&) = delete;
+  OpenOne& operator=(const OpenOne&) = delete;
+
+  Result<void> try_lock() noexcept override {
+    if (auto alive = check(); !alive) {
+      return alive;
+    }
+    if (inode_->locked_by != nullptr && inode_->locked_by != this) {
+      return fail(Errc::busy, path_);
+    }
+    inode_->locked_by = this;
+    return {};
+  }
+  void unlock() noexcept override {
+    if (inode_->locked_by == this) {
+      inode_->locked_by = nullptr;
+    }
+  }
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
     if (auto alive = check(); !alive) {
@@ -237,7 +257,7 @@ Result<std::unique_ptr<File>> SimulatedFiles::open(const std::string& path, Open
   }
   auto found = names_.back().find(path);
   if (found == names_.back().end()) {
-    if (how != OpenFile::fresh) {
+    if (how != OpenFile::fresh && how != OpenFile::made) {
       return fail(Errc::not_found, path);
     }
     std::size_t part = 1;
@@ -313,6 +333,9 @@ void SimulatedFiles::die_within(std::uint64_t k) noexcept {
 }
 
 void SimulatedFiles::restart() noexcept {
+  for (const auto& [path, inode] : names_.back()) {
+    inode->locked_by = nullptr;  // with the process
+  }
   dead_ = false;
   dies_at_ = 0;
   ++processes_;
@@ -335,6 +358,7 @@ std::shared_ptr<SimulatedFiles> SimulatedFiles::clone() const {
       auto& own = copies[inode.get()];
       if (own == nullptr) {
         own = std::make_shared<Inode>(*inode);
+        own->locked_by = nullptr;
       }
       inode = own;
     }

@@ -13,6 +13,10 @@ WAIT_INDEX = LIB + "resource/wait_index/"
 # One scenario of the schedule explorer.
 SCHEDULE = "tests/schedule/test_schedule --schedules=30000 --scenario="
 MMAP = "drivers/strandline/drivers/mmap.cpp"
+STORE = "tests/store/test_store"
+CRASH = "tests/store/test_store_crash"
+ENTRY = LIB + "store/entry/entry_driver.cpp"
+REPLAY = LIB + "store/journal/replay.cpp"
 
 BUGS = [
     {
@@ -323,5 +327,60 @@ BUGS = [
                      "    lock.lock();\n    if (plan->past) {\n      drop_locked(filling_locked());\n    }\n"
                      "    leave_exclusive_locked();\n    Availability& availability")],
         "tests": [SCHEDULE + "commit_below_page"],
+    },
+    # The store: what only a crash shows.
+    {
+        "name": "barrier-without-sync",
+        "breaks": "D2: a barrier is appended though the data has not been synced",
+        "changes": [(ENTRY, "auto synced = data_->sync();", "auto synced = Result<void>();")],
+        "tests": [CRASH],
+    },
+    {
+        "name": "barrier-covers-too-much",
+        "breaks": "D2: a barrier covers what was appended while the data was synced",
+        "changes": [(REPLAY, "while (!pending_.empty() && pending_.front().end <= covered) {",
+                     "while (!pending_.empty() && covered > 0) {")],
+        "tests": [STORE],
+    },
+    {
+        "name": "hole-before-journal",
+        "breaks": "D4: a hole is punched before its eviction has been journalled",
+        "changes": [(ENTRY,
+                     "  if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {\n    return told;\n  }\n"
+                     "  if (auto noted = checks_->gave_up(range)",
+                     "  static_cast<void>(data_->punch(range));\n"
+                     "  if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {\n    return told;\n  }\n"
+                     "  if (auto noted = checks_->gave_up(range)"),
+                    (ENTRY, "    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});",
+                     "    const auto believed = said.covered({at, kMaxOffset});")],
+        "tests": [CRASH],
+    },
+    {
+        "name": "directory-left-unsynced",
+        "breaks": "D3: what was synced is lost with the name that nobody synced",
+        "changes": [(LIB + "store/journal/journal.cpp", "  if (synced && !name_synced) {", "  if (synced && name_synced) {")],
+        "tests": [CRASH],
+    },
+    {
+        "name": "another-data-file-believed",
+        "breaks": "D5: a journal is believed of a data file that it does not name",
+        "changes": [(ENTRY, "  if (*identity != found.header.data) {", "  if (identity->inode == 0) {")],
+        "tests": [STORE],
+    },
+    {
+        "name": "record-out-of-its-chain",
+        "breaks": "D3: a record counts wherever it stands",
+        "changes": [(LIB + "store/journal/format.cpp", "  chain_ = crc32c(chain_, std::span(bytes_).subspan(begin + 4));",
+                     "  chain_ = crc32c(0, std::span(bytes_).subspan(begin + 4));"),
+                    (LIB + "store/journal/format.cpp", "  record.chain = crc32c(chain, bytes.subspan(4, record.size - 4));",
+                     "  record.chain = crc32c(chain * 0, bytes.subspan(4, record.size - 4));")],
+        "tests": [STORE],
+    },
+    {
+        "name": "block-not-verified",
+        "breaks": "D4: a block that is not what it was is served",
+        "changes": [(LIB + "store/entry/block_checks.cpp", "    if (*checksum != expected) {",
+                     "    if (*checksum != expected && range.empty()) {")],
+        "tests": [STORE],
     },
 ]

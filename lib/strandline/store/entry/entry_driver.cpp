@@ -30,9 +30,18 @@ Result<DriverState> EntryDriver::open(Options options) noexcept {
         options_.validator.value.size() > kMaxValidator || options_.length.value_or(0) > kMaxOffset) {
       return fail(Errc::invalid_argument, "an entry's options");
     }
+    auto epoch = ForkEpoch::arm();
+    if (!epoch) {
+      return fail(std::move(epoch.error()));
+    }
+    epoch_ = *epoch;
+    auto data = claim();
+    if (!data) {
+      return fail(std::move(data.error()));
+    }
     auto found = Journal::open(options_.files, journal_path());
     if (found) {
-      return open_found(std::move(*found));
+      return open_found(std::move(*found), std::move(*data));
     }
     // A header that is no header says nothing of the bytes beside it.
     const Errc code = found.error().code;
@@ -43,7 +52,34 @@ Result<DriverState> EntryDriver::open(Options options) noexcept {
   });
 }
 
-Result<DriverState> EntryDriver::open_found(Journal::Opened opened) {
+// Who has the data file locked has the name, as long as the name leads to that file: a new version's file is locked
+// before it takes the old one's place.
+Result<std::unique_ptr<File>> EntryDriver::claim() {
+  for (;;) {
+    auto data = options_.files->open(data_path(), OpenFile::made);
+    if (!data) {
+      return data;
+    }
+    if (auto locked = (*data)->try_lock(); !locked) {
+      return fail(std::move(locked.error()));
+    }
+    const auto named = options_.files->open(data_path(), OpenFile::to_read);
+    if (!named && named.error().code != Errc::not_found) {
+      return fail(named.error().clone());
+    }
+    const auto mine = (*data)->identity();
+    const auto its = named ? (*named)->identity() : Result<DataIdentity>(DataIdentity{});
+    if (!mine || !its) {
+      return fail((mine ? its : mine).error().clone());
+    }
+    if (*mine == *its) {
+      return data;
+    }
+    // It was replaced in between: whoever did so may be through by now.
+  }
+}
+
+Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_ptr<File> data) {
   Replay& found = opened.found;
   if (found.header.key != options_.key) {
     return fail(Errc::conflict, journal_path() + " is another key's");
@@ -52,21 +88,14 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened) {
   const bool other_version =
       (options_.validator.kind != Validator::Kind::none && options_.validator != found.header.validator) ||
       (options_.length && found.length && *options_.length != *found.length);
-  auto data = options_.files->open(data_path(), OpenFile::to_write);
-  if (!data && data.error().code != Errc::not_found) {
-    return fail(std::move(data.error()));
-  }
-  if (!data || other_version || found.doomed) {
-    return begin_version(next);
-  }
-  const auto identity = (*data)->identity();
+  const auto identity = data->identity();
   if (!identity) {
     return fail(identity.error().clone());
   }
-  if (*identity != found.header.data) {
+  if (other_version || found.doomed || *identity != found.header.data) {
     return begin_version(next);
   }
-  data_ = std::move(*data);
+  data_ = std::move(data);
   journal_ = std::move(opened.journal);
   header_ = found.header;
   torn_bytes_ = found.torn_bytes;
@@ -151,6 +180,9 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   if (!identity) {
     return fail(identity.error().clone());
   }
+  if (auto locked = (*data)->try_lock(); !locked) {
+    return fail(std::move(locked.error()));
+  }
   if (auto renamed = options_.files->rename(beside, data_path()); !renamed) {
     return fail(std::move(renamed.error()));
   }
@@ -185,9 +217,26 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
   return count;
 }
 
-Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+Result<void> EntryDriver::may_change() const noexcept {
   if (doomed_.load(std::memory_order_acquire)) {
     return fail(Errc::io, "an fsync has failed before");
+  }
+  if (retired_.load(std::memory_order_acquire)) {
+    return fail(Errc::unsupported, "another version has taken its place");
+  }
+  return epoch_.check("change an entry in a forked child");
+}
+
+void EntryDriver::retire() noexcept {
+  retired_.store(true, std::memory_order_release);
+  if (data_ != nullptr && !epoch_.inherited()) {
+    data_->unlock();
+  }
+}
+
+Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+  if (auto allowed = may_change(); !allowed) {
+    return fail(std::move(allowed.error()));
   }
   auto count = data_->write_at(offset, data);
   if (!count) {
@@ -220,9 +269,6 @@ Result<void> EntryDriver::doom(Error cause) noexcept {
 }
 
 Result<void> EntryDriver::barrier() noexcept {
-  if (doomed_.load(std::memory_order_acquire)) {
-    return fail(Errc::io, "an fsync has failed before");
-  }
   const std::uint64_t begun = journal_->begin_barrier();
   auto synced = data_->sync();
   auto ended = journal_->end_barrier(begun, synced.has_value());
@@ -246,6 +292,9 @@ Result<void> EntryDriver::append_checksums() noexcept {
 }
 
 Result<void> EntryDriver::sync() noexcept {
+  if (auto allowed = may_change(); !allowed) {
+    return allowed;
+  }
   auto done = barrier();
   if (done) {
     done = append_checksums();
@@ -254,6 +303,9 @@ Result<void> EntryDriver::sync() noexcept {
 }
 
 Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
+  if (auto allowed = may_change(); !allowed) {
+    return allowed;
+  }
   const bool durable = options_.durability == Durability::every_commit;
   if (durable) {
     if (auto synced = barrier(); !synced) {
@@ -288,6 +340,9 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
   if (range.empty()) {
     return {};
   }
+  if (auto allowed = may_change(); !allowed) {
+    return allowed;
+  }
   if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {
     return told;
   }
@@ -302,6 +357,9 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
 }
 
 Result<void> EntryDriver::reactivate() noexcept {
+  if (auto allowed = may_change(); !allowed) {
+    return allowed;
+  }
   auto done = journal_->append(RecordType::reopen, {});
   if (done) {
     checks_->set_length(std::nullopt);

@@ -1,10 +1,12 @@
 // EntryDriver: a resource that survives: its bytes in NAME.data, what of them may be believed in NAME.journal.
-// Threads: as the Driver contract says. Blocks: on the disk. Errors: the file's, with its path; corrupt for a block
-// that is not what it was; io for good once an fsync has failed. Cost: a write costs a journal record besides, some 2
-// us; the first read of a block in an opening its checksum. Lifetime: one driver at a time, in any process, per name.
+// Threads: as the Driver contract says. Blocks: on the disk, never on a lock. Errors: the file's, with its path; busy
+// while another driver, in any process, has the name; corrupt for a block that is not what it was; io for good once an
+// fsync has failed. Cost: a write costs a journal record besides, some 2 us; the first read of a block in an opening
+// its checksum. Lifetime: the name is free again when it ends, or the process. In a fork()ed child it can only be read.
 #pragma once
 
 #include <strandline/driver/driver.h>
+#include <strandline/drivers/fork_epoch.h>
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/journal/journal.h>
 
@@ -51,6 +53,9 @@ class EntryDriver {
   // Gives the bytes up, and the room that their whole blocks take on the disk. Nobody may read or write them meanwhile.
   // After an error they may be there or not, and are not to be believed.
   [[nodiscard]] Result<void> evict(ByteRange range) noexcept;
+  // Lets go of the name, for a new version of the content: what is here can still be read, and no more.
+  void retire() noexcept;
+
   // What the journal says of the version that is open.
   [[nodiscard]] const JournalHeader& header() const noexcept { return header_; }
   // Bytes of a torn tail that the opening has cut off.
@@ -59,10 +64,13 @@ class EntryDriver {
  private:
   [[nodiscard]] std::string data_path() const { return options_.name + ".data"; }
   [[nodiscard]] std::string journal_path() const { return options_.name + ".journal"; }
-  [[nodiscard]] Result<DriverState> open_found(Journal::Opened found);
+  // NAME.data, made if there is none, and locked.
+  [[nodiscard]] Result<std::unique_ptr<File>> claim();
+  [[nodiscard]] Result<DriverState> open_found(Journal::Opened found, std::unique_ptr<File> data);
   [[nodiscard]] Result<DriverState> begin_version(std::uint64_t generation);
   // Of what the journal says is there, what the data file has no hole for.
   [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
+  [[nodiscard]] Result<void> may_change() const noexcept;
   [[nodiscard]] Result<void> journal_lost(const RangeSet& said, const RangeSet& believed);
   [[nodiscard]] Result<void> barrier() noexcept;
   [[nodiscard]] Result<void> append_checksums() noexcept;
@@ -71,14 +79,16 @@ class EntryDriver {
   Options options_;
   JournalHeader header_;
   std::uint64_t torn_bytes_ = 0;
+  ForkEpoch epoch_;
   // Set by open(), constant from then on.
   std::unique_ptr<File> data_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<BlockChecks> checks_;
   // Raised by writes, set by commit(); for people to read.
   std::atomic<std::uint64_t> reach_{0};
-  // Set by whoever sees an fsync of the data fail; read by every write, commit and sync.
+  // Set by whoever sees an fsync of the data fail, and by retire(); read by whatever changes something.
   std::atomic<bool> doomed_{false};
+  std::atomic<bool> retired_{false};
 };
 
 }  // namespace strandline::store

@@ -35,11 +35,16 @@ class File {
   // The first run that is no hole from `from` on.
   [[nodiscard]] virtual Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept = 0;
   [[nodiscard]] virtual Result<DataIdentity> identity() const noexcept = 0;
+  // Keeps others who ask, in this process and in any other, from having it, until unlock(), the File's end, or the
+  // process's. busy when somebody has it.
+  [[nodiscard]] virtual Result<void> try_lock() noexcept = 0;
+  virtual void unlock() noexcept = 0;
 };
 
 enum class OpenFile : std::uint8_t {
   to_read,   // it must exist
   to_write,  // it must exist
+  made,      // to write; made, empty, if there is none
   fresh      // emptied if it exists
 };
 

@@ -3,6 +3,7 @@
 #include <strandline/store/io/file_system.h>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +68,16 @@ class SystemFile final : public File {
     }
     return identity;
   }
+
+  // Of the open file, not of the process as fcntl(2)'s are: so it also holds within the process, and a close elsewhere
+  // does not lose it.
+  Result<void> try_lock() noexcept override {
+    if (::flock(handle_.get(), LOCK_EX | LOCK_NB) == 0) {
+      return {};
+    }
+    return errno == EWOULDBLOCK ? file::about(Errc::busy, "in use:", path_) : failed("flock");
+  }
+  void unlock() noexcept override { static_cast<void>(::flock(handle_.get(), LOCK_UN)); }
 
  private:
   [[nodiscard]] tl::unexpected<Error> failed(std::string_view call) const noexcept {

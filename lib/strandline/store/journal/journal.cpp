@@ -213,7 +213,11 @@ Result<void> Journal::compact_if_grown() noexcept {
   if (barriers_ > 0 || broken_ || size_ < std::max(kSmall, kGrowth * size_when_rewritten_)) {
     return {};
   }
-  return compact_locked();
+  auto done = compact_locked();
+  if (!done) {
+    size_when_rewritten_ = size_;  // not again with the next append
+  }
+  return done;
 }
 
 std::uint64_t Journal::size() const noexcept {
