@@ -2,6 +2,8 @@
 #include <tests/resource/subjects.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <istream>
 #include <iterator>
 
@@ -244,4 +246,61 @@ TEST_CASE("path: where the content is, or nowhere") {
   CHECK(file.resource.path().filename() == "content");
   const Opened<MemoryDriver> memory;
   CHECK(memory.resource.path().empty());
+}
+
+TEST_CASE("stats: reads are counted by more threads at a time than have counters of their own") {
+  constexpr std::size_t kThreads = 100;
+  Opened<MemoryDriver> opened;
+  CHECK(opened.write({0, 8}) == "8");
+  std::atomic<std::size_t> here{0};
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      std::array<std::byte, 8> out;
+      for (int round = 0; round < 10; ++round) {
+        (void)opened.resource.read_at(0, out);
+      }
+      ++here;
+      while (here < kThreads) {
+        std::this_thread::yield();  // none goes, and leaves its number to the next, before all are here
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  CHECK(opened.resource.stats().read_hits == kThreads * 10);
+  CHECK(opened.resource.stats().bytes_read == kThreads * 80);
+}
+
+TEST_CASE("R11: wait_read_at: whatever ends it is said") {
+  Opened<MemoryDriver> opened;
+  CHECK(opened.write({0, 4}) == "4");
+  std::array<std::byte, 8> out;
+  const auto reads = [&](std::uint64_t offset, std::size_t size, const WaitOptions& options) {
+    return says(opened.resource.wait_read_at(offset, std::span(out).first(size), options));
+  };
+  CHECK(reads(0, 4, {}) == "4");
+  CHECK(reads(0, 8, at_once()) == "!timed_out");
+  CHECK(reads(kMaxOffset, 8, {}) == "!invalid_range");
+  std::stop_source source;
+  (void)source.request_stop();
+  CHECK(reads(0, 8, {source.get_token(), {}, WaitFor::all}) == "!interrupted");
+  auto cursor = required(opened.resource.cursor(4));
+  CHECK(says(cursor.read(out, at_once())) == "!timed_out");
+  CHECK(says(cursor.read(out, {source.get_token(), {}, WaitFor::all})) == "!interrupted");
+  CHECK(says(opened.writer.set_length(4)) == "ok");
+  CHECK(says(cursor.read(out)) == "0");
+  CHECK(reads(4, 4, {}) == "0");
+  CHECK(says(opened.writer.fail(Error::make(Errc::io))) == "ok");
+  auto other = required(opened.resource.cursor(2));
+  auto& itself = other;
+  other = std::move(itself);
+  CHECK(says(other.read(out)) == "2");
+  other = std::move(cursor);
+  CHECK(other.position() == 4);
+  opened.resource.cancel();
+  CHECK(says(other.read(out)) == "!cancelled");
+  CHECK(reads(0, 4, {}) == "!cancelled");
+  CHECK(says(opened.resource.cursor(kMaxOffset + 1)) == "!invalid_range");
 }

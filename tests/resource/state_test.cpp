@@ -280,3 +280,59 @@ TEST_CASE_TEMPLATE("R9: reactivate is refused while there is a writer", D, STRAN
   CHECK(says(opened.resource.writer()) == "!busy");
   opened.resource.check_invariants();
 }
+
+TEST_CASE("R8: a writer that writes nowhere, never did or was moved from, says so to every call") {
+  Opened<MemoryDriver> opened;
+  Writer<MemoryDriver> none;
+  const auto says_so = [](Writer<MemoryDriver>& writer) {
+    CHECK(says(writer.write_at(0, content({0, 4}))) == "!no_writer");
+    CHECK(says(writer.set_length(4)) == "!no_writer");
+    CHECK(says(writer.commit()) == "!no_writer");
+    CHECK(says(writer.commit(4)) == "!no_writer");
+    CHECK(says(writer.fail(Error::make(Errc::io, "a reason"))) == "!no_writer");
+    CHECK(says(writer.abandon(Abandon::stop)) == "!no_writer");
+    CHECK(says(writer.sync()) == "!no_writer");
+  };
+  says_so(none);
+  Writer<MemoryDriver> taken = std::move(opened.writer);
+  says_so(opened.writer);
+  auto& itself = taken;
+  taken = std::move(itself);
+  CHECK(write_to(taken, {0, 4}) == "4");
+  CHECK(says(taken.sync()) == "!unsupported");
+  taken = Writer<MemoryDriver>();
+  CHECK(opened.state() == "failed");
+}
+
+namespace {
+
+// Finds what it is told to have found.
+struct Liar {
+  struct Options {
+    DriverState found;
+  };
+  Result<DriverState> open(Options options) { return std::move(options.found); }
+  Result<std::size_t> read_at(std::uint64_t, std::span<std::byte>) const { return fail(Errc::io); }
+  Result<std::size_t> write_at(std::uint64_t, std::span<const std::byte>) { return fail(Errc::io); }
+  Result<void> commit(std::uint64_t) { return {}; }
+  Result<void> reactivate() { return {}; }
+  [[nodiscard]] std::uint64_t storage_len() const { return 0; }
+  [[nodiscard]] std::filesystem::path path() const { return {}; }
+};
+
+}  // namespace
+
+TEST_CASE("R6: what a driver has found must not contradict itself") {
+  const auto opens = [](DriverState state) {
+    Liar::Options options;
+    options.found = std::move(state);
+    return says(Resource<Liar>::open(std::move(options)));
+  };
+  CHECK(opens({std::nullopt, RangeSet{{0, 4}}, false}) == "ok");
+  CHECK(opens({8, RangeSet{{0, 4}}, false}) == "ok");
+  CHECK(opens({4, RangeSet{{0, 4}}, true}) == "ok");
+  CHECK(opens({8, RangeSet{{0, 4}}, true}) == "!corrupt");             // complete with a gap
+  CHECK(opens({std::nullopt, RangeSet{{0, 4}}, true}) == "!corrupt");  // complete, and no end
+  CHECK(opens({3, RangeSet{{0, 4}}, false}) == "!corrupt");            // bytes past the end
+  CHECK(opens({kMaxOffset + 1, RangeSet(), false}) == "!corrupt");
+}

@@ -276,6 +276,28 @@ TEST_CASE("F43: a rename that fails is an error of the opening, and leaves what 
   CHECK(entry.read({0, 100}) == "ok");
 }
 
+TEST_CASE("D3: what is synced keeps its name, though who gave it died before syncing the directory") {
+  Entry entry;
+  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
+    return call == "sync_directory" ? Result<void>(fail(Errc::io, path)) : Result<void>();
+  };
+  CHECK(entry.open() == "!io");
+  entry.files->fault = nullptr;
+  CHECK(entry.reopen() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  CHECK(says(entry.driver->sync()) == "ok");
+  entry.driver.reset();
+  const auto synced = entry.files;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    std::mt19937_64 random(seed);
+    entry.files = synced->clone();
+    entry.options.files = entry.files;
+    entry.files->lose_power(random);
+    CHECK(entry.open() == "{[0, 100)}");
+    entry.driver.reset();
+  }
+}
+
 TEST_CASE("F36: an entry of a newer version, or of another key, is refused and left alone") {
   Entry entry;
   CHECK(entry.open() == "{}");

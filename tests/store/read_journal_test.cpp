@@ -88,8 +88,6 @@ std::vector<std::byte> random_journal(std::mt19937_64& random) {
 }  // namespace
 
 TEST_CASE("D3: the independent reader agrees, of random journals, torn ones among them") {
-  const char* const script = std::getenv("STRANDLINE_READ_JOURNAL");
-  REQUIRE(script != nullptr);
   const TempDir directory;
   const std::string path = (directory.path() / "some.journal").native();
   std::mt19937_64 random(20261121);
@@ -103,7 +101,7 @@ TEST_CASE("D3: the independent reader agrees, of random journals, torn ones amon
       }
       std::ofstream(path, std::ios::binary)
           .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-      const std::string said = output_of(std::string("python3 '") + script + "' --json " +
+      const std::string said = output_of(std::string("python3 '" STRANDLINE_READ_JOURNAL "' --json ") +
                                          (trust == Trust::barriers ? "--after-power-cut " : "") + "'" + path + "'");
       CAPTURE(said);
       const auto says_so = [&](const std::string& what) { return said.find(what) != std::string::npos; };

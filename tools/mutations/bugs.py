@@ -359,12 +359,13 @@ BUGS = [
         "name": "directory-left-unsynced",
         "breaks": "D3: what was synced is lost with the name that nobody synced",
         "changes": [(LIB + "store/journal/journal.cpp", "  if (synced && !name_synced) {", "  if (synced && name_synced) {")],
-        "tests": [CRASH],
+        "tests": [STORE],
     },
     {
         "name": "another-data-file-believed",
         "breaks": "D5: a journal is believed of a data file that it does not name",
-        "changes": [(ENTRY, "  if (*identity != found.header.data) {", "  if (identity->inode == 0) {")],
+        "changes": [(ENTRY, "other_version || found.doomed || *identity != found.header.data) {",
+                     "other_version || found.doomed || identity->inode == 0) {")],
         "tests": [STORE],
     },
     {
