@@ -13,21 +13,13 @@ using store::OpenFile;
 
 namespace {
 
-constexpr std::uint64_t kRoom = 48 * 1024;
-
+// Of the complete content.
 std::uint64_t length_of(std::uint64_t version) {
-  return kRoom - version * 1000;
+  return 160 * 1024 - version * 1000;
 }
 // No byte is zero: what is lost and read back as zeros is found.
-std::byte byte_of(std::uint64_t offset, std::uint64_t version) {
-  return static_cast<std::byte>(1 + (offset * 131 + (offset >> 8) * 17 + version * 59) % 255);
-}
-std::vector<std::byte> bytes_of(ByteRange range, std::uint64_t version) {
-  std::vector<std::byte> bytes(range.size());
-  for (std::uint64_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = byte_of(range.begin + i, version);
-  }
-  return bytes;
+std::byte byte_of(std::uint64_t offset, std::uint64_t version, std::uint64_t times_dropped) {
+  return static_cast<std::byte>(1 + (offset * 131 + (offset >> 8) * 17 + version * 59 + times_dropped * 31) % 255);
 }
 
 RangeSet copy_of(const RangeSet& set) {
@@ -114,6 +106,19 @@ std::shared_ptr<store::FileSystem> CrashChecker::seen(const std::shared_ptr<Simu
   return broken_ == Broken::journal_before_data ? std::shared_ptr<store::FileSystem>(new BelatedFiles(files)) : files;
 }
 
+std::uint64_t CrashChecker::end() const {
+  return length_.value_or(length_of(version_));
+}
+
+std::vector<std::byte> CrashChecker::bytes_of(ByteRange range) {
+  const auto& times_dropped = versions_[version_].times_dropped;
+  std::vector<std::byte> bytes;
+  for (std::uint64_t at = range.begin; at < range.end; ++at) {
+    bytes.push_back(byte_of(at, version_, times_dropped[at]));
+  }
+  return bytes;
+}
+
 bool CrashChecker::wrong(const std::string& what) {
   violation_ = "seed " + std::to_string(seed_) + ", version " + std::to_string(version_) + ": " + what;
   return false;
@@ -121,10 +126,10 @@ bool CrashChecker::wrong(const std::string& what) {
 
 bool CrashChecker::check(const DriverState& state, const Sure& sure, Crash after) {
   const Version& version = versions_[version_];
-  if (state.length && *state.length != length_of(version_)) {
+  if (state.length && *state.length != length_of(version_) && !version.lengths.contains(*state.length)) {
     return wrong("another length");
   }
-  if (state.committed && (!version.sealed || !state.available.covers({0, length_of(version_)}))) {
+  if (state.committed && (!version.sealed || !state.available.covers({0, *state.length}))) {
     return wrong("committed without having been so");
   }
   for (const ByteRange run : state.available) {
@@ -139,7 +144,7 @@ bool CrashChecker::check(const DriverState& state, const Sure& sure, Crash after
       }
       have += *count;
     }
-    if (bytes != bytes_of(run, version_)) {
+    if (bytes != bytes_of(run)) {
       return wrong(to_string(run) + " holds other bytes than were written");
     }
   }
@@ -175,6 +180,7 @@ bool CrashChecker::open(const std::shared_ptr<SimulatedFiles>& files, Crash afte
   }
   available_ = std::move(state->available);
   sealed_ = state->committed;
+  length_ = state->length;
   if (after != Crash::none) {
     sure_.written = copy_of(available_);
     RangeSet synced;
@@ -188,10 +194,10 @@ bool CrashChecker::open(const std::shared_ptr<SimulatedFiles>& files, Crash afte
 }
 
 void CrashChecker::write() {
-  const std::uint64_t begin = random_() % (length_of(version_) - 1);
-  const ByteRange wanted{begin, std::min(begin + 1 + random_() % 9000, length_of(version_))};
+  const std::uint64_t begin = random_() % end();
+  const ByteRange wanted{begin, std::min(begin + 1 + random_() % 40000, end())};
   for (const ByteRange gap : gaps_of(available_, wanted)) {
-    const auto data = bytes_of(gap, version_);
+    const auto data = bytes_of(gap);
     add(versions_[version_].attempted, gap);
     const auto count = driver_->write_at(gap.begin, data);
     if (!count) {
@@ -205,7 +211,7 @@ void CrashChecker::write() {
 
 void CrashChecker::evict() {
   const std::uint64_t begin = random_() % kRoom;
-  const ByteRange range{begin, std::min(begin + 1 + random_() % 20000, kRoom)};
+  const ByteRange range{begin, std::min(begin + 1 + random_() % 60000, kRoom)};
   // Whatever becomes of the call.
   take(available_, range);
   take(sure_.written, range);
@@ -214,9 +220,9 @@ void CrashChecker::evict() {
 }
 
 void CrashChecker::commit() {
-  const ByteRange whole{0, length_of(version_)};
+  const ByteRange whole{0, end()};
   for (const ByteRange gap : gaps_of(available_, whole)) {
-    const auto data = bytes_of(gap, version_);
+    const auto data = bytes_of(gap);
     add(versions_[version_].attempted, gap);
     if (driver_->write_at(gap.begin, data) != data.size()) {
       return;
@@ -227,9 +233,34 @@ void CrashChecker::commit() {
   versions_[version_].sealed = true;
   if (driver_->commit(whole.end)) {
     sealed_ = true;
+    length_ = whole.end;
     if (version_ % 3 == 0) {
       sure_.synced = copy_of(available_);
     }
+  }
+}
+
+// Only while the length is unknown: the core refuses another.
+void CrashChecker::commit_below_and_reopen() {
+  const std::uint64_t prefix = available_.covered_prefix({0, kRoom});
+  if (length_ || prefix == 0) {
+    return;
+  }
+  Version& version = versions_[version_];
+  const std::uint64_t length = 1 + random_() % prefix;
+  const ByteRange dropped{length, kRoom};
+  // Whatever becomes of the calls.
+  take(available_, dropped);
+  take(sure_.written, dropped);
+  take(sure_.synced, dropped);
+  version.sealed = true;
+  version.lengths.insert(length);
+  if (!driver_->commit(length) || !driver_->reactivate()) {
+    return;
+  }
+  take(version.attempted, dropped);
+  for (std::uint64_t at = length; at < kRoom; ++at) {
+    ++version.times_dropped[at];
   }
 }
 
@@ -249,7 +280,7 @@ void CrashChecker::work() {
         break;
       case 3:
         if (!sealed_) {
-          commit();
+          random_() % 2 == 0 ? commit() : commit_below_and_reopen();
         }
         break;
       case 4:

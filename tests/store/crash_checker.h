@@ -12,7 +12,9 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace strandline::testing {
 
@@ -35,10 +37,15 @@ class CrashChecker {
   [[nodiscard]] std::uint64_t states() const noexcept { return states_; }
 
  private:
-  // What must be so of one version of the content. Bytes of a version are the same whenever they are written.
+  static constexpr std::uint64_t kRoom = 160 * 1024;  // several checksummed blocks
+
+  // What must be so of one version of the content. A byte of a version is the same whenever it is written, but where a
+  // commit has dropped it: there another one comes after the reopening.
   struct Version {
     RangeSet attempted;  // may be there
     bool sealed = false;
+    std::set<std::uint64_t> lengths;  // of commits
+    std::vector<std::uint8_t> times_dropped = std::vector<std::uint8_t>(kRoom);
   };
   struct Sure {
     RangeSet written;  // must be there after the process dies
@@ -52,6 +59,9 @@ class CrashChecker {
   void write();
   void evict();
   void commit();
+  void commit_below_and_reopen();
+  [[nodiscard]] std::vector<std::byte> bytes_of(ByteRange range);
+  [[nodiscard]] std::uint64_t end() const;
   [[nodiscard]] bool check(const DriverState& state, const Sure& sure, Crash after);
   [[nodiscard]] bool wrong(const std::string& what);
 
@@ -65,6 +75,7 @@ class CrashChecker {
   Sure sure_;
   RangeSet available_;  // what the driver in use has
   bool sealed_ = false;
+  std::optional<std::uint64_t> length_;  // as the core would know it: nothing is written past it
   std::string violation_;
   std::uint64_t states_ = 0;
 };

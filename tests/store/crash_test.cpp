@@ -1,5 +1,6 @@
 // F30, F31, F32: crashes of the process and of the system at every change, whatever the disk then holds, also while
-// recovering; and broken protocols, which the checker must find. STRANDLINE_CRASH_STATES says how many states.
+// recovering; and broken protocols, which the checker must find. STRANDLINE_CRASH_STATES says how many states,
+// STRANDLINE_CRASH_SEED from which seed on (tools/crash_states).
 #include <doctest/doctest.h>
 #include <tests/store/crash_checker.h>
 
@@ -10,17 +11,18 @@ using namespace strandline::testing;
 
 namespace {
 
-std::uint64_t wanted_states() {
-  const char* const wanted = std::getenv("STRANDLINE_CRASH_STATES");
-  const std::uint64_t number = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 0;
-  return number > 0 ? number : 10000;
+std::uint64_t number(const char* variable, std::uint64_t otherwise) {
+  const char* const wanted = std::getenv(variable);
+  const std::uint64_t given = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 0;
+  return given > 0 ? given : otherwise;
 }
 
 }  // namespace
 
 TEST_CASE("F30, F31, F32: what is found after a crash was written, and what was sure is found") {
+  const std::uint64_t wanted = number("STRANDLINE_CRASH_STATES", 10000);
   std::uint64_t states = 0;
-  for (std::uint64_t seed = 1; states < wanted_states(); ++seed) {
+  for (std::uint64_t seed = number("STRANDLINE_CRASH_SEED", 1); states < wanted; ++seed) {
     CrashChecker checker(seed, Broken::nowhere);
     const bool sound = checker.run(4, 10);
     states += checker.states();

@@ -158,9 +158,21 @@ TEST_CASE("F37: one driver at a time has a name, in whatever process") {
     return reads && !changes && says(another.open(options)) == "!busy";
   }));
   CHECK(says(first->write_at(10, content({10, 20}))) == "10");
+  int wake[2];
+  REQUIRE(::pipe(wake) == 0);
+  const pid_t sleeper = ::fork();  // it has the same open file for as long as it lives
+  if (sleeper == 0) {
+    char byte;
+    ::close(wake[1]);
+    ::_exit(::read(wake[0], &byte, 1) == 0 ? 0 : 1);
+  }
   first.reset();
   EntryDriver third;
   const auto state = third.open(options);
+  ::close(wake[0]);
+  ::close(wake[1]);
+  int status = 1;
+  CHECK(::waitpid(sleeper, &status, 0) == sleeper);
   REQUIRE(state);
   CHECK(to_string(state->available) == "{[0, 20)}");
 }
@@ -225,6 +237,88 @@ TEST_CASE("D4: a block that is not what it was is corrupt, and its neighbours ar
   CHECK(entry.read({2 * kChecksumBlock, kBlocks}) == "ok");
 }
 
+TEST_CASE("D4: checksums follow what commits drop, what grows again, and what was found without one") {
+  const auto written = [](Entry& entry) {
+    CHECK(entry.open() == "{}");
+    CHECK(entry.write({0, 2 * kChecksumBlock}) == "131072");
+    CHECK(says(entry.driver->sync()) == "ok");
+    CHECK(entry.reopen() == "{[0, 131072)}");
+  };
+  SUBCASE("a commit within a block") {
+    Entry entry;
+    written(entry);
+    CHECK(says(entry.driver->commit(100000)) == "ok");
+    CHECK(entry.read({70000, 100000}) == "ok");
+    entry.damage("entry.data", 99999);
+    CHECK(entry.reopen() == "{[0, 100000)}");
+    CHECK(entry.read({70000, 70001}) == "!corrupt");
+  }
+  SUBCASE("a commit at the edge of one, and other bytes behind it") {
+    Entry entry;
+    written(entry);
+    CHECK(says(entry.driver->commit(kChecksumBlock)) == "ok");
+    CHECK(says(entry.driver->reactivate()) == "ok");
+    CHECK(entry.write({kChecksumBlock, 2 * kChecksumBlock}, 2) == "65536");
+    CHECK(entry.read({kChecksumBlock, 2 * kChecksumBlock}, 2) == "ok");
+    CHECK(says(entry.driver->sync()) == "ok");
+    CHECK(entry.reopen() == "{[0, 131072)}");
+    CHECK(entry.read({kChecksumBlock, 2 * kChecksumBlock}, 2) == "ok");
+  }
+  SUBCASE("a block that was cut and is not whole again") {
+    Entry entry;
+    written(entry);
+    CHECK(says(entry.driver->commit(1000)) == "ok");
+    CHECK(says(entry.driver->reactivate()) == "ok");
+    CHECK(entry.write({1000, 2000}, 2) == "1000");
+    CHECK(entry.write({131000, 131072}, 2) == "72");
+    CHECK(says(entry.driver->sync()) == "ok");
+    CHECK(entry.write({2000, 131000}, 2) == "129000");
+    CHECK(entry.reopen() == "{[0, 131072)}");
+    CHECK(entry.read({70000, 131072}, 2) == "ok");
+  }
+  SUBCASE("blocks from before a crash, and the last of a length that was known") {
+    Entry entry;
+    entry.options.length = 100000;
+    CHECK(entry.open() == "{}");
+    CHECK(entry.write({0, kChecksumBlock}) == "65536");
+    CHECK(entry.reopen() == "{[0, 65536)}");
+    CHECK(entry.write({kChecksumBlock, 100000}) == "34464");
+    CHECK(says(entry.driver->sync()) == "ok");
+    CHECK(says(entry.driver->commit(100000)) == "ok");
+    entry.damage("entry.data", 7);
+    entry.damage("entry.data", 99999);
+    CHECK(entry.reopen() == "{[0, 100000)}");
+    CHECK(entry.read({0, 1}) == "!corrupt");
+    CHECK(entry.read({kChecksumBlock, kChecksumBlock + 1}) == "!corrupt");
+  }
+}
+
+TEST_CASE("F20, R7: a commit that finds no room has changed nothing") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.files->fault = [&](const std::string& call, const std::string& path) -> Result<void> {
+    return call == "write" && path.starts_with("entry.journal") ? Result<void>(fail(Errc::no_space, path))
+                                                                : Result<void>();
+  };
+  CHECK(says(entry.driver->commit(100)) == "!no_space");
+  entry.files->fault = nullptr;
+  CHECK(entry.write({100, 200}) == "100");
+  CHECK(says(entry.driver->sync()) == "ok");
+  CHECK(entry.reopen() == "{[0, 200)}");
+  CHECK_FALSE(entry.committed);
+}
+
+TEST_CASE("D1: without a boot id nothing is opened, and nothing lost") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.files->no_boot_id = true;
+  CHECK(entry.reopen() == "!unsupported");
+  entry.files->no_boot_id = false;
+  CHECK(entry.reopen() == "{[0, 100)}");
+}
+
 TEST_CASE("F42: once an fsync has failed the entry is failed for good, and begun anew by who opens it next") {
   Entry entry;
   CHECK(entry.open() == "{}");
@@ -236,11 +330,24 @@ TEST_CASE("F42: once an fsync has failed the entry is failed for good, and begun
   entry.files->fault = nullptr;
   CHECK(says(entry.driver->sync()) == "!io");
   CHECK(entry.write({100, 200}) == "!io");
-  CHECK(entry.read({0, 100}) == "ok");  // what is in memory is right
+  CHECK(entry.read({0, 100}) == "!io");  // the kernel may have dropped it
   CHECK(entry.reopen() == "{}");
   CHECK(entry.driver->header().generation == 2);
   CHECK(entry.write({0, 100}, 2) == "100");
   CHECK(entry.reopen() == "{[0, 100)}");
+}
+
+TEST_CASE("F42: a failed fsync that cannot be journalled either takes the journal away") {
+  Entry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 100}) == "100");
+  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
+    const bool fails = (call == "sync" && path.starts_with("entry.data")) || call == "write";
+    return fails ? Result<void>(fail(Errc::io, path)) : Result<void>();
+  };
+  CHECK(says(entry.driver->sync()) == "!io");
+  entry.files->fault = nullptr;
+  CHECK(entry.reopen() == "{}");
 }
 
 TEST_CASE("F20: a full disk costs the write that met it, and no other") {

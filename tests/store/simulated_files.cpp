@@ -321,6 +321,9 @@ Result<void> SimulatedFiles::sync_directory_of(const std::string& path) noexcept
 }
 
 Result<BootId> SimulatedFiles::boot_id() const noexcept {
+  if (no_boot_id) {
+    return fail(Errc::not_found, "boot id");
+  }
   BootId id{};
   id[0] = static_cast<std::byte>(boots_);
   id[1] = static_cast<std::byte>(boots_ >> 8);

@@ -44,6 +44,8 @@ class SimulatedFiles final : public store::FileSystem {
   bool ignores_data_syncs = false;
   bool ignores_journal_syncs = false;
   bool sees_no_holes = false;
+  // As where /proc is hidden.
+  bool no_boot_id = false;
   // Every change passes here first; an error is answered instead of making it.
   std::function<Result<void>(const std::string& call, const std::string& path)> fault;
 

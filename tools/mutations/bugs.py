@@ -16,6 +16,7 @@ MMAP = "drivers/strandline/drivers/mmap.cpp"
 STORE = "tests/store/test_store"
 CRASH = "tests/store/test_store_crash"
 ENTRY = LIB + "store/entry/entry_driver.cpp"
+ENTRY_OPEN = LIB + "store/entry/entry_open.cpp"
 REPLAY = LIB + "store/journal/replay.cpp"
 
 BUGS = [
@@ -345,13 +346,10 @@ BUGS = [
     {
         "name": "hole-before-journal",
         "breaks": "D4: a hole is punched before its eviction has been journalled",
-        "changes": [(ENTRY,
-                     "  if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {\n    return told;\n  }\n"
-                     "  if (auto noted = checks_->gave_up(range)",
+        "changes": [(ENTRY, "  {\n    MutexLock lock(checks_mutex_);\n    if (auto told = journal_->append(RecordType::evict",
                      "  static_cast<void>(data_->punch(range));\n"
-                     "  if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {\n    return told;\n  }\n"
-                     "  if (auto noted = checks_->gave_up(range)"),
-                    (ENTRY, "    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});",
+                     "  {\n    MutexLock lock(checks_mutex_);\n    if (auto told = journal_->append(RecordType::evict"),
+                    (ENTRY_OPEN, "    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});",
                      "    const auto believed = said.covered({at, kMaxOffset});")],
         "tests": [CRASH],
     },
@@ -364,7 +362,7 @@ BUGS = [
     {
         "name": "another-data-file-believed",
         "breaks": "D5: a journal is believed of a data file that it does not name",
-        "changes": [(ENTRY, "other_version || found.doomed || *identity != found.header.data) {",
+        "changes": [(ENTRY_OPEN, "other_version || found.doomed || *identity != found.header.data) {",
                      "other_version || found.doomed || identity->inode == 0) {")],
         "tests": [STORE],
     },

@@ -51,6 +51,14 @@ BlockChecks::BlockChecks(const File& data, const RangeSet& present, std::optiona
     it = range.empty() || !present_.covers(range) ? unverified_.erase(it) : std::next(it);
   }
   left_.store(unverified_.size(), std::memory_order_relaxed);
+  // What became complete before a crash, and had not been summed.
+  for (const ByteRange run : present_) {
+    for (std::uint64_t block = run.begin / kChecksumBlock; block * kChecksumBlock < run.end; ++block) {
+      if (!unverified_.contains(block)) {
+        touched_.insert(touched_.end(), block);
+      }
+    }
+  }
 }
 
 ByteRange BlockChecks::range_of_locked(std::uint64_t block) const noexcept {
@@ -82,11 +90,15 @@ Result<void> BlockChecks::verify(ByteRange range) const noexcept {
     if (!checksum) {
       return fail(checksum.error().clone());
     }
+    MutexLock lock(mutex_);
+    const auto it = unverified_.find(block);
+    if (it == unverified_.end() || it->second != expected) {
+      continue;  // a part of it was given up meanwhile, or another has verified it
+    }
     if (*checksum != expected) {
       return fail(Errc::corrupt, "block");
     }
-    MutexLock lock(mutex_);
-    unverified_.erase(block);
+    unverified_.erase(it);
     left_.store(unverified_.size(), std::memory_order_release);
   }
   return {};
@@ -118,16 +130,40 @@ Result<void> BlockChecks::gave_up(ByteRange range) noexcept {
   return {};
 }
 
-void BlockChecks::set_length(std::optional<std::uint64_t> length) noexcept {
+Result<void> BlockChecks::cut(std::uint64_t length) noexcept {
   MutexLock lock(mutex_);
-  if (!length && length_ && *length_ % kChecksumBlock != 0) {
-    unverified_.erase(*length_ / kChecksumBlock);  // of a short block, which may grow
-    left_.store(unverified_.size(), std::memory_order_release);
+  const std::uint64_t last = length / kChecksumBlock;
+  const bool is_short = length % kChecksumBlock != 0;
+  if (length < kMaxOffset) {
+    if (auto taken = present_.erase({length, kMaxOffset}); !taken) {
+      return fail(std::move(taken.error()));
+    }
+  }
+  // A checksum of the last block stands if it was made of the same short one.
+  const bool same = length_ == length;
+  unverified_.erase(unverified_.lower_bound(same && is_short ? last + 1 : last), unverified_.end());
+  left_.store(unverified_.size(), std::memory_order_release);
+  if (is_short) {
+    try {
+      touched_.insert(last);
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::no_memory, "block");
+    }
   }
   length_ = length;
+  return {};
 }
 
-Result<std::vector<BlockChecks::Sum>> BlockChecks::take_new() noexcept {
+void BlockChecks::reopen() noexcept {
+  MutexLock lock(mutex_);
+  if (length_ && *length_ % kChecksumBlock != 0) {
+    unverified_.erase(*length_ / kChecksumBlock);
+    left_.store(unverified_.size(), std::memory_order_release);
+  }
+  length_.reset();
+}
+
+Result<std::vector<BlockChecks::Sum>> BlockChecks::to_journal() const noexcept {
   try {
     std::vector<std::pair<std::uint64_t, ByteRange>> complete;
     {
@@ -147,13 +183,16 @@ Result<std::vector<BlockChecks::Sum>> BlockChecks::take_new() noexcept {
       }
       sums.push_back({block, *checksum});
     }
-    MutexLock lock(mutex_);
-    for (const Sum& sum : sums) {
-      touched_.erase(sum.block);
-    }
     return sums;
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "checksums");
+  }
+}
+
+void BlockChecks::journalled(const std::vector<Sum>& sums) noexcept {
+  MutexLock lock(mutex_);
+  for (const Sum& sum : sums) {
+    touched_.erase(sum.block);
   }
 }
 

@@ -31,15 +31,20 @@ class BlockChecks {
   [[nodiscard]] Result<void> wrote(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Bytes are given up. What they were checked by is void.
   [[nodiscard]] Result<void> gave_up(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
-  // The length has become known, or unknown again.
-  void set_length(std::optional<std::uint64_t> length) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // A commit of this length is about to be journalled: what lies past it is given up, and the last block may be a
+  // short one.
+  [[nodiscard]] Result<void> cut(std::uint64_t length) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // The length is unknown again: a short last block may grow.
+  void reopen() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   struct Sum {
     std::uint64_t block;
     std::uint32_t checksum;
   };
-  // The checksums of blocks that have become complete since the last call. After an error they come again.
-  [[nodiscard]] Result<std::vector<Sum>> take_new() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // The checksums of complete blocks that have none yet. They come again until journalled() is told of them; neither
+  // call, nor gave_up(), may run between.
+  [[nodiscard]] Result<std::vector<Sum>> to_journal() const noexcept STRANDLINE_EXCLUDES(mutex_);
+  void journalled(const std::vector<Sum>& sums) noexcept STRANDLINE_EXCLUDES(mutex_);
 
  private:
   // The bytes of a block, up to the length.
@@ -49,7 +54,7 @@ class BlockChecks {
   mutable Mutex mutex_;  // a leaf, not held while the disk works
   RangeSet present_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
-  std::set<std::uint64_t> touched_ STRANDLINE_GUARDED_BY(mutex_);  // blocks to be looked at by take_new()
+  std::set<std::uint64_t> touched_ STRANDLINE_GUARDED_BY(mutex_);  // blocks that may be complete and have no checksum
   // What was found and has not been verified yet.
   mutable std::map<std::uint64_t, std::uint32_t> unverified_ STRANDLINE_GUARDED_BY(mutex_);
   // Its size. Written under the lock, read by every read before it takes the lock: 0 is final.

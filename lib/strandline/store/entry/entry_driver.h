@@ -38,6 +38,9 @@ class EntryDriver {
   };
 
   EntryDriver() noexcept = default;
+  ~EntryDriver();
+  EntryDriver(const EntryDriver&) = delete;
+  EntryDriver& operator=(const EntryDriver&) = delete;
 
   // What a crash has left is put right here. conflict when the name holds another key; unsupported when it is of a
   // newer version.
@@ -72,8 +75,10 @@ class EntryDriver {
   [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
   [[nodiscard]] Result<void> may_change() const noexcept;
   [[nodiscard]] Result<void> journal_lost(const RangeSet& said, const RangeSet& believed);
-  [[nodiscard]] Result<void> barrier() noexcept;
-  [[nodiscard]] Result<void> append_checksums() noexcept;
+  [[nodiscard]] Result<void> barrier() noexcept STRANDLINE_EXCLUDES(barrier_mutex_);
+  [[nodiscard]] Result<void> sync_journal() noexcept;
+  [[nodiscard]] Result<void> append_checksums(std::optional<std::uint64_t> commit) noexcept
+      STRANDLINE_EXCLUDES(checks_mutex_);
   [[nodiscard]] Result<void> doom(Error cause) noexcept;
 
   Options options_;
@@ -84,9 +89,12 @@ class EntryDriver {
   std::unique_ptr<File> data_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<BlockChecks> checks_;
-  // Raised by writes, set by commit(); for people to read.
+  Mutex barrier_mutex_;  // held while the data is synced; the journal's is taken under it
+  Mutex checks_mutex_;   // held from making checksums to journalling them; likewise
+  // Raised by writes, set by commit().
   std::atomic<std::uint64_t> reach_{0};
-  // Set by whoever sees an fsync of the data fail, and by retire(); read by whatever changes something.
+  // Set by whoever sees an fsync of the data fail, read by every call; and by retire(), read by whatever changes
+  // something.
   std::atomic<bool> doomed_{false};
   std::atomic<bool> retired_{false};
 };

@@ -1,8 +1,8 @@
+#include <strandline/drivers/file/failure.h>
 #include <strandline/store/journal/journal.h>
 #include <strandline/store/journal/snapshot.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 namespace strandline::store {
@@ -13,22 +13,13 @@ namespace {
 constexpr std::uint64_t kSmall = 1 << 20;
 constexpr std::uint64_t kGrowth = 4;
 
-template <class Body>
-auto without_throwing(Body&& body) noexcept -> decltype(body()) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::no_memory, "journal");
-  }
-}
-
 }  // namespace
 
 Journal::Journal(std::shared_ptr<FileSystem> files, std::string path) noexcept
     : files_(std::move(files)), path_(std::move(path)) {}
 
 Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
-  return without_throwing([&]() -> Result<void> {
+  return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
     const std::string beside = path_ + ".new";
     auto file = files_->open(beside, OpenFile::fresh);
@@ -61,7 +52,7 @@ Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
 
 Result<std::unique_ptr<Journal>> Journal::create(std::shared_ptr<FileSystem> files, std::string path,
                                                  const JournalHeader& header) noexcept {
-  return without_throwing([&]() -> Result<std::unique_ptr<Journal>> {
+  return file::contained([&]() -> Result<std::unique_ptr<Journal>> {
     std::unique_ptr<Journal> journal(new Journal(std::move(files), std::move(path)));
     JournalEncoder image;
     image.header(header);
@@ -76,7 +67,7 @@ Result<std::unique_ptr<Journal>> Journal::create(std::shared_ptr<FileSystem> fil
 }
 
 Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::string path) noexcept {
-  return without_throwing([&]() -> Result<Opened> {
+  return file::contained([&]() -> Result<Opened> {
     std::unique_ptr<Journal> journal(new Journal(std::move(files), std::move(path)));
     MutexLock lock(journal->mutex_);
     auto file = journal->files_->open(journal->path_, OpenFile::to_write);
@@ -119,7 +110,7 @@ Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::st
 
 template <class Encode>
 Result<void> Journal::append_locked(Encode&& encode) noexcept {
-  return without_throwing([&]() -> Result<void> {
+  return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
     if (broken_) {
       return fail(Errc::io, path_);
@@ -142,15 +133,22 @@ Result<void> Journal::append(RecordType type, std::initializer_list<std::uint64_
   return append_locked([&](JournalEncoder& out) { out.record(type, numbers); });
 }
 
-Result<void> Journal::append_checksums(std::uint64_t first, std::span<const std::uint32_t> checksums) noexcept {
+Result<void> Journal::append_checksums(std::optional<std::uint64_t> commit,
+                                       std::span<const std::pair<std::uint64_t, std::uint32_t>> sums) noexcept {
+  if (!commit && sums.empty()) {
+    return {};
+  }
   MutexLock lock(mutex_);
   return append_locked([&](JournalEncoder& out) {
-    std::vector<std::byte> payload;
-    put(payload, first, 8);
-    for (const std::uint32_t checksum : checksums) {
-      put(payload, checksum, 4);
+    if (commit) {
+      out.record(RecordType::commit, {*commit});
     }
-    out.record(RecordType::checksums, payload);
+    for (const auto& [block, checksum] : sums) {
+      std::vector<std::byte> payload;
+      put(payload, block, 8);
+      put(payload, checksum, 4);
+      out.record(RecordType::checksums, payload);
+    }
   });
 }
 
@@ -189,7 +187,7 @@ Result<void> Journal::sync() noexcept {
 }
 
 Result<void> Journal::compact_locked() noexcept {
-  return without_throwing([&]() -> Result<void> {
+  return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
     const auto bytes = read_all(*file_);
     if (!bytes) {

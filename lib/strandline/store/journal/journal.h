@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace strandline::store {
 
@@ -33,7 +34,9 @@ class Journal {
 
   [[nodiscard]] Result<void> append(RecordType type, std::initializer_list<std::uint64_t> numbers) noexcept
       STRANDLINE_EXCLUDES(mutex_);
-  [[nodiscard]] Result<void> append_checksums(std::uint64_t first, std::span<const std::uint32_t> checksums) noexcept
+  // In one write: a commit, if there is one, and checksums of blocks.
+  [[nodiscard]] Result<void> append_checksums(std::optional<std::uint64_t> commit,
+                                              std::span<const std::pair<std::uint64_t, std::uint32_t>> sums) noexcept
       STRANDLINE_EXCLUDES(mutex_);
   // A barrier, in two steps: between them the caller syncs the data. The second says whether it could.
   [[nodiscard]] std::uint64_t begin_barrier() noexcept STRANDLINE_EXCLUDES(mutex_);

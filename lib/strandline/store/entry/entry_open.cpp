@@ -1,0 +1,210 @@
+// EntryDriver: what is found, and what of it is believed; and how a version begins.
+#include <strandline/drivers/file/failure.h>
+#include <strandline/store/entry/entry_driver.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace strandline::store {
+namespace {
+
+Error about(Error error, const std::string& path) {
+  error.context = path + (error.context.empty() ? "" : ": " + error.context);
+  return error;
+}
+
+}  // namespace
+
+Result<DriverState> EntryDriver::open(Options options) noexcept {
+  return file::contained([&]() -> Result<DriverState> {
+    options_ = std::move(options);
+    if (options_.files == nullptr || options_.name.empty() || options_.key.size() > kMaxKey ||
+        options_.validator.value.size() > kMaxValidator || options_.length.value_or(0) > kMaxOffset) {
+      return fail(Errc::invalid_argument, "an entry's options");
+    }
+    auto epoch = ForkEpoch::arm();
+    if (!epoch) {
+      return fail(std::move(epoch.error()));
+    }
+    epoch_ = *epoch;
+    auto data = claim();
+    if (!data) {
+      return fail(std::move(data.error()));
+    }
+    // Before anything is judged: what cannot be told apart from another start of the system cannot be believed.
+    auto boot = options_.files->boot_id();
+    if (!boot) {
+      boot.error().code = boot.error().code == Errc::no_memory ? Errc::no_memory : Errc::unsupported;
+      return fail(std::move(boot.error()));
+    }
+    if (auto there = options_.files->open(journal_path(), OpenFile::to_read); !there) {
+      return there.error().code == Errc::not_found ? begin_version(1) : fail(std::move(there.error()));
+    }
+    auto found = Journal::open(options_.files, journal_path());
+    if (found) {
+      return open_found(std::move(*found), std::move(*data));
+    }
+    // A header that is no header says nothing of the bytes beside it.
+    if (found.error().code == Errc::corrupt) {
+      return begin_version(1);
+    }
+    return fail(found.error().code == Errc::unsupported ? about(std::move(found.error()), journal_path())
+                                                        : std::move(found.error()));
+  });
+}
+
+// Who has the data file locked has the name, as long as the name leads to that file: a new version's file is locked
+// before it takes the old one's place.
+Result<std::unique_ptr<File>> EntryDriver::claim() {
+  for (;;) {
+    auto data = options_.files->open(data_path(), OpenFile::made);
+    if (!data) {
+      return data;
+    }
+    if (auto locked = (*data)->try_lock(); !locked) {
+      return fail(std::move(locked.error()));
+    }
+    const auto named = options_.files->open(data_path(), OpenFile::to_read);
+    if (!named && named.error().code != Errc::not_found) {
+      return fail(named.error().clone());
+    }
+    const auto mine = (*data)->identity();
+    const auto its = named ? (*named)->identity() : Result<DataIdentity>(DataIdentity{});
+    if (!mine || !its) {
+      return fail((mine ? its : mine).error().clone());
+    }
+    if (*mine == *its) {
+      return data;
+    }
+    // It was replaced in between: whoever did so may be through by now.
+  }
+}
+
+Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_ptr<File> data) {
+  Replay& found = opened.found;
+  if (found.header.key != options_.key) {
+    return fail(Errc::conflict, journal_path() + " is another key's");
+  }
+  const std::uint64_t next = found.header.generation + 1;
+  const bool other_version =
+      (options_.validator.kind != Validator::Kind::none && options_.validator != found.header.validator) ||
+      (options_.length && found.length && *options_.length != *found.length);
+  const auto identity = data->identity();
+  if (!identity) {
+    return fail(identity.error().clone());
+  }
+  if (other_version || found.doomed || *identity != found.header.data) {
+    return begin_version(next);
+  }
+  data_ = std::move(data);
+  journal_ = std::move(opened.journal);
+  header_ = found.header;
+  torn_bytes_ = found.torn_bytes;
+  auto believed = not_holes(found.available);
+  if (!believed) {
+    return fail(std::move(believed.error()));
+  }
+  if (auto told = journal_lost(found.available, *believed); !told) {
+    return fail(std::move(told.error()));
+  }
+  if (options_.length && !found.length) {
+    if (believed->end_offset() > *options_.length) {
+      return begin_version(next);
+    }
+    if (auto told = journal_->append(RecordType::length, {*options_.length}); !told) {
+      return fail(std::move(told.error()));
+    }
+    found.length = options_.length;
+  }
+  DriverState state;
+  state.length = found.length;
+  state.committed = found.committed && believed->covers({0, *found.length});
+  state.available = std::move(*believed);
+  checks_ = std::make_unique<BlockChecks>(*data_, state.available, state.length, std::move(found.checksums));
+  reach_.store(state.available.end_offset(), std::memory_order_relaxed);
+  return state;
+}
+
+// What was lost may be written again: the journal must know that it is not there, whatever crashes meanwhile.
+Result<void> EntryDriver::journal_lost(const RangeSet& said, const RangeSet& believed) {
+  bool any = false;
+  for (const ByteRange run : said) {
+    const auto lost = believed.gaps(run);
+    if (!lost) {
+      return fail(lost.error().clone());
+    }
+    for (const ByteRange range : *lost) {
+      any = true;
+      if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {
+        return told;
+      }
+    }
+  }
+  return any ? sync_journal() : Result<void>();
+}
+
+Result<RangeSet> EntryDriver::not_holes(const RangeSet& said) const {
+  RangeSet there;
+  const std::uint64_t end = said.end_offset();
+  for (std::uint64_t at = 0; at < end;) {
+    const auto run = data_->next_data(at);
+    if (!run) {
+      return fail(run.error().clone());
+    }
+    if (!*run) {
+      break;
+    }
+    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});
+    if (!believed) {
+      return fail(believed.error().clone());
+    }
+    for (const ByteRange range : *believed) {
+      there.reserve(1);
+      there.add_reserved(range);
+    }
+    at = (*run)->end;
+  }
+  return there;
+}
+
+// The order matters: see docs/format.md.
+Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
+  const std::string beside = data_path() + ".new";
+  if (auto removed = options_.files->remove(beside); !removed) {
+    return fail(std::move(removed.error()));
+  }
+  auto data = options_.files->open(beside, OpenFile::fresh);
+  if (!data) {
+    return fail(std::move(data.error()));
+  }
+  const auto identity = (*data)->identity();
+  if (!identity) {
+    return fail(identity.error().clone());
+  }
+  if (auto locked = (*data)->try_lock(); !locked) {
+    return fail(std::move(locked.error()));
+  }
+  if (auto renamed = options_.files->rename(beside, data_path()); !renamed) {
+    return fail(std::move(renamed.error()));
+  }
+  BootId boot{};
+  if (const auto known = options_.files->boot_id(); known) {
+    boot = *known;
+  } else {
+    return fail(known.error().clone());
+  }
+  header_ = JournalHeader{generation, boot, *identity, options_.length, options_.validator, options_.key};
+  auto journal = Journal::create(options_.files, journal_path(), header_);
+  if (!journal) {
+    return fail(std::move(journal.error()));
+  }
+  data_ = std::move(*data);
+  journal_ = std::move(*journal);
+  DriverState state;
+  state.length = options_.length;
+  checks_ =
+      std::make_unique<BlockChecks>(*data_, state.available, state.length, std::map<std::uint64_t, std::uint32_t>());
+  return state;
+}
+
+}  // namespace strandline::store
