@@ -41,16 +41,8 @@ std::string word_of(const boost::system::error_code& error, WaitOutcome outcome)
   return word(outcome);
 }
 
-// Destroying it does not withdraw: its last word is the context's to deliver.
-struct AsioFace {
-  template <class D>
-  void begin(const Resource<D>& resource, ByteRange range, const WaitOptions& options) {
-    async_wait(resource, range, options, asio::bind_executor(io, [this](auto error, WaitOutcome outcome) {
-                 CHECK(io.get_executor().running_in_this_thread());
-                 taken = taken == "pending" ? word_of(error, outcome) : "twice";
-               }));
-    CHECK(taken == "pending");  // never inline
-  }
+// What both faces run on.
+struct OnContext {
   std::string answer() {
     io.restart();
     (void)io.poll();
@@ -65,8 +57,20 @@ struct AsioFace {
   std::string taken = "pending";
 };
 
+// Destroying it does not withdraw: its last word is the context's to deliver.
+struct AsioFace : OnContext {
+  template <class D>
+  void begin(const Resource<D>& resource, ByteRange range, const WaitOptions& options) {
+    async_wait(resource, range, options, asio::bind_executor(io, [this](auto error, WaitOutcome outcome) {
+                 CHECK(io.get_executor().running_in_this_thread());
+                 taken = taken == "pending" ? word_of(error, outcome) : "twice";
+               }));
+    CHECK(taken == "pending");  // never inline
+  }
+};
+
 // The same through a coroutine of Asio's.
-struct AwaitableFace {
+struct AwaitableFace : OnContext {
   template <class D>
   void begin(const Resource<D>& resource, ByteRange range, const WaitOptions& options) {
     const auto body = [](AwaitableFace* face, auto operation) -> asio::awaitable<void> {
@@ -81,18 +85,6 @@ struct AwaitableFace {
     asio::co_spawn(io, body(this, async_wait(resource, range, options, asio::deferred)), asio::detached);
     (void)io.poll();
   }
-  std::string answer() {
-    io.restart();
-    (void)io.poll();
-    return taken;
-  }
-  std::string settle() {
-    io.restart();
-    (void)io.run();
-    return taken;
-  }
-  asio::io_context io;
-  std::string taken = "pending";
 };
 
 }  // namespace

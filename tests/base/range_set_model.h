@@ -4,7 +4,9 @@
 #pragma once
 
 #include <strandline/base/range_set.h>
+#include <tests/base/runs.h>
 
+#include <bitset>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -50,18 +52,7 @@ std::string picture(const Ranges& ranges, std::uint64_t origin) {
 
 // Bit i of a mask is the byte origin + i. The runs of ones inside [begin, end), found bit by bit.
 inline std::vector<ByteRange> runs(std::uint32_t mask, std::uint64_t begin, std::uint64_t end, std::uint64_t origin) {
-  std::vector<ByteRange> found;
-  for (std::uint64_t i = begin; i < end; ++i) {
-    if ((mask >> i & 1U) == 0) {
-      continue;
-    }
-    if (!found.empty() && found.back().end == origin + i) {
-      ++found.back().end;
-    } else {
-      found.push_back({origin + i, origin + i + 1});
-    }
-  }
-  return found;
+  return testing::runs(std::bitset<32>(mask), begin, end, true, origin);
 }
 
 // The bits [begin, end).

@@ -307,6 +307,9 @@ TEST_CASE("F20, R7: a commit that finds no room has changed nothing") {
   CHECK(says(entry.driver->sync()) == "ok");
   CHECK(entry.reopen() == "{[0, 200)}");
   CHECK_FALSE(entry.committed);
+  CHECK(entry.write({200, kChecksumBlock}) == "65336");
+  CHECK(entry.reopen() == "{[0, 65536)}");
+  CHECK(entry.read({0, kChecksumBlock}) == "ok");  // no checksum of a block of 100 bytes
 }
 
 TEST_CASE("D1: without a boot id nothing is opened, and nothing lost") {

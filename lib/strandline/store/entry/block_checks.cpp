@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <memory>
 #include <new>
-#include <string>
 #include <utility>
 
 namespace strandline::store {
@@ -152,6 +151,11 @@ Result<void> BlockChecks::cut(std::uint64_t length) noexcept {
   }
   length_ = length;
   return {};
+}
+
+bool BlockChecks::length_known() const noexcept {
+  MutexLock lock(mutex_);
+  return length_.has_value();
 }
 
 void BlockChecks::reopen() noexcept {

@@ -34,6 +34,7 @@ class BlockChecks {
   // A commit of this length is about to be journalled: what lies past it is given up, and the last block may be a
   // short one.
   [[nodiscard]] Result<void> cut(std::uint64_t length) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool length_known() const noexcept STRANDLINE_EXCLUDES(mutex_);
   // The length is unknown again: a short last block may grow.
   void reopen() noexcept STRANDLINE_EXCLUDES(mutex_);
 

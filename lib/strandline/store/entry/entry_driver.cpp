@@ -101,11 +101,6 @@ Result<void> EntryDriver::barrier() noexcept {
 Result<void> EntryDriver::append_checksums(std::optional<std::uint64_t> commit) noexcept {
   return file::contained([&]() -> Result<void> {
     MutexLock lock(checks_mutex_);
-    if (commit) {
-      if (auto cut = checks_->cut(*commit); !cut) {
-        return cut;
-      }
-    }
     const auto sums = checks_->to_journal();
     if (!sums) {
       return fail(sums.error().clone());
@@ -120,6 +115,20 @@ Result<void> EntryDriver::append_checksums(std::optional<std::uint64_t> commit) 
     }
     return told;
   });
+}
+
+// A commit that is not journalled leaves the length as unknown as it was: else a block that grows on would be summed
+// as a short one.
+Result<void> EntryDriver::append_commit(std::uint64_t length) noexcept {
+  const bool known = checks_->length_known();
+  auto told = checks_->cut(length);
+  if (told) {
+    told = append_checksums(length);
+  }
+  if (!told && !known) {
+    checks_->reopen();
+  }
+  return told;
 }
 
 Result<void> EntryDriver::sync() noexcept {
@@ -141,7 +150,7 @@ Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
       return synced;
     }
   }
-  if (auto told = append_checksums(length); !told) {
+  if (auto told = append_commit(length); !told) {
     return told;
   }
   // Bytes that the journal has spoken of may be cut off only once no crash can bring back what it said.

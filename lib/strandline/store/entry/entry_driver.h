@@ -79,6 +79,7 @@ class EntryDriver {
   [[nodiscard]] Result<void> sync_journal() noexcept;
   [[nodiscard]] Result<void> append_checksums(std::optional<std::uint64_t> commit) noexcept
       STRANDLINE_EXCLUDES(checks_mutex_);
+  [[nodiscard]] Result<void> append_commit(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> doom(Error cause) noexcept;
 
   Options options_;
