@@ -73,6 +73,8 @@ struct NotWindowed : std::negation<Windowed<S>> {};
 template <class S>
 struct Syncs : std::bool_constant<HasSync<typename S::DriverType>> {};
 template <class S>
+struct Evicts : std::bool_constant<HasEvict<typename S::DriverType>> {};
+template <class S>
 struct Discards : std::bool_constant<HasDiscard<typename S::DriverType>> {};
 
 template <class S, template <class> class... Traits>

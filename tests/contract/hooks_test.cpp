@@ -110,6 +110,28 @@ TEST_CASE_TEMPLATE_DEFINE("F27: driver view: its bytes stay through a rewrite", 
 }
 STRANDLINE_CONTRACT(views_outlive_rewrite, Views, Rewrites);
 
+TEST_CASE_TEMPLATE_DEFINE("driver evict: other bytes may come where some were given up, those beside them stay", S,
+                          gives_up) {
+  S subject;
+  const auto driver = opened<typename S::DriverType>(subject.options());
+  REQUIRE(write(*driver, {0, kRoom}) == "ok");
+  for (const ByteRange gone : {ByteRange{1, 2}, {4'095, 4'097}, {60'000, 70'000}, {65'536, 131'072}}) {
+    REQUIRE(says(driver->evict(gone)) == "ok");
+    CHECK(read(*driver, {0, gone.begin}) == "ok");
+    CHECK(read(*driver, {gone.end, kRoom}) == "ok");
+    REQUIRE(write(*driver, gone, 2) == "ok");
+    CHECK(read(*driver, gone, 2) == "ok");
+    REQUIRE(says(driver->evict(gone)) == "ok");
+    REQUIRE(write(*driver, gone) == "ok");
+  }
+  REQUIRE(says(driver->commit(kRoom)) == "ok");
+  REQUIRE(says(driver->evict({50'000, 70'000})) == "ok");
+  REQUIRE(write(*driver, {50'000, 70'000}) == "ok");
+  REQUIRE(says(driver->commit(kRoom)) == "ok");
+  CHECK(read(*driver, {0, kRoom}) == "ok");
+}
+STRANDLINE_CONTRACT(gives_up, Evicts);
+
 TEST_CASE_TEMPLATE_DEFINE("R12: driver valid_window: the last bytes, as many as it is wide; pure", S,
                           window_arithmetic) {
   S subject;

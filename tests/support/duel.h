@@ -150,7 +150,7 @@ class Duel {
   [[nodiscard]] bool lost(const Answer& answer) const noexcept { return fired_ && answer.error == Errc::no_memory; }
 
   [[nodiscard]] std::optional<Fault> driver_fault() const {
-    if (setting_.faults != Setting::Faults::driver || fault_ == 0 || fault_ > 21) {
+    if (setting_.faults != Setting::Faults::driver || fault_ == 0 || fault_ > 22) {
       return std::nullopt;
     }
     if (fault_ > 16) {
@@ -186,6 +186,7 @@ class Duel {
   [[nodiscard]] Answer write(const Operation& operation, WriterSlot& slot);
   void lose_write(std::uint64_t writer, std::uint64_t offset, std::span<const std::byte> data, bool stopped);
   void start_writer(const Operation& operation, WriterSlot& slot);
+  void evict(const Operation& operation);
   void run_reading(const Operation& operation);
   void async_wait(const Operation& operation);
   void run_cursor(const Operation& operation, CursorSlot& slot);

@@ -66,6 +66,9 @@ void Duel<D>::run(const Operation& operation) {
     case Kind::unsubscribe:
       subscribe(operation.kind == Kind::subscribe);
       break;
+    case Kind::evict:
+      evict(operation);
+      break;
   }
 }
 
@@ -226,6 +229,26 @@ void Duel<D>::start_writer(const Operation& operation, WriterSlot& slot) {
     slot.writer = std::move(*result);
     model_.drop_writer(std::exchange(slot.number, number));
   }
+}
+
+template <Driver D>
+void Duel<D>::evict(const Operation& operation) {
+  ByteRange range = operation.range();
+  if (range.valid() && range.begin < setting_.universe.base) {
+    range.end = std::max(range.end, setting_.universe.base);  // the model has no holes before it
+  }
+  const Answer real = answer_of(call([&] { return resource_->evict(range); }));
+  if (lost(real)) {
+    if (!agrees()) {
+      // It got as far as the storage, and what that has failed to give up is lost all the same.
+      model_.set_fault(Fault{Fault::Call::evict, 1, {}, Errc::no_memory});
+      expect(model_.give_up(range), real, "evict without memory");
+      model_.set_fault({});
+    }
+    return;
+  }
+  expect(real, model_.give_up(range), "evict");
+  without_effect_ += real.error || real.value == 0 ? 1 : 0;
 }
 
 template <Driver D>

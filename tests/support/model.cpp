@@ -25,6 +25,7 @@ Model::Model(Universe universe, Traits traits, std::optional<std::vector<std::by
       readable_.bytes[i] = (*committed)[i];
     }
     readable_.prefix = universe_.base;
+    readable_.reach = committed->size();
     readable_.length = committed->size();
     state_ = State::committed;
     sealed_ = true;
@@ -203,6 +204,7 @@ Answer Model::write_part(ByteRange part, std::uint64_t offset, std::span<const s
       if (missing.begin < universe_.base) {
         content.prefix = std::min(upto, universe_.base);
       }
+      content.reach = std::max(content.reach, upto);
       log.push_back({Happening::Kind::write, {missing.begin, upto}, 0});
       judge_waits();
       fresh += upto - missing.begin;
@@ -249,6 +251,7 @@ Answer Model::commit(std::uint64_t writer, std::optional<std::uint64_t> wanted) 
     return refuse(Errc::incomplete);
   }
   evict(content, {length, kMaxOffset});
+  content.reach = std::min(content.reach, length);
   if (const auto fault = next_call(Fault::Call::commit)) {
     return refuse(fault->error);
   }
@@ -306,6 +309,37 @@ Answer Model::sync(std::uint64_t writer) {
   }
   const auto fault = next_call(Fault::Call::sync);
   return fault ? refuse(fault->error) : done();
+}
+
+Answer Model::give_up(ByteRange range) {
+  if (!range.valid()) {
+    return refuse(Errc::invalid_range);
+  }
+  if (!traits_.evict) {
+    return refuse(Errc::unsupported);
+  }
+  if (state_ == State::cancelled) {
+    return refuse(Errc::cancelled);
+  }
+  if (next_) {
+    return refuse(Errc::busy);
+  }
+  std::uint64_t bytes = 0;
+  for (const ByteRange run : runs(readable_, range, true)) {
+    bytes += run.size();
+  }
+  if (bytes == 0) {
+    return done();
+  }
+  evict(readable_, range);
+  sealed_ = false;
+  if (state_ == State::committed) {
+    state_ = State::active;
+    supply_ = Supply::stopped;
+  }
+  judge_waits();
+  const auto fault = next_call(Fault::Call::evict);
+  return fault ? refuse(fault->error) : done(bytes);
 }
 
 Answer Model::reactivate(Reactivate mode) {

@@ -32,6 +32,7 @@ struct Traits {
   bool rewrite = true;
   bool view = true;
   bool sync = true;
+  bool evict = false;
 };
 
 // An error, or a count, a number or a WaitOutcome.
@@ -54,7 +55,7 @@ struct Happening {
 // For the length of one step every call of a kind covers at most `part` bytes; or the `nth` and all later ones fail.
 struct Fault {
   // `claim` is no driver call: it stands for what a write needs memory for, before it changes anything.
-  enum class Call : std::uint8_t { read, write, commit, reactivate, rewrite, view, sync, claim };
+  enum class Call : std::uint8_t { read, write, commit, reactivate, rewrite, view, sync, evict, claim };
   Call call = Call::write;
   std::uint64_t nth = 1;
   std::optional<std::size_t> part;  // read, write: at least 1
@@ -77,6 +78,7 @@ class Model {
   [[nodiscard]] Answer abandon(std::uint64_t writer, Abandon how);
   [[nodiscard]] Answer sync(std::uint64_t writer);
   void drop_writer(std::uint64_t writer);
+  [[nodiscard]] Answer give_up(ByteRange range);  // evict(); value: bytes
   void cancel();
   void interrupt();
 
@@ -127,6 +129,7 @@ class Model {
   struct Content {
     std::vector<std::optional<std::byte>> bytes;
     std::uint64_t prefix = 0;  // [0, prefix) of [0, base) is there
+    std::uint64_t reach = 0;   // one past the last byte that was written
     std::optional<std::uint64_t> length;
     std::uint64_t window = 0;
   };

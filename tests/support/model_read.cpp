@@ -82,6 +82,9 @@ std::vector<ByteRange> Model::runs(const Content& content, ByteRange range, bool
 }
 
 std::uint64_t Model::end_of(const Content& content) const {
+  if (!traits_.capacity) {
+    return content.reach;
+  }
   for (std::uint64_t i = universe_.size; i > 0; --i) {
     if (content.bytes[i - 1]) {
       return universe_.base + i;

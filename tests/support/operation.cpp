@@ -33,7 +33,7 @@ constexpr std::array<const char*, Operation::kKinds> kNames = {
     "write",       "set_length", "commit",    "fail",      "abandon",     "drop_writer", "sync",
     "take_writer", "reactivate", "cancel",    "interrupt", "read",        "wait_read",   "wait",
     "async_wait",  "stop_wait",  "contains",  "next_gap",  "open_cursor", "read_cursor", "seek_cursor",
-    "drop_cursor", "open_view",  "drop_view", "subscribe", "unsubscribe"};
+    "drop_cursor", "open_view",  "drop_view", "subscribe", "unsubscribe", "evict"};
 
 // Writes come often, the end of everything seldom.
 Operation::Kind kind_of(std::uint8_t code) {

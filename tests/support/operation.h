@@ -39,9 +39,10 @@ struct Operation {
     open_view,
     drop_view,
     subscribe,
-    unsubscribe
+    unsubscribe,
+    evict
   };
-  static constexpr unsigned kKinds = 26;
+  static constexpr unsigned kKinds = 27;
 
   Kind kind = Kind::write;
   std::uint64_t begin = 0;

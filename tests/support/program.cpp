@@ -136,9 +136,9 @@ std::string run_ring(const Program& program) {
 }
 
 DriverCall scripted_call(Fault::Call call) {
-  constexpr std::array<DriverCall, 7> kCalls = {DriverCall::read,       DriverCall::write,   DriverCall::commit,
+  constexpr std::array<DriverCall, 8> kCalls = {DriverCall::read,       DriverCall::write,   DriverCall::commit,
                                                 DriverCall::reactivate, DriverCall::rewrite, DriverCall::view,
-                                                DriverCall::sync};
+                                                DriverCall::sync,       DriverCall::evict};
   return kCalls.at(static_cast<std::size_t>(call));
 }
 
@@ -162,8 +162,10 @@ std::string run_scripted(const Program& program) {
   {
     ScriptedDriver::Options options;
     options.script = script;
+    Traits traits;
+    traits.evict = true;
     const auto duel =
-        std::make_unique<Duel<ScriptedDriver>>(program.setting, Traits(), std::move(options), std::nullopt, arm);
+        std::make_unique<Duel<ScriptedDriver>>(program.setting, traits, std::move(options), std::nullopt, arm);
     report = fight(*duel, program);
   }
   for (const std::string& breach : script->breaches()) {

@@ -1,6 +1,6 @@
 // NodeStash: memory for the nodes of a RangeSet, put aside before a change so that the change cannot fail.
 // Threads: a value, guarded as its set is. Blocks: never. Errors: reserve() throws std::bad_alloc, the
-// only one that has to. Cost: at most two idle nodes per set. Lifetime: outlives the set that allocates from it.
+// only one that has to. Cost: at most three idle nodes per set. Lifetime: outlives the set that allocates from it.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace strandline {
 
 // A red-black node is a range (two offsets) and at most four words, in libstdc++ and libc++ alike.
 inline constexpr std::size_t kNodeBytes = 2 * sizeof(std::uint64_t) + 4 * sizeof(void*);
-inline constexpr std::size_t kStashedNodes = 2;
+inline constexpr std::size_t kStashedNodes = 3;
 
 // Raw memory for a few nodes, put aside before a change and refilled by the nodes it frees, so that
 // a sequential writer (append, join, free) allocates no node at all.
@@ -28,7 +28,7 @@ class NodeStash {
     }
   }
 
-  // Has so many nodes ready, two at the most. Throws std::bad_alloc.
+  // Has so many nodes ready, three at the most. Throws std::bad_alloc.
   void reserve(std::size_t nodes) {
     while (count_ < nodes) {
       nodes_[count_] = ::operator new(kNodeBytes);

@@ -17,7 +17,7 @@
 // steps. The first may fail and touches nothing: it builds the answer and puts one node aside. The
 // second takes its nodes from the stash, compares integers, and so cannot fail: add() wants one node at
 // most; subtract() wants two at most, for what is left of the first range and of the last, but frees
-// at least one before, and the stash keeps two.
+// at least one before, and the stash keeps three.
 namespace strandline {
 namespace {
 
@@ -49,6 +49,15 @@ ByteRange to_range(const Interval& interval) noexcept {
 template <class Set>
 auto ending_after(Set& set, std::uint64_t offset) noexcept {
   return set.lower_bound(Interval(offset, offset + 1));
+}
+
+// How many bytes of `range` are in the set, from the first set range that ends after range.begin.
+std::uint64_t bytes_inside(const IclSet& set, Position from, ByteRange range) noexcept {
+  std::uint64_t bytes = 0;
+  for (; from != set.end() && from->lower() < range.end; ++from) {
+    bytes += to_range(*from).clamped_to(range).size();
+  }
+  return bytes;
 }
 
 // Runs inside `range` that are not in the set, from the first set range that ends after range.begin.
@@ -190,12 +199,15 @@ void RangeSet::reserve(std::size_t ranges) {
 void RangeSet::add_reserved(ByteRange range) noexcept {
   IclSet& set = impl_->set;
   const auto position = ending_after(set, range.begin);
-  std::uint64_t present = 0;
-  for (Position at = position; at != set.end() && at->lower() < range.end; ++at) {
-    present += to_range(*at).clamped_to(range).size();
-  }
+  const std::uint64_t present = bytes_inside(set, position, range);
   set.add(position, Interval(range.begin, range.end));
   impl_->bytes += range.size() - present;
+}
+
+void RangeSet::erase_reserved(ByteRange range) noexcept {
+  IclSet& set = impl_->set;
+  impl_->bytes -= bytes_inside(set, ending_after(set, range.begin), range);
+  set.subtract(Interval(range.begin, range.end));
 }
 
 void RangeSet::clear() noexcept {

@@ -39,10 +39,11 @@ class RangeSet {
   // Removes the range; answers the parts of it that were in the set, in order.
   [[nodiscard]] Result<std::vector<ByteRange>> erase(ByteRange range) noexcept;
   void clear() noexcept;
-  // For callers that change several sets or none: reserve() throws std::bad_alloc, and add_reserved() then adds
-  // that many valid ranges without fail, two at the most.
+  // For callers that change several sets or none: reserve() throws std::bad_alloc, and then that many calls, three at
+  // the most, add or remove a valid range each without fail.
   void reserve(std::size_t ranges);
   void add_reserved(ByteRange range) noexcept;
+  void erase_reserved(ByteRange range) noexcept;
 
   // Queries of an invalid range (begin > end, or past kMaxOffset) answer false, 0, nothing or invalid_range.
   // Is every byte of the range in the set? True for an empty range.

@@ -107,6 +107,15 @@ concept HasSync = requires(D& driver) {
   { driver.sync() } -> std::same_as<Result<void>>;
 };
 
+// evict(range): the bytes are given up and their storage may be reused; nobody reads or writes them meanwhile, but
+// views keep what they show. Also after commit(): the missing bytes may then be written again, without reactivate(),
+// and commit() called again with the same length. After an error they may be there or not: nobody asks for them again
+// before they are written. Without the hook, evicting is unsupported.
+template <class D>
+concept HasEvict = requires(D& driver, ByteRange range) {
+  { driver.evict(range) } -> std::same_as<Result<void>>;
+};
+
 // discard(range): the bytes were evicted and no reader holds them; their storage may be reused. Advice: it cannot fail.
 template <class D>
 concept HasDiscard = requires(D& driver, ByteRange range) {

@@ -129,6 +129,21 @@ class Lifecycle {
     return {};
   }
 
+  // Bytes are taken away from what readers see: it is not complete any more, and nobody brings them back yet.
+  [[nodiscard]] constexpr Refusal may_lose() const noexcept {
+    if (state_ == State::cancelled) {
+      return Errc::cancelled;
+    }
+    return rewriting_ ? Refusal(Errc::busy) : Refusal();
+  }
+  constexpr void lose() noexcept {
+    sealed_ = false;
+    if (state_ == State::committed) {
+      state_ = State::active;
+      supply_ = Supply::stopped;
+    }
+  }
+
   // Gives up an abandoned rewrite: what readers see is the committed content, and that is all there is.
   constexpr void drop_rewrite() noexcept {
     rewriting_ = false;

@@ -150,6 +150,12 @@ class Resource {
   // Starts filling again, after commit, fail or abandon. See Reactivate.
   [[nodiscard]] Result<Writer<D>> reactivate(Reactivate mode) const { return writer_of(core()->reactivate(mode)); }
 
+  // Gives bytes up, and what they take of the storage; answers how many were there. They are missing from then on:
+  // reads of them answer not_available, and a committed resource is active again, its length known, until a writer
+  // brings them back: reactivate(Reactivate::resume). Never waits for writes: busy while one is under way in the range,
+  // while a commit or the like runs, and while a new generation is written. unsupported by some drivers.
+  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range) const { return core()->evict(range); }
+
   // Ends the waits parked at this moment, and writes held up on a ring, with interrupted. Changes nothing else.
   void interrupt() const { core()->interrupt(); }
   // Shuts the resource down: every call, parked or to come, ends with cancelled. Views stay.

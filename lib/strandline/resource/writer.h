@@ -54,6 +54,11 @@ class Writer {
                                              const WaitOptions& options = {}) {
     return handle_ ? core()->write(id_, offset, data, options) : fail(Errc::no_writer);
   }
+  // Makes bytes available that have come to be in the storage by another hand, another process for instance. Answers
+  // how many of them are newly so.
+  [[nodiscard]] Result<std::size_t> publish_found(ByteRange range) {
+    return handle_ ? core()->publish_found(id_, range) : fail(Errc::no_writer);
+  }
   // Makes the length known, in bytes: readers past it see the end. Another than a known one is `conflict`.
   [[nodiscard]] Result<void> set_length(std::uint64_t length) {
     return handle_ ? core()->set_length(id_, length) : fail(Errc::no_writer);

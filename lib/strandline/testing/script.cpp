@@ -7,7 +7,7 @@ namespace strandline {
 
 std::string to_string(DriverCall call) {
   constexpr std::array<const char*, kDriverCalls> kNames = {"open",    "read", "write", "commit", "reactivate",
-                                                            "rewrite", "view", "sync",  "discard"};
+                                                            "rewrite", "view", "sync",  "evict",  "discard"};
   return kNames[static_cast<std::size_t>(call)];
 }
 

@@ -21,8 +21,8 @@
 namespace strandline {
 
 // The kinds of calls; each is counted by itself, over all drivers that share the script.
-enum class DriverCall { open, read, write, commit, reactivate, rewrite, view, sync, discard };
-inline constexpr std::size_t kDriverCalls = 9;
+enum class DriverCall { open, read, write, commit, reactivate, rewrite, view, sync, evict, discard };
+inline constexpr std::size_t kDriverCalls = 10;
 [[nodiscard]] std::string to_string(DriverCall call);
 
 // One call as it came in. A commit's range is [0, length); open, reactivate, rewrite and sync have none.

@@ -207,6 +207,27 @@ Result<void> ScriptedStorage::sync() {
   return {};
 }
 
+Result<void> ScriptedStorage::evict(ByteRange range) {
+  expect_open();
+  if (auto entered = script_->enter(DriverCall::evict, range); !entered) {
+    return fail(std::move(entered.error()));
+  }
+  MutexLock lock(mutex_);
+  expect(phase_ != Phase::committing, "an eviction during a commit");
+  const auto after = writing_.lower_bound(range.end);
+  expect(after == writing_.begin() || std::prev(after)->second <= range.begin, "an eviction of what is being written");
+  for (auto block = blocks_.lower_bound(range.begin / kBlock);
+       block != blocks_.end() && block->first * kBlock < range.end; ++block) {
+    // A view may show its bytes, and keeps them; others may be written here.
+    block->second = std::make_shared<Block>(*block->second);
+  }
+  if (auto erased = written_.erase(range); !erased) {
+    return fail(std::move(erased.error()));
+  }
+  phase_ = Phase::writable;
+  return {};
+}
+
 void ScriptedStorage::discard(ByteRange range) noexcept {
   try {
     if (!script_->enter(DriverCall::discard, range)) {

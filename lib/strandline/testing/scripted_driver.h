@@ -46,6 +46,8 @@ class ScriptedStorage {
   // In place within one block; a copy where the range crosses into the next.
   [[nodiscard]] Result<DriverView> view(ByteRange range) const;
   [[nodiscard]] Result<void> sync();
+  // The bytes are no longer readable; what views show stays.
+  [[nodiscard]] Result<void> evict(ByteRange range);
   // The bytes are no longer readable; memory that only they used is given back.
   void discard(ByteRange range) noexcept;
 
@@ -93,7 +95,8 @@ class WindowedScriptedDriver final : public ScriptedStorage {
 };
 
 static_assert(Driver<ScriptedDriver> && HasRewrite<ScriptedDriver> && HasView<ScriptedDriver> &&
-              HasSync<ScriptedDriver> && HasDiscard<ScriptedDriver> && !HasWindow<ScriptedDriver>);
+              HasSync<ScriptedDriver> && HasEvict<ScriptedDriver> && HasDiscard<ScriptedDriver> &&
+              !HasWindow<ScriptedDriver>);
 static_assert(Driver<WindowedScriptedDriver> && HasRewrite<WindowedScriptedDriver> &&
               HasWindow<WindowedScriptedDriver> && HasView<WindowedScriptedDriver>);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 #include <vector>
 
 using namespace strandline;
@@ -18,7 +19,6 @@ constexpr std::uint64_t kLeaf = 64 * kWord;
 // Asks both the same, from every interesting offset to every other.
 void compare(const BlockMap& map, const RangeSet& set, const std::vector<std::uint64_t>& offsets) {
   map.check_invariants();
-  REQUIRE(map.end_offset() == set.end_offset());
   REQUIRE(map.prefix() == set.covered_prefix({0, kMaxOffset}));
   for (const std::uint64_t from : offsets) {
     for (const std::uint64_t to : offsets) {
@@ -56,6 +56,7 @@ std::vector<std::uint64_t> around(std::uint64_t base, std::initializer_list<std:
 void random_program(std::mt19937_64& random, const std::vector<std::uint64_t>& offsets) {
   BlockMap map;
   RangeSet set;
+  std::uint64_t end_offset = 0;
   for (int step = 0; step < 30; ++step) {
     std::uint64_t begin = offsets[random() % offsets.size()];
     std::uint64_t end = offsets[random() % offsets.size()];
@@ -65,22 +66,30 @@ void random_program(std::mt19937_64& random, const std::vector<std::uint64_t>& o
     if (end - begin < std::uint64_t{64} << 30) {
       end = std::min(end, begin + 4 * kLeaf);  // many leaves are many words to compare
     }
-    if (random() % 8 != 0) {
+    const std::uint64_t choice = random() % 8;
+    if (choice > 3) {
       REQUIRE(map.insert({begin, end}).has_value());
       REQUIRE(set.insert({begin, end}).has_value());
+      end_offset = begin < end ? std::max(end_offset, end) : end_offset;
+    } else if (choice > 0) {
+      REQUIRE(map.erase({begin, end}).has_value());
+      REQUIRE(set.erase({begin, end}).has_value());
     } else {
       const std::uint64_t length = std::min(begin, map.prefix());
       BlockMap::Tail tail = map.prepare_truncate(length);
       map.truncate(length, tail);
+      const std::uint64_t end_before = std::exchange(end_offset, length);
       RangeSet before = set.clone().value();
       REQUIRE(set.erase({length, kMaxOffset}).has_value());
       compare(map, set, offsets);
       if (random() % 2 == 0) {
         map.restore(std::move(tail));
         set = std::move(before);
+        end_offset = end_before;
       }
     }
     compare(map, set, offsets);
+    REQUIRE(map.end_offset() == end_offset);
   }
 }
 

@@ -26,6 +26,7 @@ namespace strandline::schedule {
 [[nodiscard]] std::span<const Scenario> ring_scenarios();
 [[nodiscard]] std::span<const Scenario> call_scenarios();
 [[nodiscard]] std::span<const Scenario> hit_scenarios();
+[[nodiscard]] std::span<const Scenario> eviction_scenarios();
 
 // Run before all else. What the library makes once per thread and keeps for later ones is then made for as many as
 // there can be, so that schedules do not depend on what ran before them, and a replay is one.
@@ -98,6 +99,13 @@ class Slowly {
     pause("driver rewrite end");
     return next;
   }
+  // Leaves something else in the place of the bytes.
+  [[nodiscard]] Result<void> evict(ByteRange range) requires(!HasWindow<D>) {
+    pause("driver evict");
+    auto overwritten = driver_->write_at(range.begin, kNothing.first(range.size()));
+    pause("driver evict end");
+    return overwritten ? Result<void>() : strandline::fail(std::move(overwritten.error()));
+  }
   [[nodiscard]] Result<DriverView> view(ByteRange range) const {
     pause("driver view");
     return driver_->view(range);
@@ -108,6 +116,8 @@ class Slowly {
   [[nodiscard]] Overflow overflow() const noexcept requires HasWindow<D> { return driver_->overflow(); }
 
  private:
+  static constexpr std::array<std::byte, 4 * 4096> kZeros{};
+  static constexpr std::span<const std::byte> kNothing{kZeros};
   static void pause(const char* what) { Scheduler::self().before(what, nullptr); }
   std::unique_ptr<D> driver_ = std::make_unique<D>();
 };

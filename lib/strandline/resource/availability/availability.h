@@ -71,12 +71,15 @@ class Availability {
   template <class Ranges>
   void collect_gaps(ByteRange range, Ranges& out) const;
   [[nodiscard]] Result<RangeSet> snapshot() const noexcept;
-  // One past the last byte that is there, or that a window has passed.
+  // One past the last byte that is or was there.
   [[nodiscard]] std::uint64_t end_offset() const noexcept;
 
   [[nodiscard]] Result<void> publish(ByteRange range) noexcept;
   // Moves the window's begin to `begin`, past which it never goes back; what is behind it is gone.
   [[nodiscard]] Result<void> evict_before(std::uint64_t begin) noexcept;
+
+  // Takes bytes away in the midst of others; not in a window. They are missing then, and may come again.
+  [[nodiscard]] Result<void> evict(ByteRange range) noexcept { return blocks_.erase(range); }
 
   // Takes away the bytes past a length to be committed, and puts them back if that fails.
   struct Tail {

@@ -1,7 +1,6 @@
 #include <strandline/resource/availability/block_map_nodes.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <new>
 
@@ -280,6 +279,54 @@ void BlockMap::add_fragment(ByteRange piece) noexcept {
   }
 }
 
+BlockMap::Run::Run(ByteRange whole) noexcept
+    : range(whole), blocks{end_of(whole.begin - 1, kBlockBits), floor_of(whole.end, kBlockBits)} {
+  is_long = blocks.begin < blocks.end && blocks.size() >= kLongRun;
+  if (is_long) {
+    return;
+  }
+  const bool one_word = floor_of(range.begin, kWordBits) == floor_of(range.end - 1, kWordBits);
+  if (blocks.begin > blocks.end || (blocks.empty() && one_word)) {
+    ragged[0] = range;
+    blocks = {};
+  } else {
+    ragged = {ByteRange{range.begin, blocks.begin}, ByteRange{blocks.end, range.end}};
+  }
+}
+
+void BlockMap::reserve(const Run& run) {
+  for (const ByteRange piece : run.ragged) {
+    if (!piece.empty()) {
+      Leaf& leaf = make_leaf(piece.begin);
+      if (!leaf.fragments) {
+        leaf.fragments = std::make_unique<std::array<RangeSet, 64>>();
+      }
+      // Both pieces may be this word's; and erase() takes something out of it as well.
+      (*leaf.fragments)[slot(piece.begin, kWordBits)].reserve(3);
+    }
+  }
+  if (run.is_long) {
+    long_runs_.reserve(2);
+    return;
+  }
+  for (std::uint64_t at = run.blocks.begin; at < run.blocks.end; at = end_of(at, kLeafBits)) {
+    static_cast<void>(make_leaf(at));
+  }
+}
+
+void BlockMap::add(const Run& run) noexcept {
+  if (run.is_long) {
+    long_runs_.add_reserved(run.range);
+    return;
+  }
+  add_blocks(run.blocks);
+  for (const ByteRange piece : run.ragged) {
+    if (!piece.empty()) {
+      add_fragment(piece);
+    }
+  }
+}
+
 Result<void> BlockMap::insert(ByteRange range) noexcept {
   if (range.empty()) {
     return {};
@@ -291,49 +338,13 @@ Result<void> BlockMap::insert(ByteRange range) noexcept {
     }
     return {};
   }
-  // Whole blocks in the middle; at either side, or in all, pieces of a block.
-  const ByteRange blocks{end_of(range.begin - 1, kBlockBits), floor_of(range.end, kBlockBits)};
-  std::array<ByteRange, 2> pieces{};
-  const bool long_run = blocks.size() >= kLongRun;
-  if (blocks.begin > blocks.end) {
-    pieces[0] = range;
-  } else if (!long_run) {
-    pieces = {ByteRange{range.begin, blocks.begin}, ByteRange{blocks.end, range.end}};
-    const bool one_run = blocks.empty() && floor_of(range.begin, kWordBits) == floor_of(range.end - 1, kWordBits);
-    if (one_run) {
-      pieces = {range, ByteRange{}};
-    }
-  }
+  const Run run(range);
   try {
-    // All that allocates.
-    for (const ByteRange piece : pieces) {
-      if (!piece.empty()) {
-        Leaf& leaf = make_leaf(piece.begin);
-        if (!leaf.fragments) {
-          leaf.fragments = std::make_unique<std::array<RangeSet, 64>>();
-        }
-        (*leaf.fragments)[slot(piece.begin, kWordBits)].reserve(pieces.size());  // both may be its
-      }
-    }
-    if (long_run) {
-      long_runs_.reserve(1);
-    }
-    for (std::uint64_t at = blocks.begin; !long_run && at < blocks.end; at = end_of(at, kLeafBits)) {
-      static_cast<void>(make_leaf(at));
-    }
+    reserve(run);
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "block map");
   }
-  if (long_run) {
-    long_runs_.add_reserved(range);
-  } else if (blocks.begin < blocks.end) {
-    add_blocks(blocks);
-  }
-  for (const ByteRange piece : pieces) {
-    if (!piece.empty()) {
-      add_fragment(piece);
-    }
-  }
+  add(run);
   end_ = std::max(end_, range.end);
   return {};
 }

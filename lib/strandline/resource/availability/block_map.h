@@ -7,6 +7,7 @@
 #include <strandline/base/range_set.h>
 #include <strandline/base/sync.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,7 +24,7 @@ namespace strandline {
 //              one piece, that their words would take megabytes.
 // Invariant: a byte is there iff one of the layers says so. Below the prefix the others may say nothing.
 // Ordering: each layer is stored with release after the bytes were written, and loaded with acquire before
-// they are read. truncate() takes bytes away under readers: they must look again after reading (Core::Content).
+// they are read. truncate() and erase() take bytes away under readers: they must look again after reading (Content).
 class BlockMap {
  public:
   static constexpr std::uint64_t kBlockBytes = 4096;
@@ -44,13 +45,15 @@ class BlockMap {
 
   // Below: under the lock, with valid ranges.
   [[nodiscard]] Result<void> insert(ByteRange range) noexcept;
+  // Takes bytes away under readers, as truncate() does; those around them stay. O(log range + 256 KiB words of it).
+  [[nodiscard]] Result<void> erase(ByteRange range) noexcept;
   [[nodiscard]] bool covers(ByteRange range) const noexcept {
     return surely_covers(range) || next_missing(range.begin, range.end) >= range.end;
   }
   // The first byte in [from, limit) that is missing / that is there; `limit` if there is none.
   [[nodiscard]] std::uint64_t next_missing(std::uint64_t from, std::uint64_t limit) const noexcept;
   [[nodiscard]] std::uint64_t next_covered(std::uint64_t from, std::uint64_t limit) const noexcept;
-  // One past the last byte that is there.
+  // One past the last byte that is there, or was before erase() took it.
   [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_; }
 
   // What truncate() took away, for undoing it.
@@ -68,7 +71,21 @@ class BlockMap {
   struct Node;
   struct Inner;
   struct Leaf;
+  // A run past the prefix, as the layers keep it: whole blocks, and at either side, or in all, a piece of a block.
+  struct Run {
+    explicit Run(ByteRange range) noexcept;
+    ByteRange range, blocks;
+    std::array<ByteRange, 2> ragged{};
+    bool is_long = false;
+  };
 
+  // All that allocates; throws std::bad_alloc. Then add() cannot fail.
+  void reserve(const Run& run);
+  void add(const Run& run) noexcept;
+  [[nodiscard]] bool block_is_full(std::uint64_t offset) const noexcept;
+  // Of what the prefix and full blocks say around a range inside [0, end_), what its erasure leaves to be said.
+  [[nodiscard]] std::array<ByteRange, 2> left_by_erasing(ByteRange range) const noexcept;
+  void clear_words(ByteRange range) noexcept;
   [[nodiscard]] bool words_cover(ByteRange range) const noexcept;
   [[nodiscard]] const Leaf* leaf_of(std::uint64_t offset) const noexcept;
   [[nodiscard]] Leaf& make_leaf(std::uint64_t offset);

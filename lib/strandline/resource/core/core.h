@@ -95,6 +95,9 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> fail_with(WriterId writer, Error error) noexcept;
   [[nodiscard]] Result<void> abandon(WriterId writer, Abandon how) noexcept;
   [[nodiscard]] Result<void> sync(WriterId writer) noexcept;
+  [[nodiscard]] Result<std::size_t> publish_found(WriterId writer, ByteRange range) noexcept;
+  // Anybody's. Answers how many bytes are gone.
+  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range) noexcept;
 
   // Aborts when an invariant is broken; for tests and fuzzers. O(ranges + waits).
   void check_invariants() const noexcept;
@@ -143,6 +146,10 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<std::size_t> write_pieces(Pieces& pieces, std::uint64_t offset, std::span<const std::byte> data,
                                                  Effects& effects) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::size_t> publish(ByteRange run, Effects& effects) STRANDLINE_EXCLUDES(mutex_);
+  void end_write(InFlight& write) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // core_evict.cpp
+  [[nodiscard]] Result<std::uint64_t> start_eviction(InFlight& eviction, Effects& effects) STRANDLINE_EXCLUDES(mutex_);
 
   // core_state.cpp
   void wait_for_exclusive_locked() noexcept STRANDLINE_REQUIRES(mutex_);

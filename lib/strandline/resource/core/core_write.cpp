@@ -266,6 +266,13 @@ Result<std::size_t> Core::write_pieces(Pieces& pieces, std::uint64_t offset, std
   return fresh;
 }
 
+// Before the effects run, so that an observer may write, commit or fail.
+void Core::end_write(InFlight& write) noexcept {
+  MutexLock lock(mutex_);
+  writes_.erase(writes_.iterator_to(write));
+  gate_.notify_all();
+}
+
 Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span<const std::byte> data,
                                 const WaitOptions& options) noexcept {
   const auto whole = ByteRange::from_size(offset, data.size());
@@ -299,12 +306,7 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
       rest.begin = pieces.chunk.end;
       // A rewrite waits for this write, and then wants what the storage may hold, such as a lock on its file.
       pieces.storage.reset();
-      {
-        // Before the effects run, so that an observer may write, commit or fail.
-        MutexLock lock(mutex_);
-        writes_.erase(writes_.iterator_to(pieces));
-        gate_.notify_all();
-      }
+      end_write(pieces);
       effects.run();
       if (!written) {
         return written;
@@ -312,6 +314,37 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
       fresh += *written;
     }
     return fresh;
+  });
+}
+
+Result<std::size_t> Core::publish_found(WriterId writer, ByteRange range) noexcept {
+  if (!range.valid()) {
+    return fail(Errc::invalid_range, "publish");
+  }
+  return without_throwing([&]() -> Result<std::size_t> {
+    if (range.empty()) {
+      return 0;
+    }
+    WriteBounds bounds{time_point::max()};
+    Pieces pieces;
+    if (auto started = start_write(writer, range, bounds, pieces); !started) {
+      return fail(std::move(started.error()));
+    }
+    Effects effects(*this);
+    std::size_t fresh = 0;
+    Result<void> result;
+    for (const ByteRange piece : pieces.claimed) {
+      auto published = publish(piece, effects);
+      if (!published) {
+        result = fail(std::move(published.error()));
+        break;
+      }
+      fresh += *published;
+    }
+    pieces.storage.reset();
+    end_write(pieces);
+    effects.run();
+    return result ? Result<std::size_t>(fresh) : fail(std::move(result.error()));
   });
 }
 

@@ -27,6 +27,8 @@ class Storage {
   [[nodiscard]] virtual Result<std::shared_ptr<Storage>> rewrite() noexcept = 0;
   [[nodiscard]] virtual Result<DriverView> view(ByteRange range) const noexcept = 0;
   [[nodiscard]] virtual Result<void> sync() noexcept = 0;
+  [[nodiscard]] virtual bool evicts() const noexcept = 0;
+  [[nodiscard]] virtual Result<void> evict(ByteRange range) noexcept = 0;
   [[nodiscard]] virtual bool discards() const noexcept = 0;
   virtual void discard(ByteRange range) noexcept = 0;
   [[nodiscard]] virtual std::optional<std::uint64_t> window_capacity() const noexcept = 0;
@@ -83,6 +85,14 @@ class DriverStorage final : public Storage {
       return guarded([&] { return driver_->sync(); });
     } else {
       return fail(Errc::unsupported, "this driver keeps nothing across a power cut");
+    }
+  }
+  bool evicts() const noexcept override { return HasEvict<D>; }
+  Result<void> evict(ByteRange range) noexcept override {
+    if constexpr (HasEvict<D>) {
+      return guarded([&] { return driver_->evict(range); });
+    } else {
+      return fail(Errc::unsupported, "this driver cannot give bytes up");
     }
   }
   bool discards() const noexcept override { return HasDiscard<D>; }
