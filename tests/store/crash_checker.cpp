@@ -57,8 +57,11 @@ class BelatedFile final : public File {
     return flush(), file_->next_data(from);
   }
   Result<DataIdentity> identity() const noexcept override { return file_->identity(); }
-  Result<void> try_lock() noexcept override { return file_->try_lock(); }
-  void unlock() noexcept override { file_->unlock(); }
+  Result<std::uint64_t> allocated() const noexcept override { return flush(), file_->allocated(); }
+  Result<bool> has_name() const noexcept override { return file_->has_name(); }
+  Result<void> try_hold(ByteRange range, Hold how) noexcept override { return file_->try_hold(range, how); }
+  void let_go(ByteRange range) noexcept override { file_->let_go(range); }
+  Result<bool> held_elsewhere(ByteRange range) const noexcept override { return file_->held_elsewhere(range); }
 
  private:
   void flush() const noexcept {
@@ -86,6 +89,10 @@ class BelatedFiles final : public store::FileSystem {
     return files_->rename(from, to);
   }
   Result<void> remove(const std::string& path) noexcept override { return files_->remove(path); }
+  Result<void> make_directory(const std::string& path) noexcept override { return files_->make_directory(path); }
+  Result<std::vector<std::string>> names_in(const std::string& path) const noexcept override {
+    return files_->names_in(path);
+  }
   Result<void> sync_directory_of(const std::string& path) noexcept override { return files_->sync_directory_of(path); }
   Result<store::BootId> boot_id() const noexcept override { return files_->boot_id(); }
 

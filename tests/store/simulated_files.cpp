@@ -26,7 +26,12 @@ using Version = std::optional<Sector>;
 
 struct SimulatedFiles::Inode {
   std::uint64_t number = 0;
-  const void* locked_by = nullptr;                        // an OpenOne
+  struct Held {
+    const void* by;  // an OpenOne
+    ByteRange range;
+    bool exclusive;
+  };
+  std::vector<Held> held;
   std::map<std::uint64_t, std::vector<Version>> sectors;  // the last is what it holds
   std::vector<std::uint64_t> sizes{0};
 
@@ -102,24 +107,54 @@ class SimulatedFiles::OpenOne final : public File {
  public:
   OpenOne(SimulatedFiles& files, std::shared_ptr<Inode> inode, std::string path)
       : files_(files), inode_(std::move(inode)), path_(std::move(path)), process_(files.processes_) {}
-  ~OpenOne() override { unlock(); }
+  ~OpenOne() override { let_go({0, kMaxOffset}); }
   OpenOne(const OpenOne&) = delete;
   OpenOne& operator=(const OpenOne&) = delete;
 
-  Result<void> try_lock() noexcept override {
+  Result<void> try_hold(ByteRange range, Hold how) noexcept override {
     if (auto alive = check(); !alive) {
       return alive;
     }
-    if (inode_->locked_by != nullptr && inode_->locked_by != this) {
-      return fail(Errc::busy, path_);
+    const bool exclusive = how == Hold::exclusive;
+    for (const Inode::Held& held : inode_->held) {
+      if (held.by != this && held.range.intersects(range) && (exclusive || held.exclusive)) {
+        return fail(Errc::busy, path_);
+      }
     }
-    inode_->locked_by = this;
+    let_go(range);
+    inode_->held.push_back({this, range, exclusive});
     return {};
   }
-  void unlock() noexcept override {
-    if (inode_->locked_by == this) {
-      inode_->locked_by = nullptr;
+  void let_go(ByteRange range) noexcept override {
+    std::vector<Inode::Held> kept;
+    for (const Inode::Held& held : inode_->held) {
+      if (held.by != this || !held.range.intersects(range)) {
+        kept.push_back(held);
+        continue;
+      }
+      if (held.range.begin < range.begin) {
+        kept.push_back({this, {held.range.begin, range.begin}, held.exclusive});
+      }
+      if (range.end < held.range.end) {
+        kept.push_back({this, {range.end, held.range.end}, held.exclusive});
+      }
     }
+    inode_->held = std::move(kept);
+  }
+  Result<bool> held_elsewhere(ByteRange range) const noexcept override {
+    return std::any_of(inode_->held.begin(), inode_->held.end(),
+                       [&](const Inode::Held& held) { return held.by != this && held.range.intersects(range); });
+  }
+  Result<std::uint64_t> allocated() const noexcept override {
+    std::uint64_t sectors = 0;
+    for (const auto& [sector, versions] : inode_->sectors) {
+      sectors += versions.back() ? 1 : 0;
+    }
+    return sectors * kSector;
+  }
+  Result<bool> has_name() const noexcept override {
+    const Names& names = files_.names_.back();
+    return std::any_of(names.begin(), names.end(), [&](const auto& name) { return name.second == inode_; });
   }
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
@@ -311,6 +346,20 @@ Result<void> SimulatedFiles::remove(const std::string& path) noexcept {
   return made;
 }
 
+Result<void> SimulatedFiles::make_directory(const std::string& /*path*/) noexcept {
+  return {};  // names are whole paths here
+}
+
+Result<std::vector<std::string>> SimulatedFiles::names_in(const std::string& path) const noexcept {
+  std::vector<std::string> found;
+  for (const auto& [name, inode] : names_.back()) {
+    if (name.starts_with(path + "/") && name.find('/', path.size() + 1) == std::string::npos) {
+      found.push_back(name.substr(path.size() + 1));
+    }
+  }
+  return found;
+}
+
 Result<void> SimulatedFiles::sync_directory_of(const std::string& path) noexcept {
   std::size_t part = 1;
   auto made = change("sync_directory", path, 1, part);
@@ -337,7 +386,7 @@ void SimulatedFiles::die_within(std::uint64_t k) noexcept {
 
 void SimulatedFiles::restart() noexcept {
   for (const auto& [path, inode] : names_.back()) {
-    inode->locked_by = nullptr;  // with the process
+    inode->held.clear();  // with the process
   }
   dead_ = false;
   dies_at_ = 0;
@@ -361,7 +410,7 @@ std::shared_ptr<SimulatedFiles> SimulatedFiles::clone() const {
       auto& own = copies[inode.get()];
       if (own == nullptr) {
         own = std::make_shared<Inode>(*inode);
-        own->locked_by = nullptr;
+        own->held.clear();
       }
       inode = own;
     }

@@ -25,6 +25,8 @@ class SimulatedFiles final : public store::FileSystem {
   Result<std::unique_ptr<store::File>> open(const std::string& path, store::OpenFile how) noexcept override;
   Result<void> rename(const std::string& from, const std::string& to) noexcept override;
   Result<void> remove(const std::string& path) noexcept override;
+  Result<void> make_directory(const std::string& path) noexcept override;
+  Result<std::vector<std::string>> names_in(const std::string& path) const noexcept override;
   Result<void> sync_directory_of(const std::string& path) noexcept override;
   Result<store::BootId> boot_id() const noexcept override;
 

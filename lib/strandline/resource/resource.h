@@ -36,7 +36,16 @@ class Resource {
       if (!state) {
         return fail(std::move(state.error()));
       }
-      auto core = Core::create(std::make_shared<DriverStorage<D>>(std::move(driver)), std::move(*state),
+      return on(std::move(driver), std::move(*state), std::move(resource_options));
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::no_memory, "open");
+    }
+  }
+  // On a driver whose open() has answered `state`, for owners who keep a pointer to it: it lives as long as any handle.
+  [[nodiscard]] static Result<Resource> on(std::unique_ptr<D> driver, DriverState state,
+                                           ResourceOptions resource_options = {}) {
+    try {
+      auto core = Core::create(std::make_shared<DriverStorage<D>>(std::move(driver)), std::move(state),
                                std::move(resource_options));
       if (!core) {
         return fail(std::move(core.error()));
@@ -163,6 +172,9 @@ class Resource {
 
   // Aborts when an invariant is broken; for tests and fuzzers. O(ranges + waits).
   void check_invariants() const { core()->check_invariants(); }
+
+  // For what is built on resources.
+  [[nodiscard]] const std::shared_ptr<ResourceHandle>& handle() const noexcept { return handle_; }
 
  private:
   explicit Resource(std::shared_ptr<ResourceHandle> handle) noexcept : handle_(std::move(handle)) {}

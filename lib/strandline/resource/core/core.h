@@ -85,19 +85,22 @@ class Core : public std::enable_shared_from_this<Core> {
   // The writer was destroyed: fails the resource unless the writer had finished.
   void writer_gone(WriterId writer) noexcept;
 
-  // Write side.
+  // Write side. With `later`, what follows from the change, waking and telling, is left to its run(): for callers that
+  // hold a lock of their own.
+  class Effects;  // see parts.h
   [[nodiscard]] Result<WriterId> take_writer() noexcept;
-  [[nodiscard]] Result<WriterId> reactivate(Reactivate mode) noexcept;
+  [[nodiscard]] Result<WriterId> reactivate(Reactivate mode, Effects* later = nullptr) noexcept;
   [[nodiscard]] Result<std::size_t> write(WriterId writer, std::uint64_t offset, std::span<const std::byte> data,
                                           const WaitOptions& options) noexcept;
-  [[nodiscard]] Result<void> set_length(WriterId writer, std::uint64_t length) noexcept;
-  [[nodiscard]] Result<void> commit(WriterId writer, std::optional<std::uint64_t> length) noexcept;
-  [[nodiscard]] Result<void> fail_with(WriterId writer, Error error) noexcept;
-  [[nodiscard]] Result<void> abandon(WriterId writer, Abandon how) noexcept;
+  [[nodiscard]] Result<void> set_length(WriterId writer, std::uint64_t length, Effects* later = nullptr) noexcept;
+  [[nodiscard]] Result<void> commit(WriterId writer, std::optional<std::uint64_t> length,
+                                    Effects* later = nullptr) noexcept;
+  [[nodiscard]] Result<void> fail_with(WriterId writer, Error error, Effects* later = nullptr) noexcept;
+  [[nodiscard]] Result<void> abandon(WriterId writer, Abandon how, Effects* later = nullptr) noexcept;
   [[nodiscard]] Result<void> sync(WriterId writer) noexcept;
-  [[nodiscard]] Result<std::size_t> publish_found(WriterId writer, ByteRange range) noexcept;
+  [[nodiscard]] Result<std::size_t> publish_found(WriterId writer, ByteRange range, Effects* later = nullptr) noexcept;
   // Anybody's. Answers how many bytes are gone.
-  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range) noexcept;
+  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range, Effects* later = nullptr) noexcept;
 
   // Aborts when an invariant is broken; for tests and fuzzers. O(ranges + waits).
   void check_invariants() const noexcept;
@@ -110,7 +113,6 @@ class Core : public std::enable_shared_from_this<Core> {
   struct WriteBounds;  // a write's deadline and stop_token, while it is held up
   struct Pieces;       // what a write found: bytes to compare, bytes to write
   struct CommitPlan;   // a commit's length, and all it needs so that it cannot fail half way
-  class Effects;       // what must happen after unlocking: waits to wake, events to deliver
   class AsyncWait;
   using time_point = Sync::time_point;
 
@@ -165,8 +167,8 @@ class Core : public std::enable_shared_from_this<Core> {
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> resume_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> rewrite_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<void> end_with_failure(WriterId writer, std::shared_ptr<const Error> reason) noexcept
-      STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> end_with_failure(WriterId writer, std::shared_ptr<const Error> reason,
+                                              Effects* later = nullptr) noexcept STRANDLINE_EXCLUDES(mutex_);
   void drop_locked(Content& content) noexcept STRANDLINE_REQUIRES(mutex_);
   // Readers see `content` from now on; the one before goes once no reader is in it: see reclaim().
   void show_locked(std::unique_ptr<Content> content) noexcept STRANDLINE_REQUIRES(mutex_);

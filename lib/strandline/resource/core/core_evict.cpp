@@ -44,7 +44,7 @@ Result<std::uint64_t> Core::start_eviction(InFlight& eviction, Effects& effects)
   return bytes;
 }
 
-Result<std::uint64_t> Core::evict(ByteRange range) noexcept {
+Result<std::uint64_t> Core::evict(ByteRange range, Effects* later) noexcept {
   if (!range.valid()) {
     return fail(Errc::invalid_range, "evict");
   }
@@ -61,7 +61,8 @@ Result<std::uint64_t> Core::evict(ByteRange range) noexcept {
     }
     eviction.chunk = range;
     eviction.claimed = std::span(&range, 1);
-    Effects effects(*this);
+    Effects own(*this);
+    Effects& effects = later != nullptr ? *later : own;
     auto bytes = start_eviction(eviction, effects);
     if (!bytes || *bytes == 0) {
       return bytes;
@@ -69,7 +70,6 @@ Result<std::uint64_t> Core::evict(ByteRange range) noexcept {
     auto done = storage->evict(range);
     storage.reset();
     end_write(eviction);
-    effects.run();
     return done ? std::move(bytes) : fail(std::move(done.error()));
   });
 }

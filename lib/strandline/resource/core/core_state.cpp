@@ -47,11 +47,12 @@ Result<WriterId> Core::take_writer() noexcept {
   return life_.writer();
 }
 
-Result<void> Core::set_length(WriterId writer, std::uint64_t length) noexcept {
+Result<void> Core::set_length(WriterId writer, std::uint64_t length, Effects* later) noexcept {
   if (length > kMaxOffset) {
     return fail(Errc::invalid_range, "length");
   }
-  Effects effects(*this);
+  Effects own(*this);
+  Effects& effects = later != nullptr ? *later : own;
   MutexLock lock(mutex_);
   if (auto entered = enter_exclusive_locked(writer); !entered) {
     return entered;
@@ -103,11 +104,11 @@ Result<Core::CommitPlan> Core::prepare_commit_locked(std::optional<std::uint64_t
   CommitPlan plan;
   plan.length = *length;
   plan.committed = batch_of(Event{Event::Kind::commit, {}, plan.length, nullptr, 0});
-  const ByteRange past{plan.length, kMaxOffset};
-  if (!content.availability.intersects(past)) {
+  // Also when all that lay past it has been evicted: it must not count for the length any more.
+  if (content.availability.end_offset() <= plan.length) {
     return plan;
   }
-  plan.evictions = evictions(content.availability, past);
+  plan.evictions = evictions(content.availability, {plan.length, kMaxOffset});
   plan.past = content.availability.prepare_truncate(plan.length);
   if (auto dropped = content.availability.truncate(plan.length, *plan.past); !dropped) {
     return fail(std::move(dropped.error()));
@@ -116,9 +117,10 @@ Result<Core::CommitPlan> Core::prepare_commit_locked(std::optional<std::uint64_t
   return plan;
 }
 
-Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted) noexcept {
+Result<void> Core::commit(WriterId writer, std::optional<std::uint64_t> wanted, Effects* later) noexcept {
   Result<void> committed = without_throwing([&]() -> Result<void> {
-    Effects effects(*this);
+    Effects own(*this);
+    Effects& effects = later != nullptr ? *later : own;
     MutexLock lock(mutex_);
     wait_for_exclusive_locked();
     if (life_.state() == State::committed && writer == life_.writer()) {
@@ -182,22 +184,23 @@ std::unique_ptr<Content> Core::fail_locked(std::shared_ptr<const Error> reason, 
   return std::move(next_);
 }
 
-Result<void> Core::fail_with(WriterId writer, Error error) noexcept {
+Result<void> Core::fail_with(WriterId writer, Error error, Effects* later) noexcept {
   std::shared_ptr<const Error> reason = writer_gone_;
   try {
     reason = std::make_shared<const Error>(std::move(error));
   } catch (const std::bad_alloc&) {
     // The resource must fail all the same, if with a poorer reason.
   }
-  return end_with_failure(writer, std::move(reason));
+  return end_with_failure(writer, std::move(reason), later);
 }
 
 void Core::writer_gone(WriterId writer) noexcept {
   static_cast<void>(end_with_failure(writer, writer_gone_));  // refused when the writer had finished
 }
 
-Result<void> Core::end_with_failure(WriterId writer, std::shared_ptr<const Error> reason) noexcept {
-  Effects effects(*this);
+Result<void> Core::end_with_failure(WriterId writer, std::shared_ptr<const Error> reason, Effects* later) noexcept {
+  Effects own(*this);
+  Effects& effects = later != nullptr ? *later : own;
   std::unique_ptr<Content> dropped;
   {
     MutexLock lock(mutex_);
@@ -213,8 +216,9 @@ Result<void> Core::end_with_failure(WriterId writer, std::shared_ptr<const Error
   return {};
 }
 
-Result<void> Core::abandon(WriterId writer, Abandon how) noexcept {
-  Effects effects(*this);
+Result<void> Core::abandon(WriterId writer, Abandon how, Effects* later) noexcept {
+  Effects own(*this);
+  Effects& effects = later != nullptr ? *later : own;
   MutexLock lock(mutex_);
   if (auto entered = enter_exclusive_locked(writer); !entered) {
     return entered;
@@ -316,10 +320,11 @@ Result<void> Core::rewrite_locked(Effects& effects) {
   return {};
 }
 
-Result<WriterId> Core::reactivate(Reactivate mode) noexcept {
+Result<WriterId> Core::reactivate(Reactivate mode, Effects* later) noexcept {
   auto writer = without_throwing([&]() -> Result<WriterId> {
     EventQueue::Batch spare(1);  // for failing again
-    Effects effects(*this);
+    Effects own(*this);
+    Effects& effects = later != nullptr ? *later : own;
     MutexLock lock(mutex_);
     wait_for_exclusive_locked();
     if (const auto refusal = life_.may_reactivate()) {

@@ -317,7 +317,7 @@ Result<std::size_t> Core::write(WriterId writer, std::uint64_t offset, std::span
   });
 }
 
-Result<std::size_t> Core::publish_found(WriterId writer, ByteRange range) noexcept {
+Result<std::size_t> Core::publish_found(WriterId writer, ByteRange range, Effects* later) noexcept {
   if (!range.valid()) {
     return fail(Errc::invalid_range, "publish");
   }
@@ -330,7 +330,8 @@ Result<std::size_t> Core::publish_found(WriterId writer, ByteRange range) noexce
     if (auto started = start_write(writer, range, bounds, pieces); !started) {
       return fail(std::move(started.error()));
     }
-    Effects effects(*this);
+    Effects own(*this);
+    Effects& effects = later != nullptr ? *later : own;
     std::size_t fresh = 0;
     Result<void> result;
     for (const ByteRange piece : pieces.claimed) {
@@ -343,7 +344,6 @@ Result<std::size_t> Core::publish_found(WriterId writer, ByteRange range) noexce
     }
     pieces.storage.reset();
     end_write(pieces);
-    effects.run();
     return result ? Result<std::size_t>(fresh) : fail(std::move(result.error()));
   });
 }

@@ -6,19 +6,34 @@
 
 namespace strandline::store {
 
+// A copy counts only if nothing was destroyed by another process before it was made, of which this one has not heard:
+// docs/store.md has the argument. Nobody else destroys while this one is the writer, all the time.
 Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept {
-  // The kernel may have dropped what it could not write, and read the disk again.
-  if (doomed_.load(std::memory_order_acquire)) {
-    return fail(Errc::io, "an fsync has failed before");
+  for (;;) {
+    // The kernel may have dropped what it could not write, and read the disk again.
+    if (doomed_.load(std::memory_order_acquire)) {
+      return fail(Errc::io, "an fsync has failed before");
+    }
+    const std::uint32_t epoch = role_epoch_.load(std::memory_order_acquire);
+    const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);
+    auto verified = checks_->verify({offset, offset + out.size()});
+    auto count = verified ? data_->read_at(offset, out) : fail(std::move(verified.error()));
+    if (count && *count == 0) {
+      count = fail(Errc::io, "the file has been cut short");
+    }
+    const bool alone = epoch % 2 != 0 && role_epoch_.load(std::memory_order_acquire) == epoch;
+    if (alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire)) {
+      return count;
+    }
+    if (drops_followed_.load(std::memory_order_acquire) == drops) {
+      if (!on_stale) {
+        return fail(Errc::changed, "by another process");
+      }
+      if (auto followed = on_stale(); !followed) {
+        return fail(std::move(followed.error()));
+      }
+    }
   }
-  if (auto verified = checks_->verify({offset, offset + out.size()}); !verified) {
-    return fail(std::move(verified.error()));
-  }
-  auto count = data_->read_at(offset, out);
-  if (count && *count == 0) {
-    return fail(Errc::io, "the file has been cut short");
-  }
-  return count;
 }
 
 Result<void> EntryDriver::may_change() const noexcept {
@@ -28,28 +43,17 @@ Result<void> EntryDriver::may_change() const noexcept {
   if (retired_.load(std::memory_order_acquire)) {
     return fail(Errc::unsupported, "another version has taken its place");
   }
+  if (role() == Role::reader) {
+    return fail(Errc::no_writer, "another is, or may be, writing this entry");
+  }
   return epoch_.check("change an entry in a forked child");
-}
-
-EntryDriver::~EntryDriver() {
-  // A forked child has the same open file, and would keep the name as long as it lives.
-  if (data_ != nullptr && !epoch_.inherited()) {
-    data_->unlock();
-  }
-}
-
-void EntryDriver::retire() noexcept {
-  retired_.store(true, std::memory_order_release);
-  if (data_ != nullptr && !epoch_.inherited()) {
-    data_->unlock();
-  }
 }
 
 Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept {
   if (auto allowed = may_change(); !allowed) {
     return fail(std::move(allowed.error()));
   }
-  auto count = data_->write_at(offset, data);
+  auto count = write_data(offset, data);
   if (!count) {
     return count;
   }
@@ -64,6 +68,7 @@ Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const 
   std::uint64_t reach = reach_.load(std::memory_order_relaxed);
   while (reach < written.end && !reach_.compare_exchange_weak(reach, written.end, std::memory_order_relaxed)) {
   }
+  options_.signals.changed();
   // If it cannot be rewritten it goes on growing; if it is broken the next append says so.
   static_cast<void>(journal_->compact_if_grown());
   return count;
@@ -141,6 +146,9 @@ Result<void> EntryDriver::sync() noexcept {
 
 // Everything that can fail comes before the commit is journalled, or ends the entry.
 Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
+  if (applying_.load(std::memory_order_acquire)) {
+    return checks_->cut(length);
+  }
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }
@@ -159,9 +167,14 @@ Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
       return synced;
     }
   }
+  if (reach_.load(std::memory_order_relaxed) > length) {
+    options_.signals.destroying();
+  }
   // If the file cannot be cut, room is lost and nothing else.
   static_cast<void>(data_->set_size(length));
   reach_.store(length, std::memory_order_relaxed);
+  options_.signals.changed();
+  settle(0);
   return {};
 }
 
@@ -171,6 +184,9 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
   }
   if (range.empty()) {
     return {};
+  }
+  if (applying_.load(std::memory_order_acquire)) {
+    return checks_->gave_up(range);
   }
   if (auto allowed = may_change(); !allowed) {
     return allowed;
@@ -188,10 +204,18 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
   if (auto synced = sync_journal(); !synced) {
     return synced;
   }
-  return data_->punch(range);
+  options_.signals.destroying();
+  auto punched = data_->punch(range);
+  options_.signals.changed();
+  settle(0);
+  return punched;
 }
 
 Result<void> EntryDriver::reactivate() noexcept {
+  if (applying_.load(std::memory_order_acquire)) {
+    checks_->reopen();
+    return {};
+  }
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }
@@ -201,6 +225,7 @@ Result<void> EntryDriver::reactivate() noexcept {
     // Where the commit has dropped bytes others may be written now: no crash may bring back what says that they are
     // there.
     done = sync_journal();
+    options_.signals.changed();
   }
   return done;
 }

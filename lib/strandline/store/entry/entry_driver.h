@@ -8,11 +8,14 @@
 #include <strandline/driver/driver.h>
 #include <strandline/drivers/fork_epoch.h>
 #include <strandline/store/entry/block_checks.h>
+#include <strandline/store/entry/room.h>
 #include <strandline/store/journal/journal.h>
+#include <strandline/store/live/live_file.h>
 
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,7 +38,18 @@ class EntryDriver {
     Validator validator;
     std::optional<std::uint64_t> length;
     Durability durability = Durability::process;
+    // How processes that use it side by side hear of each other; alone without.
+    Signals signals = {};
+    // What its files take on the disk is taken from here; from nowhere without.
+    std::shared_ptr<Room> room = {};
+    // When another has the name, follow it instead of answering busy.
+    bool may_follow = false;
+    // Do not begin a new version, nor a first one: not_found.
+    bool must_exist = false;
   };
+
+  // Who changes the files: who holds the write lock of NAME.data. Anybody else only reads.
+  enum class Role : std::uint8_t { writer, reader };
 
   EntryDriver() noexcept = default;
   ~EntryDriver();
@@ -56,6 +70,34 @@ class EntryDriver {
   // Gives the bytes up, and the room that their whole blocks take on the disk. Nobody may read or write them meanwhile.
   // After an error they may be there or not, and are not to be believed.
   [[nodiscard]] Result<void> evict(ByteRange range) noexcept;
+  // What stands in the files has been looked at up to here, when the driver was opened or last was the writer.
+  [[nodiscard]] Journal::Position position() const noexcept { return position_; }
+  [[nodiscard]] Role role() const noexcept {
+    return role_epoch_.load(std::memory_order_acquire) % 2 != 0 ? Role::writer : Role::reader;
+  }
+  // A reader becomes the writer, if nobody else is: busy; changed when the name leads to other files by now. A torn
+  // tail is cut off. What stands behind what the caller has followed is the caller's to apply.
+  [[nodiscard]] Result<void> promote() noexcept;
+  // And a reader again. No write may be under way.
+  void demote() noexcept;
+  [[nodiscard]] Result<bool> has_writer_elsewhere() const noexcept { return data_->locked_elsewhere(); }
+  // A reader has applied what the journal said when drops() was this; reads that find another call on_stale().
+  void followed(std::uint32_t drops) noexcept { drops_followed_.store(drops, std::memory_order_release); }
+  // While the journal's records are applied: what it says stands there already. Nobody else's calls pass meanwhile.
+  void set_applying(bool applying) noexcept { applying_.store(applying, std::memory_order_release); }
+  // Brings whoever follows up to date; called by reads, with nothing held. Set before the first read.
+  std::function<Result<void>()> on_stale;
+
+  // Holds bytes against eviction by other processes. busy while one is evicting some of them.
+  [[nodiscard]] Result<void> pin(ByteRange range) noexcept { return data_->try_hold(range, File::Hold::shared); }
+  void unpin(ByteRange range) noexcept { data_->let_go(range); }
+  // Keeps other processes from pinning, while bytes are evicted. busy when one has.
+  [[nodiscard]] Result<void> exclude(ByteRange range) noexcept { return data_->try_hold(range, File::Hold::exclusive); }
+  // Bytes on the disk, of both files.
+  [[nodiscard]] std::uint64_t allocated() const noexcept;
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
+  [[nodiscard]] std::string journal_path() const { return options_.name + ".journal"; }
+
   // Lets go of the name, for a new version of the content: what is here can still be read, and no more.
   void retire() noexcept;
 
@@ -66,10 +108,14 @@ class EntryDriver {
 
  private:
   [[nodiscard]] std::string data_path() const { return options_.name + ".data"; }
-  [[nodiscard]] std::string journal_path() const { return options_.name + ".journal"; }
   // NAME.data, made if there is none, and locked.
   [[nodiscard]] Result<std::unique_ptr<File>> claim();
+  [[nodiscard]] Result<DriverState> open_as_writer(std::unique_ptr<File> data);
+  [[nodiscard]] Result<DriverState> open_as_reader(const BootId& boot);
+  [[nodiscard]] bool is_other_version(const Replay& found) const noexcept;
+  [[nodiscard]] Result<bool> leads_here(const File& data) const;
   [[nodiscard]] Result<DriverState> open_found(Journal::Opened found, std::unique_ptr<File> data);
+  [[nodiscard]] DriverState state_of(Replay& found, RangeSet believed);
   [[nodiscard]] Result<DriverState> begin_version(std::uint64_t generation);
   // Of what the journal says is there, what the data file has no hole for.
   [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
@@ -81,6 +127,9 @@ class EntryDriver {
       STRANDLINE_EXCLUDES(checks_mutex_);
   [[nodiscard]] Result<void> append_commit(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> doom(Error cause) noexcept;
+  [[nodiscard]] Result<std::size_t> write_data(std::uint64_t offset, std::span<const std::byte> data) noexcept;
+  // What has been reserved is replaced by what the files take by now.
+  void settle(std::uint64_t reserved) noexcept STRANDLINE_EXCLUDES(account_mutex_);
 
   Options options_;
   JournalHeader header_;
@@ -90,6 +139,12 @@ class EntryDriver {
   std::unique_ptr<File> data_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<BlockChecks> checks_;
+  Journal::Position position_;
+  // Raised whenever the role changes: odd while the writer. Written by whoever opens, promotes and demotes, in turn.
+  std::atomic<std::uint32_t> role_epoch_{0};
+  std::atomic<std::uint32_t> drops_followed_{0};  // written by who follows, read by reads
+  Mutex account_mutex_;                           // a leaf, held while the files are asked
+  std::uint64_t accounted_ STRANDLINE_GUARDED_BY(account_mutex_) = 0;
   Mutex barrier_mutex_;  // held while the data is synced; the journal's is taken under it
   Mutex checks_mutex_;   // held from making checksums to journalling them; likewise
   // Raised by writes, set by commit().
@@ -98,6 +153,7 @@ class EntryDriver {
   // something.
   std::atomic<bool> doomed_{false};
   std::atomic<bool> retired_{false};
+  std::atomic<bool> applying_{false};  // set by who follows, read by the calls that it makes
 };
 
 }  // namespace strandline::store

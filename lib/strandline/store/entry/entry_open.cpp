@@ -3,6 +3,8 @@
 #include <strandline/store/entry/entry_driver.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace strandline::store {
@@ -27,22 +29,58 @@ Result<DriverState> EntryDriver::open(Options options) noexcept {
       return fail(std::move(epoch.error()));
     }
     epoch_ = *epoch;
-    auto data = claim();
-    if (!data) {
-      return fail(std::move(data.error()));
-    }
     // Before anything is judged: what cannot be told apart from another start of the system cannot be believed.
     auto boot = options_.files->boot_id();
     if (!boot) {
       boot.error().code = boot.error().code == Errc::no_memory ? Errc::no_memory : Errc::unsupported;
       return fail(std::move(boot.error()));
     }
-    if (auto there = options_.files->open(journal_path(), OpenFile::to_read); !there) {
-      return there.error().code == Errc::not_found ? begin_version(1) : fail(std::move(there.error()));
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    for (;;) {
+      if (options_.must_exist) {
+        // Looking must not make files.
+        if (auto there = options_.files->open(journal_path(), OpenFile::to_read); !there) {
+          return fail(std::move(there.error()));
+        }
+      }
+      auto data = claim();
+      if (data) {
+        return open_as_writer(std::move(*data));
+      }
+      if (data.error().code != Errc::busy || !options_.may_follow) {
+        return fail(std::move(data.error()));
+      }
+      auto found = open_as_reader(*boot);
+      // While its writer is opening it, or begins a version, there may be nothing yet that can be followed.
+      if (found || found.error().code != Errc::not_found || std::chrono::steady_clock::now() > patience) {
+        return found ? std::move(found)
+                     : fail(found.error().code == Errc::not_found ? std::move(data.error()) : std::move(found.error()));
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  });
+}
+
+Result<DriverState> EntryDriver::open_as_writer(std::unique_ptr<File> data) {
+  auto state = [&]() -> Result<DriverState> {
+    {
+      MutexLock lock(account_mutex_);
+      accounted_ = data->allocated().value_or(0);
+    }
+    const auto there = options_.files->open(journal_path(), OpenFile::to_read);
+    if (!there) {
+      if (there.error().code != Errc::not_found || options_.must_exist) {
+        return fail(there.error().clone());
+      }
+      return begin_version(1);
+    }
+    {
+      MutexLock lock(account_mutex_);
+      accounted_ += (*there)->allocated().value_or(0);
     }
     auto found = Journal::open(options_.files, journal_path());
     if (found) {
-      return open_found(std::move(*found), std::move(*data));
+      return open_found(std::move(*found), std::move(data));
     }
     // A header that is no header says nothing of the bytes beside it.
     if (found.error().code == Errc::corrupt) {
@@ -50,7 +88,82 @@ Result<DriverState> EntryDriver::open(Options options) noexcept {
     }
     return fail(found.error().code == Errc::unsupported ? about(std::move(found.error()), journal_path())
                                                         : std::move(found.error()));
-  });
+  }();
+  if (state) {
+    position_ = journal_->position();
+    drops_followed_.store(options_.signals.drops(), std::memory_order_relaxed);
+    role_epoch_.store(1, std::memory_order_release);
+    settle(0);
+    options_.signals.changed();
+  }
+  return state;
+}
+
+// not_found: there is nothing yet that can be followed.
+Result<DriverState> EntryDriver::open_as_reader(const BootId& boot) {
+  // Before the journal is read: what is destroyed after that shows.
+  const std::uint32_t drops = options_.signals.drops();
+  auto data = options_.files->open(data_path(), OpenFile::to_write);
+  const auto journal = data ? options_.files->open(journal_path(), OpenFile::to_read) : fail(data.error().clone());
+  if (!journal) {
+    return fail(journal.error().clone());
+  }
+  const auto bytes = read_all(**journal);
+  const auto identity = (*data)->identity();
+  if (!bytes || !identity) {
+    return fail((bytes ? identity.error() : bytes.error()).clone());
+  }
+  auto found = replay(*bytes, Trust::everything);
+  if (!found) {
+    return fail(found.error().code == Errc::corrupt ? Error::make(Errc::not_found, journal_path())
+                                                    : std::move(found.error()));
+  }
+  if (found->header.boot != boot || found->header.data != *identity || found->doomed) {
+    return fail(Errc::not_found, journal_path());
+  }
+  if (found->header.key != options_.key) {
+    return fail(Errc::conflict, journal_path() + " is another key's");
+  }
+  if (is_other_version(*found)) {
+    return fail(Errc::busy, "another version is being written");
+  }
+  data_ = std::move(*data);
+  header_ = found->header;
+  position_ = {found->valid_bytes, found->chain};
+  drops_followed_.store(drops, std::memory_order_relaxed);
+  auto believed = not_holes(found->available);
+  if (!believed) {
+    return fail(std::move(believed.error()));
+  }
+  return state_of(*found, std::move(*believed));
+}
+
+bool EntryDriver::is_other_version(const Replay& found) const noexcept {
+  return (options_.validator.kind != Validator::Kind::none && options_.validator != found.header.validator) ||
+         (options_.length && found.length && *options_.length != *found.length);
+}
+
+DriverState EntryDriver::state_of(Replay& found, RangeSet believed) {
+  DriverState state;
+  state.length = found.length;
+  state.committed = found.committed && believed.covers({0, *found.length});
+  state.available = std::move(believed);
+  checks_ = std::make_unique<BlockChecks>(*data_, state.available, state.length, std::move(found.checksums));
+  reach_.store(state.available.end_offset(), std::memory_order_relaxed);
+  return state;
+}
+
+Result<bool> EntryDriver::leads_here(const File& data) const {
+  const auto named = options_.files->open(data_path(), OpenFile::to_read);
+  if (!named && named.error().code != Errc::not_found) {
+    return fail(named.error().clone());
+  }
+  const auto mine = data.identity();
+  const auto its = named ? (*named)->identity() : Result<DataIdentity>(DataIdentity{});
+  if (!mine || !its) {
+    return fail((mine ? its : mine).error().clone());
+  }
+  return *mine == *its;
 }
 
 // Who has the data file locked has the name, as long as the name leads to that file: a new version's file is locked
@@ -64,16 +177,11 @@ Result<std::unique_ptr<File>> EntryDriver::claim() {
     if (auto locked = (*data)->try_lock(); !locked) {
       return fail(std::move(locked.error()));
     }
-    const auto named = options_.files->open(data_path(), OpenFile::to_read);
-    if (!named && named.error().code != Errc::not_found) {
-      return fail(named.error().clone());
+    const auto here = leads_here(**data);
+    if (!here) {
+      return fail(here.error().clone());
     }
-    const auto mine = (*data)->identity();
-    const auto its = named ? (*named)->identity() : Result<DataIdentity>(DataIdentity{});
-    if (!mine || !its) {
-      return fail((mine ? its : mine).error().clone());
-    }
-    if (*mine == *its) {
+    if (*here) {
       return data;
     }
     // It was replaced in between: whoever did so may be through by now.
@@ -86,14 +194,11 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_
     return fail(Errc::conflict, journal_path() + " is another key's");
   }
   const std::uint64_t next = found.header.generation + 1;
-  const bool other_version =
-      (options_.validator.kind != Validator::Kind::none && options_.validator != found.header.validator) ||
-      (options_.length && found.length && *options_.length != *found.length);
   const auto identity = data->identity();
   if (!identity) {
     return fail(identity.error().clone());
   }
-  if (other_version || found.doomed || *identity != found.header.data) {
+  if (is_other_version(found) || found.doomed || *identity != found.header.data) {
     return begin_version(next);
   }
   data_ = std::move(data);
@@ -116,13 +221,7 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_
     }
     found.length = options_.length;
   }
-  DriverState state;
-  state.length = found.length;
-  state.committed = found.committed && believed->covers({0, *found.length});
-  state.available = std::move(*believed);
-  checks_ = std::make_unique<BlockChecks>(*data_, state.available, state.length, std::move(found.checksums));
-  reach_.store(state.available.end_offset(), std::memory_order_relaxed);
-  return state;
+  return state_of(found, std::move(*believed));
 }
 
 // What was lost may be written again: the journal must know that it is not there, whatever crashes meanwhile.
@@ -169,6 +268,9 @@ Result<RangeSet> EntryDriver::not_holes(const RangeSet& said) const {
 
 // The order matters: see docs/format.md.
 Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
+  if (options_.must_exist) {
+    return fail(Errc::not_found, journal_path());
+  }
   const std::string beside = data_path() + ".new";
   if (auto removed = options_.files->remove(beside); !removed) {
     return fail(std::move(removed.error()));

@@ -35,10 +35,26 @@ class File {
   // The first run that is no hole from `from` on.
   [[nodiscard]] virtual Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept = 0;
   [[nodiscard]] virtual Result<DataIdentity> identity() const noexcept = 0;
-  // Keeps others who ask, in this process and in any other, from having it, until unlock(), the File's end, or the
-  // process's. busy when somebody has it.
-  [[nodiscard]] virtual Result<void> try_lock() noexcept = 0;
-  virtual void unlock() noexcept = 0;
+  // Bytes that it takes on the disk.
+  [[nodiscard]] virtual Result<std::uint64_t> allocated() const noexcept = 0;
+  // Does a name still lead to it?
+  [[nodiscard]] virtual Result<bool> has_name() const noexcept = 0;
+
+  // Locks, for who asks: this process by other Files, and any other process. They end with unlock(), with the File, or
+  // with the process. Each is busy when another has what contradicts it.
+  // The write lock.
+  [[nodiscard]] Result<void> try_lock() noexcept { return try_hold(kWriteLock, Hold::exclusive); }
+  void unlock() noexcept { let_go(kWriteLock); }
+  [[nodiscard]] Result<bool> locked_elsewhere() const noexcept { return held_elsewhere(kWriteLock); }
+  // On bytes, which need not be there. A File's own holds never contradict each other: the last one counts.
+  enum class Hold : std::uint8_t { shared, exclusive };
+  [[nodiscard]] virtual Result<void> try_hold(ByteRange range, Hold how) noexcept = 0;
+  virtual void let_go(ByteRange range) noexcept = 0;
+  // Does another hold any of it, in whatever way?
+  [[nodiscard]] virtual Result<bool> held_elsewhere(ByteRange range) const noexcept = 0;
+
+  // No content reaches here: a write that did would be past what any file system holds.
+  static constexpr ByteRange kWriteLock{kMaxOffset - 1, kMaxOffset};
 };
 
 enum class OpenFile : std::uint8_t {
@@ -58,6 +74,10 @@ class FileSystem {
   [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) noexcept = 0;
   // No error when there is none.
   [[nodiscard]] virtual Result<void> remove(const std::string& path) noexcept = 0;
+  // No error when it is there already.
+  [[nodiscard]] virtual Result<void> make_directory(const std::string& path) noexcept = 0;
+  // Of what is in a directory, in no order.
+  [[nodiscard]] virtual Result<std::vector<std::string>> names_in(const std::string& path) const noexcept = 0;
   // Makes what has been renamed, created and removed beside `path` survive a power cut.
   [[nodiscard]] virtual Result<void> sync_directory_of(const std::string& path) noexcept = 0;
   [[nodiscard]] virtual Result<BootId> boot_id() const noexcept = 0;

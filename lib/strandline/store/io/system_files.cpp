@@ -3,11 +3,11 @@
 #include <strandline/store/io/file_system.h>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <new>
 
 namespace strandline::store {
@@ -69,19 +69,53 @@ class SystemFile final : public File {
     return identity;
   }
 
-  // Of the open file, not of the process as fcntl(2)'s are: so it also holds within the process, and a close elsewhere
-  // does not lose it.
-  Result<void> try_lock() noexcept override {
-    if (::flock(handle_.get(), LOCK_EX | LOCK_NB) == 0) {
+  Result<std::uint64_t> allocated() const noexcept override {
+    struct ::stat facts {};
+    if (::fstat(handle_.get(), &facts) != 0) {
+      return failed("fstat");
+    }
+    return static_cast<std::uint64_t>(facts.st_blocks) * 512;
+  }
+  Result<bool> has_name() const noexcept override {
+    struct ::stat facts {};
+    if (::fstat(handle_.get(), &facts) != 0) {
+      return failed("fstat");
+    }
+    return facts.st_nlink > 0;
+  }
+
+  // Locks of the open file, not of the process as fcntl(2)'s older ones are: so they also hold within the process, and
+  // a close elsewhere does not lose them.
+  Result<void> try_hold(ByteRange range, Hold how) noexcept override {
+    struct ::flock lock = lock_of(range, how == Hold::shared ? F_RDLCK : F_WRLCK);
+    if (::fcntl(handle_.get(), F_OFD_SETLK, &lock) == 0) {
       return {};
     }
-    return errno == EWOULDBLOCK ? file::about(Errc::busy, "in use:", path_) : failed("flock");
+    return errno == EAGAIN || errno == EACCES ? file::about(Errc::busy, "in use:", path_) : failed("fcntl");
   }
-  void unlock() noexcept override { static_cast<void>(::flock(handle_.get(), LOCK_UN)); }
+  void let_go(ByteRange range) noexcept override {
+    struct ::flock lock = lock_of(range, F_UNLCK);
+    static_cast<void>(::fcntl(handle_.get(), F_OFD_SETLK, &lock));
+  }
+  Result<bool> held_elsewhere(ByteRange range) const noexcept override {
+    struct ::flock lock = lock_of(range, F_WRLCK);
+    if (::fcntl(handle_.get(), F_OFD_GETLK, &lock) != 0) {
+      return failed("fcntl");
+    }
+    return lock.l_type != F_UNLCK;
+  }
 
  private:
   [[nodiscard]] tl::unexpected<Error> failed(std::string_view call) const noexcept {
     return tl::unexpected<Error>(Error::system(errno, call, path_));
+  }
+  [[nodiscard]] static struct ::flock lock_of(ByteRange range, short type) noexcept {
+    struct ::flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(range.begin);
+    lock.l_len = static_cast<off_t>(range.size());
+    return lock;
   }
 
   const file::FileHandle handle_;
@@ -111,6 +145,25 @@ class SystemFiles final : public FileSystem {
   Result<void> remove(const std::string& path) noexcept override {
     auto removed = file::remove_name(path);
     return !removed && removed.error().code == Errc::not_found ? Result<void>() : removed;
+  }
+  Result<void> make_directory(const std::string& path) noexcept override {
+    if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) {
+      return {};
+    }
+    return tl::unexpected<Error>(Error::system(errno, "mkdir", path));
+  }
+  Result<std::vector<std::string>> names_in(const std::string& path) const noexcept override {
+    return file::contained([&]() -> Result<std::vector<std::string>> {
+      std::vector<std::string> names;
+      std::error_code error;
+      for (std::filesystem::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+        names.push_back(it->path().filename().native());
+      }
+      if (error) {
+        return tl::unexpected<Error>(Error::system(error.value(), "readdir", path));
+      }
+      return names;
+    });
   }
   Result<void> sync_directory_of(const std::string& path) noexcept override { return file::sync_directory_of(path); }
 

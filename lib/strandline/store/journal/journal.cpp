@@ -218,6 +218,16 @@ Result<void> Journal::compact_if_grown() noexcept {
   return done;
 }
 
+Journal::Position Journal::position() const noexcept {
+  MutexLock lock(mutex_);
+  return {size_, chain_};
+}
+
+void Journal::retire() noexcept {
+  MutexLock lock(mutex_);
+  broken_ = true;
+}
+
 std::uint64_t Journal::size() const noexcept {
   MutexLock lock(mutex_);
   return size_;

@@ -47,6 +47,14 @@ class Journal {
   // under way.
   [[nodiscard]] Result<void> compact_if_grown() noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t size() const noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Where the next record goes, and what it continues.
+  struct Position {
+    std::uint64_t offset = 0;
+    std::uint32_t chain = 0;
+  };
+  [[nodiscard]] Position position() const noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Nothing is written any more, not even by a call that has begun, and the name is let go of.
+  void retire() noexcept STRANDLINE_EXCLUDES(mutex_);
 
  private:
   Journal(std::shared_ptr<FileSystem> files, std::string path) noexcept;

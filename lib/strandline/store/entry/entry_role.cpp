@@ -1,0 +1,136 @@
+// EntryDriver: who may change the files, and what they take on the disk.
+#include <strandline/store/entry/entry_driver.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace strandline::store {
+namespace {
+
+constexpr std::uint64_t kDiskBlock = 4096;  // bytes; that of every file system that Strandline is tested on
+// What a write's record may add to the journal: a block, and another when it is rewritten beside the old one.
+constexpr std::uint64_t kForJournal = 2 * kDiskBlock;
+
+}  // namespace
+
+EntryDriver::~EntryDriver() {
+  // A forked child has the same open file, and would keep the name as long as it lives.
+  if (data_ != nullptr && !epoch_.inherited()) {
+    data_->let_go({0, kMaxOffset});
+  }
+}
+
+void EntryDriver::retire() noexcept {
+  retired_.store(true, std::memory_order_release);
+  if (journal_ != nullptr) {
+    journal_->retire();  // a rewriting of it that has begun must not take the new one's place
+  }
+  if (data_ != nullptr && !epoch_.inherited()) {
+    data_->unlock();
+  }
+}
+
+Result<void> EntryDriver::promote() noexcept {
+  if (auto alive = epoch_.check("write an entry in a forked child"); !alive) {
+    return alive;
+  }
+  if (doomed_.load(std::memory_order_acquire) || retired_.load(std::memory_order_acquire)) {
+    return fail(Errc::changed, "the entry is of the past");
+  }
+  if (auto locked = data_->try_lock(); !locked) {
+    return locked;
+  }
+  auto opened = [&]() -> Result<Journal::Opened> {
+    const auto here = leads_here(*data_);
+    if (!here) {
+      return fail(here.error().clone());
+    }
+    if (!*here) {
+      return fail(Errc::changed, "another version has taken its place");
+    }
+    auto found = Journal::open(options_.files, journal_path());
+    if (found && (found->found.header.data != header_.data || found->found.doomed)) {
+      return fail(Errc::changed, "the entry is of the past");
+    }
+    return found;
+  }();
+  if (!opened) {
+    data_->unlock();
+    return fail(opened.error().code == Errc::not_found ? Error::make(Errc::changed, "the entry has been removed")
+                                                       : std::move(opened.error()));
+  }
+  journal_ = std::move(opened->journal);
+  reach_.store(std::max(reach_.load(std::memory_order_relaxed), opened->found.available.end_offset()),
+               std::memory_order_relaxed);
+  role_epoch_.fetch_add(1, std::memory_order_acq_rel);
+  {
+    // Others may have changed what the files take, and have accounted for it.
+    MutexLock lock(account_mutex_);
+    accounted_ = allocated();
+  }
+  options_.signals.changed();
+  return {};
+}
+
+void EntryDriver::demote() noexcept {
+  if (role() == Role::reader) {
+    return;
+  }
+  // Checksums of what has become complete: without them the blocks are believed unverified.
+  if (may_change()) {
+    static_cast<void>(append_checksums(std::nullopt));
+  }
+  settle(0);
+  position_ = journal_->position();
+  drops_followed_.store(options_.signals.drops(), std::memory_order_release);
+  role_epoch_.fetch_add(1, std::memory_order_acq_rel);
+  if (!retired_.load(std::memory_order_acquire) && !epoch_.inherited()) {
+    data_->unlock();
+  }
+  options_.signals.changed();
+}
+
+std::uint64_t EntryDriver::allocated() const noexcept {
+  const std::uint64_t journal = journal_ != nullptr ? journal_->size() : 0;
+  return data_->allocated().value_or(0) + (journal + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
+}
+
+void EntryDriver::settle(std::uint64_t reserved) noexcept {
+  if (options_.room == nullptr) {
+    return;
+  }
+  MutexLock lock(account_mutex_);
+  const std::uint64_t now = allocated();
+  // In terms of what has been counted so far: the reservation, and what was accounted for before.
+  const std::uint64_t counted = accounted_ + reserved;
+  if (now < counted) {
+    options_.room->give_back(counted - now);
+  } else if (now > counted) {
+    options_.room->taken(now - counted);
+  }
+  accounted_ = now;
+}
+
+Result<std::size_t> EntryDriver::write_data(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+  if (options_.room == nullptr) {
+    return data_->write_at(offset, data);
+  }
+  const std::uint64_t begin = offset / kDiskBlock * kDiskBlock;
+  const std::uint64_t end = (offset + data.size() + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
+  const std::uint64_t most = end - begin + kForJournal;
+  if (auto reserved = options_.room->reserve(most); !reserved) {
+    return fail(std::move(reserved.error()));
+  }
+  auto count = data_->write_at(offset, data);
+  for (int again = 0; !count && count.error().code == Errc::no_space && again < 2; ++again) {
+    // The disk is not the store's alone.
+    if (!options_.room->make_room(most)) {
+      break;
+    }
+    count = data_->write_at(offset, data);
+  }
+  settle(most);
+  return count;
+}
+
+}  // namespace strandline::store

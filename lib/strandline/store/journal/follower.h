@@ -1,0 +1,38 @@
+// JournalFollower: reads a journal that another process may be appending to, from where it has come to.
+// Threads: one. Blocks: on the disk. Errors: the file's. Cost: a read per 64 KiB of what is new. Lifetime: a record
+// points into the follower until the next call.
+#pragma once
+
+#include <strandline/store/io/file_system.h>
+#include <strandline/store/journal/journal.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace strandline::store {
+
+class JournalFollower {
+ public:
+  // Goes on at `from` in the journal that the path leads to.
+  [[nodiscard]] static Result<JournalFollower> open(FileSystem& files, const std::string& path,
+                                                    Journal::Position from) noexcept;
+  // The next record; nothing when there is none yet, or only a part of one. It counts as read.
+  [[nodiscard]] Result<std::optional<DecodedRecord>> next() noexcept;
+  // Does the path still lead to this journal? Asked after next() has found nothing: what was written before it was
+  // replaced has then been read.
+  [[nodiscard]] Result<bool> is_current() const noexcept { return file_->has_name(); }
+
+ private:
+  [[nodiscard]] Result<void> read_ahead(std::size_t wanted) noexcept;
+  JournalFollower(std::unique_ptr<File> file, Journal::Position from) noexcept : file_(std::move(file)), next_(from) {}
+
+  std::unique_ptr<File> file_;
+  Journal::Position next_;         // behind the last record that next() has answered
+  std::vector<std::byte> buffer_;  // bytes from buffer_begin_ on
+  std::uint64_t buffer_begin_ = 0;
+};
+
+}  // namespace strandline::store

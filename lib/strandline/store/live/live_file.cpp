@@ -1,0 +1,146 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/drivers/file/file_io.h>
+#include <strandline/store/live/live_file.h>
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
+namespace strandline::store {
+
+constexpr std::size_t kSlots = 4096;
+
+struct LiveFile::Memory {
+  std::atomic<std::uint32_t> bell;
+  alignas(64) std::atomic<std::uint64_t> used;
+  std::array<Slot, kSlots> slots;
+};
+
+namespace {
+
+// Shared memory has no constructors: what a new file holds, zeros, is their initial value.
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
+
+// One lock says who uses it: shared by all that do, exclusive while one makes the count anew.
+bool lock_whole(int handle, short type) noexcept {
+  struct ::flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(handle, F_OFD_SETLK, &lock) == 0;
+}
+
+// FNV-1a (Fowler, Noll, Vo), 64 bits: names are hashes already.
+std::size_t hash_of(const std::string& name) noexcept {
+  std::uint64_t hash = 14695981039346656037U;
+  for (const char letter : name) {
+    hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211U;
+  }
+  return hash % kSlots;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LiveFile>> LiveFile::open(const std::string& path) noexcept {
+  auto handle = file::open_regular(path, O_RDWR | O_CREAT, 0600);
+  if (!handle) {
+    return fail(std::move(handle.error()));
+  }
+  // Blocks, not only a size: a store to a hole of a full disk would be a SIGBUS.
+  if (const int error = ::posix_fallocate(handle->get(), 0, sizeof(Memory)); error != 0) {
+    return tl::unexpected<Error>(Error::system(error, "posix_fallocate", path));
+  }
+  bool alone = lock_whole(handle->get(), F_WRLCK);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!alone && !lock_whole(handle->get(), F_RDLCK)) {
+    // Another has it to itself, and counts. By then there may be nobody.
+    if (std::chrono::steady_clock::now() > give_up) {
+      return file::about(Errc::busy, "another process has had it to itself for long:", path);
+    }
+    const timespec nap{0, 2000000};
+    ::nanosleep(&nap, nullptr);
+    alone = lock_whole(handle->get(), F_WRLCK);
+  }
+  void* const memory = ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED, handle->get(), 0);
+  if (memory == MAP_FAILED) {
+    return tl::unexpected<Error>(Error::system(errno, "mmap", path));
+  }
+  try {
+    std::shared_ptr<LiveFile> live(new LiveFile(handle->get(), static_cast<Memory*>(memory), alone));
+    static_cast<void>(handle->release());
+    return live;
+  } catch (const std::bad_alloc&) {
+    ::munmap(memory, sizeof(Memory));
+    return fail(Errc::no_memory, "live file");
+  }
+}
+
+LiveFile::~LiveFile() {
+  ::munmap(memory_, sizeof(Memory));
+  ::close(handle_);
+}
+
+void LiveFile::share() noexcept {
+  alone_ = false;
+  static_cast<void>(lock_whole(handle_, F_RDLCK));
+}
+
+LiveFile::Slot& LiveFile::slot_of(const std::string& name) const noexcept {
+  return memory_->slots[hash_of(name)];
+}
+
+std::atomic<std::uint64_t>& LiveFile::used() const noexcept {
+  return memory_->used;
+}
+
+std::uint32_t LiveFile::bell() const noexcept {
+  return memory_->bell.load(std::memory_order_acquire);
+}
+
+void LiveFile::ring() noexcept {
+  memory_->bell.fetch_add(1, std::memory_order_release);
+  static_cast<void>(::syscall(SYS_futex, &memory_->bell, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0));
+}
+
+void LiveFile::changed(Slot& slot) noexcept {
+  std::uint32_t before = slot.changes.load(std::memory_order_relaxed);
+  while (!slot.changes.compare_exchange_weak(before, (before + 2) & ~std::uint32_t{1}, std::memory_order_acq_rel,
+                                             std::memory_order_relaxed)) {
+  }
+  if ((before & 1) != 0) {
+    ring();
+  }
+}
+
+void LiveFile::sleep(std::uint32_t bell, std::chrono::steady_clock::time_point until) noexcept {
+  const bool bounded = until != std::chrono::steady_clock::time_point::max();
+  const auto since = until.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+  const timespec when{static_cast<std::time_t>(seconds.count()),
+                      static_cast<long>(std::chrono::nanoseconds(since - seconds).count())};
+  // Not a private futex: the word is at another address in every process.
+  static_cast<void>(::syscall(SYS_futex, &memory_->bell, FUTEX_WAIT_BITSET, bell, bounded ? &when : nullptr, nullptr,
+                              FUTEX_BITSET_MATCH_ANY));
+}
+
+bool Signals::watch(std::uint32_t changes) const noexcept {
+  if (slot_ == nullptr) {
+    return true;
+  }
+  std::uint32_t seen = slot_->changes.load(std::memory_order_acquire);
+  while (seen >> 1 == (changes & (~std::uint32_t{0} >> 1))) {
+    if ((seen & 1) != 0 ||
+        slot_->changes.compare_exchange_weak(seen, seen | 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace strandline::store

@@ -1,0 +1,97 @@
+// LiveFile: memory that all processes share which use a store: what has changed in which entry, and how full it is.
+// Threads: thread-safe, across processes. Blocks: sleep(). Errors: the file's. Cost: a change is an atomic add, and a
+// system call when somebody sleeps for it. Lifetime: shared by the store and its entries. docs/store.md has the
+// protocol, and why no change is missed.
+#pragma once
+
+#include <strandline/base/error.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace strandline::store {
+
+class LiveFile {
+ public:
+  // Of one entry, or of several whose names have the same hash. All are written and read by every process.
+  struct alignas(64) Slot {
+    // Raised by 2 after every append to the journal, release; the lowest bit: somebody wants to be told.
+    std::atomic<std::uint32_t> changes;
+    // Raised before bytes are destroyed, release.
+    std::atomic<std::uint32_t> drops;
+  };
+
+  // The file is made if there is none, and its memory set aside, so that no use of it can fail later.
+  [[nodiscard]] static Result<std::shared_ptr<LiveFile>> open(const std::string& path) noexcept;
+  ~LiveFile();
+  LiveFile(const LiveFile&) = delete;
+  LiveFile& operator=(const LiveFile&) = delete;
+
+  [[nodiscard]] Slot& slot_of(const std::string& name) const noexcept;
+  // Journals have grown: rings if somebody wants to be told of this slot.
+  void changed(Slot& slot) noexcept;
+
+  [[nodiscard]] std::uint32_t bell() const noexcept;
+  void ring() noexcept;
+  // Until the bell has another value than this, or the time has come; may return without cause.
+  void sleep(std::uint32_t bell, std::chrono::steady_clock::time_point until) noexcept;
+
+  // The bytes in use, of all entries.
+  [[nodiscard]] std::atomic<std::uint64_t>& used() const noexcept;
+  // Is nobody else using the store? Then the count may be made anew, until share() lets others in.
+  [[nodiscard]] bool alone() const noexcept { return alone_; }
+  void share() noexcept;
+
+ private:
+  struct Memory;
+  LiveFile(int handle, Memory* memory, bool alone) noexcept : handle_(handle), memory_(memory), alone_(alone) {}
+  const int handle_;
+  Memory* const memory_;
+  bool alone_;
+};
+
+// What an entry's driver tells others; nobody, when made without a file.
+class Signals {
+ public:
+  Signals() noexcept = default;
+  Signals(std::shared_ptr<LiveFile> file, const std::string& name) noexcept
+      : file_(std::move(file)), slot_(&file_->slot_of(name)) {}
+
+  [[nodiscard]] bool shared() const noexcept { return slot_ != nullptr; }
+  void changed() const noexcept {
+    if (slot_ != nullptr) {
+      file_->changed(*slot_);
+    }
+  }
+  // Bytes are about to be destroyed: with the acquire fence of intact(), who copies what is left knows it.
+  void destroying() const noexcept {
+    if (slot_ != nullptr) {
+      slot_->drops.fetch_add(1, std::memory_order_seq_cst);
+    }
+  }
+  [[nodiscard]] std::uint32_t drops() const noexcept {
+    return slot_ != nullptr ? slot_->drops.load(std::memory_order_acquire) : 0;
+  }
+  // After a copy: has nothing been destroyed since drops() was this?
+  [[nodiscard]] bool intact(std::uint32_t drops) const noexcept {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return slot_ == nullptr || slot_->drops.load(std::memory_order_relaxed) == drops;
+  }
+  // The number of changes so far, without the lowest bit.
+  [[nodiscard]] std::uint32_t changes() const noexcept {
+    return slot_ != nullptr ? slot_->changes.load(std::memory_order_acquire) >> 1 : 0;
+  }
+  // Asks to be told of the next change. False when there has been one since changes() was this.
+  [[nodiscard]] bool watch(std::uint32_t changes) const noexcept;
+
+ private:
+  std::shared_ptr<LiveFile> file_;
+  LiveFile::Slot* slot_ = nullptr;
+};
+
+}  // namespace strandline::store
