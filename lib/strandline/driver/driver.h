@@ -107,10 +107,17 @@ concept HasSync = requires(D& driver) {
   { driver.sync() } -> std::same_as<Result<void>>;
 };
 
-// evict(range): the bytes are given up and their storage may be reused; nobody reads or writes them meanwhile, but
-// views keep what they show. Also after commit(): the missing bytes may then be written again, without reactivate(),
-// and commit() called again with the same length. After an error they may be there or not: nobody asks for them again
-// before they are written. Without the hook, evicting is unsupported.
+// set_length(length): the length has become known before the content is complete; no write runs during it. For drivers
+// that keep what was written: it is then found again. An error refuses it.
+template <class D>
+concept HasSetLength = requires(D& driver, std::uint64_t length) {
+  { driver.set_length(length) } -> std::same_as<Result<void>>;
+};
+
+// evict(range): the bytes are given up and their storage may be reused; nobody writes them meanwhile, views keep what
+// they show, and what reads of them answer that are under way is thrown away. Also after commit(): the missing bytes
+// may then be written again, without reactivate(), and commit() called again with the same length. After an error they
+// may be there or not: nobody asks for them again before they are written. Without the hook, evicting is unsupported.
 template <class D>
 concept HasEvict = requires(D& driver, ByteRange range) {
   { driver.evict(range) } -> std::same_as<Result<void>>;

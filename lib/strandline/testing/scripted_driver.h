@@ -75,6 +75,7 @@ class ScriptedStorage {
   std::map<std::uint64_t, std::shared_ptr<Block>> blocks_ STRANDLINE_GUARDED_BY(mutex_);  // by offset / block size
   // The contract asks no driver to keep these; this one does, to catch who breaks it.
   RangeSet written_ STRANDLINE_GUARDED_BY(mutex_);
+  bool evicted_ STRANDLINE_GUARDED_BY(mutex_) = false;                            // some bytes, some time
   std::map<std::uint64_t, std::uint64_t> writing_ STRANDLINE_GUARDED_BY(mutex_);  // begin -> end, in flight
 };
 

@@ -62,9 +62,17 @@ Result<void> Core::set_length(WriterId writer, std::uint64_t length, Effects* la
   Result<void> result;
   if (known != length || length < availability.end_offset()) {
     result = fail(Errc::conflict, "the length contradicts what is known");
-  } else {
-    availability.set_length(length);
-    judge_all_locked(effects);
+  } else if (!availability.length()) {
+    const auto storage = filling_locked().storage;
+    lock.unlock();
+    result = storage->set_length(length);
+    lock.lock();
+    if (life_.state() == State::cancelled) {
+      result = refused(Errc::cancelled);
+    } else if (result) {
+      availability.set_length(length);
+      judge_all_locked(effects);
+    }
   }
   leave_exclusive_locked();
   return result;

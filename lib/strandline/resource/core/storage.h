@@ -27,6 +27,7 @@ class Storage {
   [[nodiscard]] virtual Result<std::shared_ptr<Storage>> rewrite() noexcept = 0;
   [[nodiscard]] virtual Result<DriverView> view(ByteRange range) const noexcept = 0;
   [[nodiscard]] virtual Result<void> sync() noexcept = 0;
+  [[nodiscard]] virtual Result<void> set_length(std::uint64_t length) noexcept = 0;
   [[nodiscard]] virtual bool evicts() const noexcept = 0;
   [[nodiscard]] virtual Result<void> evict(ByteRange range) noexcept = 0;
   [[nodiscard]] virtual bool discards() const noexcept = 0;
@@ -85,6 +86,13 @@ class DriverStorage final : public Storage {
       return guarded([&] { return driver_->sync(); });
     } else {
       return fail(Errc::unsupported, "this driver keeps nothing across a power cut");
+    }
+  }
+  Result<void> set_length(std::uint64_t length) noexcept override {
+    if constexpr (HasSetLength<D>) {
+      return guarded([&] { return driver_->set_length(length); });
+    } else {
+      return {};
     }
   }
   bool evicts() const noexcept override { return HasEvict<D>; }

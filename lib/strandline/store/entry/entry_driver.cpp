@@ -17,11 +17,18 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
     const std::uint32_t epoch = role_epoch_.load(std::memory_order_acquire);
     const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);
     auto verified = checks_->verify({offset, offset + out.size()});
+    if (!verified && verified.error().code == Errc::corrupt && on_bad_block) {
+      on_bad_block({offset / kChecksumBlock * kChecksumBlock,
+                    (offset + out.size() + kChecksumBlock - 1) / kChecksumBlock * kChecksumBlock});
+    }
     auto count = verified ? data_->read_at(offset, out) : fail(std::move(verified.error()));
     if (count && *count == 0) {
       count = fail(Errc::io, "the file has been cut short");
     }
     const bool alone = epoch % 2 != 0 && role_epoch_.load(std::memory_order_acquire) == epoch;
+    if (options_.room != nullptr && count) {
+      options_.room->read({offset, offset + *count});
+    }
     if (alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire)) {
       return count;
     }
@@ -34,6 +41,20 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
       }
     }
   }
+}
+
+Result<void> EntryDriver::check(ByteRange range, std::span<std::byte> buffer) const noexcept {
+  if (auto verified = checks_->verify(range); !verified) {
+    return verified;
+  }
+  while (!range.empty()) {
+    const auto count = data_->read_at(range.begin, buffer.first(range.size()));
+    if (!count || *count == 0) {
+      return count ? fail(Errc::io, "the file has been cut short") : fail(count.error().clone());
+    }
+    range.begin += *count;
+  }
+  return {};
 }
 
 Result<void> EntryDriver::may_change() const noexcept {
@@ -50,6 +71,7 @@ Result<void> EntryDriver::may_change() const noexcept {
 }
 
 Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+  const Change change(*this);
   if (auto allowed = may_change(); !allowed) {
     return fail(std::move(allowed.error()));
   }
@@ -68,7 +90,11 @@ Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const 
   std::uint64_t reach = reach_.load(std::memory_order_relaxed);
   while (reach < written.end && !reach_.compare_exchange_weak(reach, written.end, std::memory_order_relaxed)) {
   }
+  unsynced_.fetch_add(written.size(), std::memory_order_relaxed);
   options_.signals.changed();
+  if (options_.room != nullptr) {
+    options_.room->wrote(written);
+  }
   // If it cannot be rewritten it goes on growing; if it is broken the next append says so.
   static_cast<void>(journal_->compact_if_grown());
   return count;
@@ -96,9 +122,11 @@ Result<void> EntryDriver::barrier() noexcept {
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }
+  const std::uint64_t bytes = unsynced_.load(std::memory_order_relaxed);
   const std::uint64_t begun = journal_->begin_barrier();
   auto synced = data_->sync();
   auto ended = journal_->end_barrier(begun, synced.has_value());
+  unsynced_.fetch_sub(bytes, std::memory_order_relaxed);
   return synced ? std::move(ended) : doom(std::move(synced.error()));
 }
 
@@ -137,6 +165,7 @@ Result<void> EntryDriver::append_commit(std::uint64_t length) noexcept {
 }
 
 Result<void> EntryDriver::sync() noexcept {
+  const Change change(*this);
   auto done = barrier();
   if (done) {
     done = append_checksums(std::nullopt);
@@ -144,11 +173,25 @@ Result<void> EntryDriver::sync() noexcept {
   return done ? sync_journal() : done;
 }
 
+Result<void> EntryDriver::set_length(std::uint64_t length) noexcept {
+  if (applying_.load(std::memory_order_acquire)) {
+    return {};
+  }
+  const Change change(*this);
+  if (auto allowed = may_change(); !allowed) {
+    return allowed;
+  }
+  auto told = journal_->append(RecordType::length, {length});
+  options_.signals.changed();
+  return told;
+}
+
 // Everything that can fail comes before the commit is journalled, or ends the entry.
 Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
   if (applying_.load(std::memory_order_acquire)) {
     return checks_->cut(length);
   }
+  const Change change(*this);
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }
@@ -188,6 +231,7 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
   if (applying_.load(std::memory_order_acquire)) {
     return checks_->gave_up(range);
   }
+  const Change change(*this);
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }
@@ -207,6 +251,9 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
   options_.signals.destroying();
   auto punched = data_->punch(range);
   options_.signals.changed();
+  if (options_.room != nullptr) {
+    options_.room->gave_up(range);
+  }
   settle(0);
   return punched;
 }
@@ -216,6 +263,7 @@ Result<void> EntryDriver::reactivate() noexcept {
     checks_->reopen();
     return {};
   }
+  const Change change(*this);
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }

@@ -24,7 +24,8 @@ namespace strandline::store {
 // What survives when. A process that is killed loses nothing in either case.
 enum class Durability : std::uint8_t {
   process,      // after a power cut: what was there at the last sync()
-  every_commit  // and all of what was committed
+  batched,      // which the store calls in intervals of time and bytes
+  every_commit  // all of what was committed
 };
 
 // docs/format.md says what is written in which order, and why what is found may be believed.
@@ -61,6 +62,7 @@ class EntryDriver {
   [[nodiscard]] Result<DriverState> open(Options options) noexcept;
   [[nodiscard]] Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept;
   [[nodiscard]] Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept;
+  [[nodiscard]] Result<void> set_length(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> commit(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> reactivate() noexcept;
   [[nodiscard]] std::uint64_t storage_len() const noexcept { return reach_.load(std::memory_order_relaxed); }
@@ -78,21 +80,37 @@ class EntryDriver {
   // A reader becomes the writer, if nobody else is: busy; changed when the name leads to other files by now. A torn
   // tail is cut off. What stands behind what the caller has followed is the caller's to apply.
   [[nodiscard]] Result<void> promote() noexcept;
-  // And a reader again. No write may be under way.
+  // And a reader again: waits for calls that change something and are under way. The lock stays until unlock().
   void demote() noexcept;
-  [[nodiscard]] Result<bool> has_writer_elsewhere() const noexcept { return data_->locked_elsewhere(); }
+  void unlock() noexcept;
+  // For calls that change something and are under way.
+  void wait_for_changes() const noexcept;
+  // Who is going to bring the content has this, from before it is the writer until after: others change the files too,
+  // to evict or to put right what a crash has left, but only for a moment. busy.
+  [[nodiscard]] Result<void> claim_role() noexcept { return data_->try_hold(File::kWriterRole, File::Hold::exclusive); }
+  void release_role() noexcept { data_->let_go(File::kWriterRole); }
+  [[nodiscard]] Result<bool> has_writer_elsewhere() const noexcept { return data_->held_elsewhere(File::kWriterRole); }
   // A reader has applied what the journal said when drops() was this; reads that find another call on_stale().
   void followed(std::uint32_t drops) noexcept { drops_followed_.store(drops, std::memory_order_release); }
   // While the journal's records are applied: what it says stands there already. Nobody else's calls pass meanwhile.
   void set_applying(bool applying) noexcept { applying_.store(applying, std::memory_order_release); }
   // Brings whoever follows up to date; called by reads, with nothing held. Set before the first read.
   std::function<Result<void>()> on_stale;
+  // Told of a block that is not what it was, before the read that found it fails. Likewise.
+  std::function<void(ByteRange)> on_bad_block;
+  // Has an fsync failed? Then nothing of it is believed, and another version must take its place.
+  [[nodiscard]] bool doomed() const noexcept { return doomed_.load(std::memory_order_acquire); }
+  // Bytes written since the last sync() began.
+  [[nodiscard]] std::uint64_t unsynced() const noexcept { return unsynced_.load(std::memory_order_relaxed); }
 
   // Holds bytes against eviction by other processes. busy while one is evicting some of them.
   [[nodiscard]] Result<void> pin(ByteRange range) noexcept { return data_->try_hold(range, File::Hold::shared); }
   void unpin(ByteRange range) noexcept { data_->let_go(range); }
   // Keeps other processes from pinning, while bytes are evicted. busy when one has.
   [[nodiscard]] Result<void> exclude(ByteRange range) noexcept { return data_->try_hold(range, File::Hold::exclusive); }
+  // Reads bytes that are there, and holds their blocks against their checksums unless that has been done since the
+  // opening.
+  [[nodiscard]] Result<void> check(ByteRange range, std::span<std::byte> buffer) const noexcept;
   // Bytes on the disk, of both files.
   [[nodiscard]] std::uint64_t allocated() const noexcept;
   [[nodiscard]] const Options& options() const noexcept { return options_; }
@@ -128,6 +146,23 @@ class EntryDriver {
   [[nodiscard]] Result<void> append_commit(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> doom(Error cause) noexcept;
   [[nodiscard]] Result<std::size_t> write_data(std::uint64_t offset, std::span<const std::byte> data) noexcept;
+  // While one lives, the role stays what it is.
+  class Change {
+   public:
+    explicit Change(const EntryDriver& driver) noexcept : driver_(driver) {
+      driver_.changing_.fetch_add(1, std::memory_order_seq_cst);
+    }
+    Change(const Change&) = delete;
+    Change& operator=(const Change&) = delete;
+    ~Change() {
+      if (driver_.changing_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        driver_.changing_.notify_all();
+      }
+    }
+
+   private:
+    const EntryDriver& driver_;
+  };
   // What has been reserved is replaced by what the files take by now.
   void settle(std::uint64_t reserved) noexcept STRANDLINE_EXCLUDES(account_mutex_);
 
@@ -153,7 +188,9 @@ class EntryDriver {
   // something.
   std::atomic<bool> doomed_{false};
   std::atomic<bool> retired_{false};
-  std::atomic<bool> applying_{false};  // set by who follows, read by the calls that it makes
+  mutable std::atomic<std::uint32_t> changing_{0};  // Changes that live; raised before the role is looked at
+  std::atomic<std::uint64_t> unsynced_{0};          // raised by writes, taken back by barriers
+  std::atomic<bool> applying_{false};               // set by who follows, read by the calls that it makes
 };
 
 }  // namespace strandline::store

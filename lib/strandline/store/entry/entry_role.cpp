@@ -21,7 +21,8 @@ EntryDriver::~EntryDriver() {
 }
 
 void EntryDriver::retire() noexcept {
-  retired_.store(true, std::memory_order_release);
+  retired_.store(true, std::memory_order_seq_cst);
+  wait_for_changes();
   if (journal_ != nullptr) {
     journal_->retire();  // a rewriting of it that has begun must not take the new one's place
   }
@@ -80,14 +81,27 @@ void EntryDriver::demote() noexcept {
   if (may_change()) {
     static_cast<void>(append_checksums(std::nullopt));
   }
+  drops_followed_.store(options_.signals.drops(), std::memory_order_release);
+  role_epoch_.fetch_add(1, std::memory_order_seq_cst);
+  wait_for_changes();
   settle(0);
   position_ = journal_->position();
-  drops_followed_.store(options_.signals.drops(), std::memory_order_release);
-  role_epoch_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void EntryDriver::unlock() noexcept {
   if (!retired_.load(std::memory_order_acquire) && !epoch_.inherited()) {
     data_->unlock();
   }
   options_.signals.changed();
+}
+
+// With the sequentially consistent raise in Change: either it sees that the role has changed, or it is waited for.
+void EntryDriver::wait_for_changes() const noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (std::uint32_t count = changing_.load(std::memory_order_seq_cst); count != 0;
+       count = changing_.load(std::memory_order_seq_cst)) {
+    changing_.wait(count);
+  }
 }
 
 std::uint64_t EntryDriver::allocated() const noexcept {

@@ -42,10 +42,9 @@ class File {
 
   // Locks, for who asks: this process by other Files, and any other process. They end with unlock(), with the File, or
   // with the process. Each is busy when another has what contradicts it.
-  // The write lock.
+  // The write lock: who changes the file has it.
   [[nodiscard]] Result<void> try_lock() noexcept { return try_hold(kWriteLock, Hold::exclusive); }
   void unlock() noexcept { let_go(kWriteLock); }
-  [[nodiscard]] Result<bool> locked_elsewhere() const noexcept { return held_elsewhere(kWriteLock); }
   // On bytes, which need not be there. A File's own holds never contradict each other: the last one counts.
   enum class Hold : std::uint8_t { shared, exclusive };
   [[nodiscard]] virtual Result<void> try_hold(ByteRange range, Hold how) noexcept = 0;
@@ -55,6 +54,8 @@ class File {
 
   // No content reaches here: a write that did would be past what any file system holds.
   static constexpr ByteRange kWriteLock{kMaxOffset - 1, kMaxOffset};
+  // For longer than a change: says who is bringing the content.
+  static constexpr ByteRange kWriterRole{kMaxOffset - 2, kMaxOffset - 1};
 };
 
 enum class OpenFile : std::uint8_t {

@@ -8,15 +8,6 @@ namespace strandline::store {
 
 constexpr std::size_t kReadAhead = 65536;
 
-Result<JournalFollower> JournalFollower::open(FileSystem& files, const std::string& path,
-                                              Journal::Position from) noexcept {
-  auto file = files.open(path, OpenFile::to_read);
-  if (!file) {
-    return fail(std::move(file.error()));
-  }
-  return JournalFollower(std::move(*file), from);
-}
-
 Result<void> JournalFollower::read_ahead(std::size_t wanted) noexcept {
   try {
     buffer_.resize(wanted);

@@ -9,25 +9,23 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace strandline::store {
 
 class JournalFollower {
  public:
-  // Goes on at `from` in the journal that the path leads to.
-  [[nodiscard]] static Result<JournalFollower> open(FileSystem& files, const std::string& path,
-                                                    Journal::Position from) noexcept;
+  // Goes on at `from` in an open journal.
+  JournalFollower(std::unique_ptr<File> journal, Journal::Position from) noexcept
+      : file_(std::move(journal)), next_(from) {}
   // The next record; nothing when there is none yet, or only a part of one. It counts as read.
   [[nodiscard]] Result<std::optional<DecodedRecord>> next() noexcept;
-  // Does the path still lead to this journal? Asked after next() has found nothing: what was written before it was
+  // Does its name still lead to this journal? Asked after next() has found nothing: what was written before it was
   // replaced has then been read.
   [[nodiscard]] Result<bool> is_current() const noexcept { return file_->has_name(); }
 
  private:
   [[nodiscard]] Result<void> read_ahead(std::size_t wanted) noexcept;
-  JournalFollower(std::unique_ptr<File> file, Journal::Position from) noexcept : file_(std::move(file)), next_(from) {}
 
   std::unique_ptr<File> file_;
   Journal::Position next_;         // behind the last record that next() has answered

@@ -86,6 +86,11 @@ class Signals {
   [[nodiscard]] std::uint32_t changes() const noexcept {
     return slot_ != nullptr ? slot_->changes.load(std::memory_order_acquire) >> 1 : 0;
   }
+  void ring() const noexcept {
+    if (file_ != nullptr) {
+      file_->ring();
+    }
+  }
   // Asks to be told of the next change. False when there has been one since changes() was this.
   [[nodiscard]] bool watch(std::uint32_t changes) const noexcept;
 

@@ -1,0 +1,231 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/store/directory/directory.h>
+#include <strandline/store/key.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace strandline::store {
+namespace {
+
+constexpr std::string_view kMarker = "strandline store 1\n";
+constexpr const char* kMarkerName = "/strandline-store";
+constexpr const char* kEntries = "/entries";
+constexpr std::string_view kJournal = ".journal";
+
+// Whoever could change the directory could make the store serve anything.
+Result<struct ::stat> facts_of_private(const std::string& path) {
+  struct ::stat facts {};
+  if (::lstat(path.c_str(), &facts) != 0) {
+    return tl::unexpected<Error>(Error::system(errno, "lstat", path));
+  }
+  if (S_ISLNK(facts.st_mode)) {
+    return file::about(Errc::permission_denied, "a symlink is no store:", path);
+  }
+  if (!S_ISDIR(facts.st_mode)) {
+    return file::about(Errc::invalid_argument, "not a directory:", path);
+  }
+  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return file::about(Errc::permission_denied, "others may write to it:", path);
+  }
+  if (facts.st_uid != ::geteuid()) {
+    return file::about(Errc::permission_denied, "it belongs to another user:", path);
+  }
+  return facts;
+}
+
+Result<void> mark(FileSystem& files, const std::string& path, const std::vector<std::string>& names) {
+  const std::string marker = path + kMarkerName;
+  if (std::find(names.begin(), names.end(), kMarkerName + 1) == names.end()) {
+    // What another process has made of it in this moment is a store's as well.
+    const auto foreign = std::find_if(names.begin(), names.end(), [](const std::string& name) {
+      return name != "live" && name != "entries" && name != "strandline-store.new" && !name.starts_with("index-");
+    });
+    if (foreign != names.end()) {
+      return file::about(Errc::invalid_argument, "not a store, and not empty (" + *foreign + "):", path);
+    }
+    auto file = files.open(marker + ".new", OpenFile::fresh);
+    if (!file) {
+      return fail(std::move(file.error()));
+    }
+    auto done = write_all(**file, 0, std::as_bytes(std::span(kMarker)));
+    done = done ? (*file)->sync() : std::move(done);
+    done = done ? files.rename(marker + ".new", marker) : std::move(done);
+    done = done ? files.sync_directory_of(marker) : std::move(done);
+    // Two that make it at once both do the same; the slower finds its file renamed.
+    return done || done.error().code == Errc::not_found ? Result<void>() : std::move(done);
+  }
+  auto file = files.open(marker, OpenFile::to_read);
+  if (!file) {
+    return fail(std::move(file.error()));
+  }
+  const auto bytes = read_all(**file);
+  if (!bytes) {
+    return fail(bytes.error().clone());
+  }
+  const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  return text == kMarker ? Result<void>() : file::about(Errc::unsupported, "a store of another version:", path);
+}
+
+}  // namespace
+
+Result<Directory> Directory::open(std::shared_ptr<FileSystem> files, std::string path, Naming naming) noexcept {
+  return file::contained([&]() -> Result<Directory> {
+    while (path.size() > 1 && path.ends_with('/')) {
+      path.pop_back();
+    }
+    Directory directory(std::move(files), std::move(path), naming ? std::move(naming) : Naming(name_of_key));
+    if (auto made = directory.files_->make_directory(directory.path_); !made) {
+      return fail(std::move(made.error()));
+    }
+    const auto facts = facts_of_private(directory.path_);
+    if (!facts) {
+      return fail(facts.error().clone());
+    }
+    directory.device_ = facts->st_dev;
+    directory.inode_ = facts->st_ino;
+    const auto names = directory.files_->names_in(directory.path_);
+    if (!names) {
+      return fail(names.error().clone());
+    }
+    if (auto marked = mark(*directory.files_, directory.path_, *names); !marked) {
+      return fail(std::move(marked.error()));
+    }
+    if (auto made = directory.files_->make_directory(directory.path_ + kEntries); !made) {
+      return fail(std::move(made.error()));
+    }
+    return directory;
+  });
+}
+
+Result<void> Directory::check_same() const noexcept {
+  return file::contained([&]() -> Result<void> {
+    const auto facts = facts_of_private(path_);
+    if (!facts) {
+      return fail(facts.error().clone());
+    }
+    return facts->st_dev == device_ && facts->st_ino == inode_
+               ? Result<void>()
+               : file::about(Errc::changed, "another directory has taken its place:", path_);
+  });
+}
+
+std::string Directory::entry_path(const std::string& name) const {
+  return path_ + kEntries + "/" + name.substr(0, 2) + "/" + name;
+}
+
+Result<void> Directory::make_folder_of(const std::string& name) const noexcept {
+  return file::contained([&] { return files_->make_directory(path_ + kEntries + "/" + name.substr(0, 2)); });
+}
+
+Result<JournalHeader> Directory::header_of(const std::string& name) const noexcept {
+  return file::contained([&]() -> Result<JournalHeader> {
+    auto journal = files_->open(entry_path(name) + std::string(kJournal), OpenFile::to_read);
+    if (!journal) {
+      return fail(std::move(journal.error()));
+    }
+    // Few keys are long: first what most headers fit in, then what the longest does.
+    std::vector<std::byte> bytes;
+    for (const std::size_t size : {std::size_t{4096}, kMaxKey + kMaxValidator + 4096}) {
+      bytes.resize(size);
+      std::size_t have = 0;
+      while (have < size) {
+        const auto count = (*journal)->read_at(have, std::span(bytes).subspan(have));
+        if (!count) {
+          return fail(count.error().clone());
+        }
+        if (*count == 0) {
+          break;
+        }
+        have += *count;
+      }
+      auto header = decode_header(std::span(bytes).first(have));
+      if (header || header.error().code != Errc::corrupt || have < size || size > 4096) {
+        return header ? Result<JournalHeader>(std::move(header->header)) : fail(std::move(header.error()));
+      }
+    }
+    return fail(Errc::corrupt, name);
+  });
+}
+
+// All numbers are looked at: one that is free may stand before one that is the key's.
+Result<Directory::Found> Directory::find(std::string_view key) const noexcept {
+  return file::contained([&]() -> Result<Found> {
+    const std::string name = naming_(key);
+    std::optional<std::string> free;
+    for (std::size_t number = 0; number < kNamesPerKey; ++number) {
+      std::string candidate = numbered_name(name, number);
+      const auto header = header_of(candidate);
+      if (header && header->key == key) {
+        return Found{std::move(candidate), true};
+      }
+      // A header that cannot be read says nothing: the entry is begun anew.
+      const bool is_free = !header && (header.error().code == Errc::not_found || header.error().code == Errc::corrupt);
+      if (!header && !is_free) {
+        return fail(header.error().clone());
+      }
+      if (is_free && !free) {
+        free = std::move(candidate);
+      }
+    }
+    if (!free) {
+      return fail(Errc::conflict, "too many keys of one name: " + name);
+    }
+    return Found{std::move(*free), false};
+  });
+}
+
+Result<void> Directory::remove(const std::string& name) const noexcept {
+  return file::contained([&]() -> Result<void> {
+    const std::string path = entry_path(name);
+    auto done = files_->remove(path + std::string(kJournal));
+    done = done ? files_->sync_directory_of(path) : std::move(done);
+    done = done ? files_->remove(path + ".data") : std::move(done);
+    done = done ? files_->remove(path + ".data.new") : std::move(done);
+    return done ? files_->remove(path + std::string(kJournal) + ".new") : std::move(done);
+  });
+}
+
+std::uint64_t Directory::allocated(const std::string& name) const noexcept {
+  std::uint64_t bytes = 0;
+  static_cast<void>(file::contained([&]() -> Result<void> {
+    for (const char* const ending : {".data", ".journal"}) {
+      const auto file = files_->open(entry_path(name) + ending, OpenFile::to_read);
+      bytes += file ? (*file)->allocated().value_or(0) : 0;
+    }
+    return {};
+  }));
+  return bytes;
+}
+
+Result<void> Directory::for_each(const std::function<Result<void>(const std::string&)>& visit) const noexcept {
+  return file::contained([&]() -> Result<void> {
+    auto folders = files_->names_in(path_ + kEntries);
+    if (!folders) {
+      return fail(folders.error().clone());
+    }
+    std::sort(folders->begin(), folders->end());
+    for (const std::string& folder : *folders) {
+      auto names = folder.size() == 2 ? files_->names_in(path_ + kEntries + "/" + folder)
+                                      : Result<std::vector<std::string>>(std::vector<std::string>());
+      if (!names) {
+        return fail(names.error().clone());
+      }
+      std::sort(names->begin(), names->end());
+      for (const std::string& name : *names) {
+        if (name.ends_with(kJournal) && name.starts_with(folder)) {
+          if (auto visited = visit(name.substr(0, name.size() - kJournal.size())); !visited) {
+            return visited;
+          }
+        }
+      }
+    }
+    return {};
+  });
+}
+
+}  // namespace strandline::store

@@ -1,0 +1,126 @@
+// Entry: one entry of a store in this process: its resource, shared by all leases, and what this process may do to it.
+// Threads: thread-safe. Blocks: on the disk; never on another process. Errors: the driver's; changed once another
+// version has its name. Cost: a look at shared memory when nothing has changed. Lifetime: shared by leases and the
+// store's table; docs/store.md has roles, following and why no change is missed.
+#pragma once
+
+#include <strandline/resource/resource.h>
+#include <strandline/store/entry/entry_driver.h>
+#include <strandline/store/journal/follower.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace strandline::store {
+
+// Invariant: while the role is reader, the resource's writer is stand_in_, or nobody; while it is writer, a lease's.
+class Entry : public std::enable_shared_from_this<Entry> {
+ public:
+  // As the driver's open(); what another process writes is followed.
+  [[nodiscard]] static Result<std::shared_ptr<Entry>> open(EntryDriver::Options options, std::string name,
+                                                           std::uint64_t id) noexcept;
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+  ~Entry();
+  // Called when it ends, with nothing held. Set before it is shared.
+  std::function<void(Entry&)> on_close;
+
+  [[nodiscard]] const Resource<EntryDriver>& resource() const noexcept { return resource_; }
+  [[nodiscard]] const std::string& key() const noexcept { return driver_.options().key; }
+  // What the store calls it.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  // Of the version that this is; constant.
+  [[nodiscard]] const Validator& validator() const noexcept { return driver_.header().validator; }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return driver_.header().generation; }
+  [[nodiscard]] std::uint64_t torn_bytes() const noexcept { return driver_.torn_bytes(); }
+  // Tells entries apart within the process.
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+  // Would an opening with this validator and length use it?
+  [[nodiscard]] bool serves(const Validator& validator, std::optional<std::uint64_t> length) const noexcept;
+
+  // To exactly one caller at a time, in all processes: the writer. Nothing while another has it, and when there is
+  // nothing left to write.
+  [[nodiscard]] Result<std::optional<Writer<EntryDriver>>> take_writer() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // What it has not brought stays missing, for the next one.
+  void end_writing(Writer<EntryDriver> writer) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // Applies what other processes have done since. Cheap when that is nothing.
+  [[nodiscard]] Result<void> follow() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Asks to be told of the next change; false when there has been one since follow().
+  [[nodiscard]] bool watch() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Is another process writing it, as far as this one knows? It may die without a word.
+  [[nodiscard]] bool is_written_elsewhere() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Has another version taken its name, or nobody?
+  [[nodiscard]] bool is_past() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Lets go of the name, for a new version or for good: what is here can still be read, and no more. busy while
+  // somebody writes it.
+  [[nodiscard]] Result<void> retire() noexcept STRANDLINE_EXCLUDES(mutex_) {
+    return retire_and([]() -> Result<void> { return {}; });
+  }
+  // Likewise, and does something while nobody else can have the name.
+  [[nodiscard]] Result<void> retire_and(const std::function<Result<void>()>& then) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // Holds bytes against eviction by anybody, until as many unpin() calls with the same range.
+  [[nodiscard]] Result<void> pin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void unpin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Gives up what is there of the range: how many bytes that was. busy while it is pinned or written, here or
+  // elsewhere.
+  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // What has been written survives a power cut. Nothing to do unless this process is the writer.
+  [[nodiscard]] Result<void> sync() noexcept;
+  [[nodiscard]] std::uint64_t unsynced() const noexcept { return driver_.unsynced(); }
+  struct Verified {
+    std::uint64_t bytes = 0;
+    std::uint64_t bad_bytes = 0;
+  };
+  // Reads what is there, and compares it with its checksums. `repair`: bad blocks are given up; without it only told.
+  [[nodiscard]] Result<Verified> verify(bool repair) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Bytes that its files take on the disk.
+  [[nodiscard]] std::uint64_t allocated() noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // All of an entry that may be pinned.
+  static constexpr ByteRange kWhole{0, kMaxOffset - 2};
+
+ private:
+  Entry(Resource<EntryDriver> resource, EntryDriver& driver, std::string name, std::uint64_t id) noexcept
+      : resource_(std::move(resource)), driver_(driver), name_(std::move(name)), id_(id) {}
+  using Effects = Core::Effects;
+
+  [[nodiscard]] Core& core() const noexcept { return *resource_.handle()->core(); }
+  [[nodiscard]] Result<void> promote_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> promote_patiently_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<std::optional<Writer<EntryDriver>>> start_writing_locked(Effects& effects)
+      STRANDLINE_REQUIRES(mutex_);
+  void demote_locked() noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> follow_locked(bool at_any_rate, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> read_journal_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> apply_locked(const DecodedRecord& record, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> read_anew_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> apply_difference_locked(const Replay& found, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  void drop_bad_blocks(ByteRange blocks) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::uint64_t> evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept
+      STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> give_up_locked(ByteRange range, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<WriterId> stand_in_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  void leave_stand_in_locked(Abandon how, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  void become_past_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+
+  const Resource<EntryDriver> resource_;
+  EntryDriver& driver_;  // the resource's
+  const std::string name_;
+  const std::uint64_t id_;
+
+  Mutex mutex_;  // before the resource's and the driver's; held while the disk works
+  std::optional<JournalFollower> follower_ STRANDLINE_GUARDED_BY(mutex_);  // made when there is something to follow
+  std::optional<WriterId> stand_in_ STRANDLINE_GUARDED_BY(mutex_);         // for a writer in another process
+  std::uint32_t changes_ STRANDLINE_GUARDED_BY(mutex_) = 0;                // those that have been applied
+  bool becoming_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;             // the role is, the resource not yet
+  bool past_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  std::vector<ByteRange> pins_ STRANDLINE_GUARDED_BY(mutex_);
+};
+
+}  // namespace strandline::store

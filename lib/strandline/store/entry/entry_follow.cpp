@@ -1,0 +1,279 @@
+// Entry: what other processes do to it, applied to this one's resource.
+#include <strandline/drivers/file/failure.h>
+#include <strandline/resource/core/parts.h>
+#include <strandline/store/entry/entry.h>
+
+#include <thread>
+#include <utility>
+
+namespace strandline::store {
+
+Result<void> Entry::follow() noexcept {
+  Effects effects(core());
+  MutexLock lock(mutex_);
+  return follow_locked(false, effects);
+}
+
+Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
+  const Signals& signals = driver_.options().signals;
+  // Both before the journal is read: what comes after is found the next time.
+  const std::uint32_t changes = signals.changes();
+  const std::uint32_t drops = signals.drops();
+  if (driver_.role() == EntryDriver::Role::writer && !becoming_writer_) {
+    driver_.followed(drops);  // nobody else changes anything
+    return {};
+  }
+  if (past_ || (!at_any_rate && changes == changes_ && !stand_in_)) {
+    return {};
+  }
+  return file::contained([&]() -> Result<void> {
+    mutex_.assert_held();
+    // Likewise: of a writer that is gone by now all is in the journal.
+    const auto elsewhere = driver_.has_writer_elsewhere();
+    if (!elsewhere) {
+      return fail(elsewhere.error().clone());
+    }
+    if (at_any_rate || changes != changes_) {
+      driver_.set_applying(true);
+      auto read = file::contained([&] {
+        mutex_.assert_held();
+        return read_journal_locked(effects);
+      });
+      driver_.set_applying(false);
+      if (!read) {
+        return read;
+      }
+      changes_ = changes;
+      driver_.followed(drops);
+    }
+    if (past_ || driver_.role() == EntryDriver::Role::writer) {
+      return {};
+    }
+    if (core().status().state == State::committed) {
+      stand_in_.reset();
+      return {};
+    }
+    if (auto stands_in = stand_in_locked(effects); !stands_in) {
+      return fail(std::move(stands_in.error()));
+    }
+    if (!*elsewhere) {
+      // Nobody brings what is missing, until somebody takes the writer: waits shall not hang.
+      leave_stand_in_locked(Abandon::stop, effects);
+    }
+    return {};
+  });
+}
+
+Result<void> Entry::read_journal_locked(Effects& effects) {
+  if (!follower_) {
+    if (auto read = read_anew_locked(effects); !read || past_) {
+      return read;
+    }
+  }
+  for (;;) {
+    const auto record = follower_->next();
+    if (!record) {
+      return fail(record.error().clone());
+    }
+    if (*record) {
+      auto applied = apply_locked(**record, effects);
+      if (!applied && applied.error().code != Errc::no_memory) {
+        // What this process has does not fit what the journal says next: the whole of it tells what is right.
+        applied = read_anew_locked(effects);
+      }
+      if (!applied || past_) {
+        return applied;
+      }
+      continue;
+    }
+    const auto current = follower_->is_current();
+    if (!current) {
+      return fail(current.error().clone());
+    }
+    if (*current) {
+      return {};
+    }
+    if (auto read = read_anew_locked(effects); !read || past_) {
+      return read;
+    }
+  }
+}
+
+// In the journal's order, each record once; what is there already, or gone already, changes nothing.
+Result<void> Entry::apply_locked(const DecodedRecord& record, Effects& effects) {
+  const auto number = [&](std::size_t index) { return get(record.payload, index * 8, 8); };
+  const auto writer = [&] {
+    mutex_.assert_held();
+    return stand_in_locked(effects);
+  };
+  switch (static_cast<RecordType>(record.type)) {
+    case RecordType::range: {
+      const auto id = writer();
+      auto published = id ? core().publish_found(*id, {number(0), number(1)}, &effects) : fail(id.error().clone());
+      return published ? Result<void>() : fail(std::move(published.error()));
+    }
+    case RecordType::evict:
+      return give_up_locked({number(0), number(1)}, effects);
+    case RecordType::length: {
+      const auto id = writer();
+      return id ? core().set_length(*id, number(0), &effects) : fail(id.error().clone());
+    }
+    case RecordType::commit: {
+      const auto id = writer();
+      if (!id) {
+        return fail(id.error().clone());
+      }
+      auto committed = core().commit(*id, number(0), &effects);
+      if (committed) {
+        stand_in_.reset();
+      }
+      return committed;
+    }
+    case RecordType::reopen: {
+      leave_stand_in_locked(Abandon::handover, effects);
+      const auto id = core().reactivate(Reactivate::resume, &effects);
+      if (!id) {
+        return fail(id.error().clone());
+      }
+      stand_in_ = *id;
+      return {};
+    }
+    case RecordType::doomed:
+      become_past_locked(effects);
+      return {};
+    default:
+      return {};  // barriers and checksums concern who writes; snapshots stand at a journal's begin only
+  }
+}
+
+Result<void> Entry::give_up_locked(ByteRange range, Effects& effects) {
+  for (;;) {
+    auto gone = core().evict(range, &effects);
+    if (gone || gone.error().code != Errc::busy) {
+      return gone ? Result<void>() : fail(std::move(gone.error()));
+    }
+    std::this_thread::yield();  // a user's own eviction of the same bytes, which has no room to take long
+  }
+}
+
+// The journal has been rewritten, or was never read: what it says now, against what the resource has.
+Result<void> Entry::read_anew_locked(Effects& effects) {
+  follower_.reset();
+  auto journal = driver_.options().files->open(driver_.journal_path(), OpenFile::to_read);
+  if (!journal) {
+    if (journal.error().code == Errc::not_found) {
+      become_past_locked(effects);
+      return {};
+    }
+    return fail(std::move(journal.error()));
+  }
+  const auto bytes = read_all(**journal);
+  if (!bytes) {
+    return fail(bytes.error().clone());
+  }
+  const auto found = replay(*bytes, Trust::everything);
+  if (!found) {
+    return fail(found.error().clone());
+  }
+  if (found->header.data != driver_.header().data || found->doomed) {
+    become_past_locked(effects);
+    return {};
+  }
+  if (auto applied = apply_difference_locked(*found, effects); !applied) {
+    return applied;
+  }
+  follower_.emplace(std::move(*journal), Journal::Position{found->valid_bytes, found->chain});
+  return {};
+}
+
+Result<void> Entry::apply_difference_locked(const Replay& found, Effects& effects) {
+  const auto known = core().length();
+  if (known && known != found.length) {
+    // It has been reopened since, and may have become longer or shorter.
+    leave_stand_in_locked(Abandon::handover, effects);
+    const auto id = core().reactivate(Reactivate::resume, &effects);
+    if (!id) {
+      return fail(id.error().clone());
+    }
+    stand_in_ = *id;
+  }
+  const auto have = core().available();
+  if (!have) {
+    return fail(have.error().clone());
+  }
+  for (const ByteRange run : *have) {
+    const auto gone = found.available.gaps(run);
+    if (!gone) {
+      return fail(gone.error().clone());
+    }
+    for (const ByteRange range : *gone) {
+      if (auto given_up = give_up_locked(range, effects); !given_up) {
+        return given_up;
+      }
+    }
+  }
+  if (core().status().state == State::committed) {
+    return {};  // and so the journal says, or something would have been missing
+  }
+  const auto id = stand_in_locked(effects);
+  if (!id) {
+    return fail(id.error().clone());
+  }
+  for (const ByteRange run : found.available) {
+    if (auto published = core().publish_found(*id, run, &effects); !published) {
+      return fail(std::move(published.error()));
+    }
+  }
+  if (found.length && core().length() != found.length) {
+    if (auto set = core().set_length(*id, *found.length, &effects); !set) {
+      return set;
+    }
+  }
+  if (found.committed && found.available.covers({0, *found.length})) {
+    if (auto committed = core().commit(*id, *found.length, &effects); !committed) {
+      return committed;
+    }
+    stand_in_.reset();
+  }
+  return {};
+}
+
+Result<WriterId> Entry::stand_in_locked(Effects& effects) {
+  if (!stand_in_) {
+    auto id =
+        core().status().state == State::failed ? core().reactivate(Reactivate::resume, &effects) : core().take_writer();
+    if (!id) {
+      return id;
+    }
+    stand_in_ = *id;
+  }
+  return *stand_in_;
+}
+
+void Entry::leave_stand_in_locked(Abandon how, Effects& effects) noexcept {
+  if (stand_in_) {
+    static_cast<void>(core().abandon(*stand_in_, how, &effects));  // refused when it has ended otherwise
+    stand_in_.reset();
+  }
+}
+
+// What is here stays readable. What is missing never comes: waits for it end.
+void Entry::become_past_locked(Effects& effects) noexcept {
+  if (std::exchange(past_, true)) {
+    return;
+  }
+  if (core().status().state == State::active) {
+    // Refused when a lease has the writer: its writes fail by themselves.
+    static_cast<void>(file::contained([&]() -> Result<void> {
+      mutex_.assert_held();
+      const auto id = stand_in_locked(effects);
+      return id ? core().fail_with(*id, Error::make(Errc::changed, "another version has taken its place"), &effects)
+                : fail(id.error().clone());
+    }));
+  }
+  stand_in_.reset();
+  follower_.reset();
+  driver_.retire();
+}
+
+}  // namespace strandline::store

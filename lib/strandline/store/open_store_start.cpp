@@ -1,0 +1,142 @@
+// OpenStore: opening, and making the index agree with the entries.
+#include <strandline/drivers/file/failure.h>
+#include <strandline/store/open_store.h>
+
+#include <utility>
+
+namespace strandline::store {
+
+Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOptions options,
+                                                   Directory::Naming naming) noexcept {
+  return file::contained([&]() -> Result<std::shared_ptr<OpenStore>> {
+    auto directory = Directory::open(system_files(), std::move(path), std::move(naming));
+    if (!directory) {
+      return fail(std::move(directory.error()));
+    }
+    auto live = LiveFile::open(directory->path() + "/live");
+    if (!live) {
+      return fail(std::move(live.error()));
+    }
+    auto policy = options.policy ? options.policy() : make_s3_fifo();
+    if (policy == nullptr) {
+      return fail(Errc::no_memory, "eviction policy");
+    }
+    std::shared_ptr<OpenStore> store(
+        new OpenStore(std::move(*directory), std::move(options), std::move(*live), std::move(policy)));
+    if (auto started = store->start(); !started) {
+      return fail(std::move(started.error()));
+    }
+    store->keeper_ = std::thread(look_after, std::weak_ptr<OpenStore>(store), store->live_);
+    return store;
+  });
+}
+
+Result<void> OpenStore::start() {
+  if (auto opened = open_index(); !opened) {
+    return opened;
+  }
+  if (live_->alone()) {
+    // What processes that died had counted is counted anew.
+    std::uint64_t bytes = 0;
+    const auto totals = index_ != nullptr ? index_->totals() : fail(Errc::unsupported, "no index");
+    if (totals) {
+      bytes = totals->allocated;
+    } else if (auto counted = directory_.for_each([&](const std::string& name) -> Result<void> {
+                 bytes += directory_.allocated(name);
+                 return {};
+               });
+               !counted) {
+      return counted;
+    }
+    live_->used().store(bytes, std::memory_order_relaxed);
+    live_->share();
+  }
+  return {};
+}
+
+// Without an index the store works, if more slowly where the index would be asked.
+Result<void> OpenStore::open_index() {
+  const auto boot = directory_.files()->boot_id();
+  if (!boot) {
+    return fail(boot.error().clone());
+  }
+  auto index = Index::open({directory_.path() + "/" + std::string(Index::kFileName), *boot});
+  if (!index) {
+    const Errc code = index.error().code;
+    return code == Errc::busy || code == Errc::corrupt || code == Errc::unsupported ? Result<void>()
+                                                                                    : fail(std::move(index.error()));
+  }
+  index_ = std::move(*index);
+  const auto totals = index_->totals();
+  if (!totals) {
+    index_.reset();
+    return {};
+  }
+  const auto tick = index_->reserve_ticks(1);
+  opened_tick_ = tick.value_or(0);
+  if (!totals->whole || totals->restarted) {
+    return rebuild_index();
+  }
+  return live_->alone() ? look_after_left_open() : Result<void>();
+}
+
+Result<void> OpenStore::rebuild_index() {
+  auto rebuild = index_->rebuild();
+  if (!rebuild) {
+    // Another process is at it already.
+    return rebuild.error().code == Errc::busy ? Result<void>() : fail(std::move(rebuild.error()));
+  }
+  std::vector<IndexRow> rows;
+  auto done = directory_.for_each([&](const std::string& name) -> Result<void> {
+    const auto header = directory_.header_of(name);
+    if (!header) {
+      return {};  // no entry: whoever wants its key begins it anew
+    }
+    IndexRow row;
+    row.name = name;
+    row.key = header->key;
+    row.length = header->length;
+    row.allocated = directory_.allocated(name);
+    rows.push_back(std::move(row));
+    if (rows.size() >= 4096) {
+      auto added = (*rebuild)->add(rows);
+      rows.clear();
+      return added;
+    }
+    return {};
+  });
+  done = done ? (*rebuild)->add(rows) : std::move(done);
+  return done ? (*rebuild)->finish() : std::move(done);
+}
+
+// Of entries that somebody had open who has died, the size is not known.
+Result<void> OpenStore::look_after_left_open() {
+  const auto names = index_->left_open();
+  if (!names) {
+    return fail(names.error().clone());
+  }
+  for (const std::string& name : *names) {
+    auto row = index_->find(name);
+    if (!row) {
+      return fail(std::move(row.error()));
+    }
+    if (!*row) {
+      continue;
+    }
+    const auto header = directory_.header_of(name);
+    if (!header && header.error().code == Errc::not_found) {
+      if (auto removed = index_->remove(name); !removed) {
+        return removed;
+      }
+      continue;
+    }
+    (*row)->allocated = directory_.allocated(name);
+    (*row)->open = false;
+    if (auto told = index_->update(std::span(&**row, 1)); !told) {
+      return told;
+    }
+  }
+  return {};
+}
+
+}  // namespace strandline::store

@@ -1,0 +1,299 @@
+// A store in several processes: one writer, followers that wait, deaths, evictions under readers.
+#include <tests/store/shared/scene.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <random>
+#include <thread>
+
+using namespace strandline;
+using namespace strandline::store;
+using namespace strandline::testing;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+struct Place {
+  TempDir directory;
+  std::string path = (directory.path() / "store").native();
+};
+
+// Without doctest, for other processes: what goes wrong is said.
+template <class T>
+T got(const Process::Talk& talk, Result<T> result) {
+  if (!result) {
+    talk.say("! " + result.error().message());
+    ::_exit(1);
+  }
+  return std::move(*result);
+}
+std::string write_some(Lease& lease, ByteRange range, std::uint64_t generation = 1) {
+  return lease.writer() == nullptr ? "no writer" : write_to(*lease.writer(), range, generation);
+}
+
+}  // namespace
+
+TEST_CASE("F37: of many processes exactly one gets the writer, and the others get its bytes") {
+  const Place place;
+  constexpr int kKeys = 20;
+  constexpr ByteRange kAll{0, 100'000};
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int i = 0; i < 4; ++i) {
+    processes.push_back(std::make_unique<Process>([&](Process::Talk& talk) {
+      auto store = got(talk, Store::open(place.path));
+      talk.say("open");
+      static_cast<void>(talk.hear());
+      std::string line;
+      for (int key = 0; key < kKeys; ++key) {
+        auto lease = got(talk, store.acquire("key" + std::to_string(key), version("1")));
+        const bool writes = lease.writer() != nullptr;
+        if (writes) {
+          for (std::uint64_t at = 0; at < kAll.end; at += 10'000) {
+            static_cast<void>(write_some(lease, {at, at + 10'000}));
+          }
+          static_cast<void>(lease.writer()->commit());
+          lease.end_writing();
+        }
+        // Who came when the writer had gone for good finds it complete.
+        const std::string waited = says(lease.resource().wait_range(kAll, patiently()));
+        const std::string back = read_back(lease.resource(), kAll);
+        line += waited == "ready" && back == "100000" ? (writes ? "w" : "r") : "(" + waited + "," + back + ")";
+      }
+      talk.say(line);
+      static_cast<void>(talk.hear());
+    }));
+  }
+  for (const auto& process : processes) {
+    REQUIRE(process->hear() == "open");
+  }
+  for (const auto& process : processes) {
+    process->say("go");
+  }
+  std::vector<std::string> lines;
+  for (const auto& process : processes) {
+    lines.push_back(process->hear());
+    CHECK_MESSAGE(lines.back().size() == kKeys, lines.back());
+  }
+  for (std::size_t key = 0; key < kKeys; ++key) {
+    CHECK(std::count_if(lines.begin(), lines.end(), [&](const std::string& line) { return line[key] == 'w'; }) == 1);
+  }
+}
+
+TEST_CASE("D6: a follower waits for what another process writes, sees its length and its end") {
+  const Place place;
+  Process writer([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    auto lease = got(talk, store.acquire("key"));
+    talk.say(write_some(lease, {0, 1000}));
+    while (true) {
+      const std::string order = talk.hear();
+      if (order == "write") {
+        talk.say(write_some(lease, {1000, 2000}));
+      } else if (order == "length") {
+        talk.say(says(lease.writer()->set_length(3000)));
+      } else if (order == "commit") {
+        static_cast<void>(write_some(lease, {2000, 3000}));
+        talk.say(says(lease.writer()->commit()));
+      } else if (order == "leave") {
+        lease.end_writing();
+        talk.say("left");
+      } else {
+        return;
+      }
+    }
+  });
+  REQUIRE(writer.hear() == "1000");
+  auto store = required(Store::open(place.path));
+  auto lease = required(store.acquire("key"));
+  CHECK(lease.writer() == nullptr);
+  CHECK(available(lease) == "{[0, 1000)}");
+  CHECK(read(lease, {0, 1000}) == "1000");
+  const auto next = async(lease.resource(), {500, 1500});
+  CHECK(next.answer() == "pending");
+  writer.say("write");
+  REQUIRE(writer.hear() == "1000");
+  CHECK(next.wait() == "ready");
+  CHECK(read(lease, {500, 1500}) == "1000");
+  const auto past = async(lease.resource(), {3000, 4000});
+  writer.say("length");
+  REQUIRE(writer.hear() == "ok");
+  CHECK(past.wait() == "eof");
+  const auto missing = async(lease.resource(), {2000, 3000});
+  writer.say("leave");
+  REQUIRE(writer.hear() == "left");
+  CHECK(missing.wait() == "!no_writer");
+  CHECK(required(lease.take_writer()));
+  CHECK(write(lease, {2000, 2500}) == "500");
+  lease.end_writing();
+  writer.say("end");
+}
+
+TEST_CASE("D6: a follower sees a commit, what it dropped, and that it is complete") {
+  const Place place;
+  Process writer([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    auto lease = got(talk, store.acquire("key"));
+    talk.say(write_some(lease, {0, 2000}));
+    static_cast<void>(talk.hear());
+    talk.say(says(lease.writer()->commit(1000)));
+    static_cast<void>(talk.hear());
+  });
+  REQUIRE(writer.hear() == "2000");
+  auto store = required(Store::open(place.path));
+  auto lease = required(store.acquire("key"));
+  const auto observer = std::make_shared<RecordingObserver>();
+  const auto subscription = required(lease.resource().subscribe(observer));
+  writer.say("commit");
+  REQUIRE(writer.hear() == "ok");
+  REQUIRE(eventually([&] { return lease.resource().status().state == State::committed; }));
+  CHECK(available(lease) == "{[0, 1000)}");
+  CHECK(observer->take() == "evict [1000, 2000); commit 1000");
+  CHECK(read(lease, {0, 2000}) == "1000");
+}
+
+TEST_CASE("F38: a stopped writer keeps its place, a killed one loses it at once") {
+  const Place place;
+  Process writer([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    auto lease = got(talk, store.acquire("key"));
+    talk.say(write_some(lease, {0, 1000}));
+    static_cast<void>(talk.hear());
+  });
+  REQUIRE(writer.hear() == "1000");
+  auto store = required(Store::open(place.path));
+  auto lease = required(store.acquire("key"));
+  writer.send(SIGSTOP);
+  CHECK_FALSE(required(lease.take_writer()));
+  WaitOptions brief;
+  brief.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(400);
+  CHECK(says(lease.resource().wait_range({1000, 1100}, brief)) == "timed_out");
+  CHECK(says(store.acquire("key", version("2"))) == "!busy");
+  CHECK(says(store.remove("key")) == "!busy");
+  CHECK_FALSE(required(lease.take_writer()));
+  CHECK(read(lease, {0, 1000}) == "1000");
+
+  const auto waiting = async(lease.resource(), {1000, 1100});
+  const auto killed = std::chrono::steady_clock::now();
+  writer.end(SIGKILL);
+  CHECK(waiting.wait() == "!no_writer");
+  CHECK(required(lease.take_writer()));
+  CHECK_MESSAGE(std::chrono::steady_clock::now() - killed < patience(), "a generous bound: one second is the aim");
+  CHECK(available(lease) == "{[0, 1000)}");
+  CHECK(write(lease, {1000, 1100}) == "100");
+}
+
+TEST_CASE("F39: readers in one process, evictions and refills in another: the right bytes or none") {
+  const Place place;
+  constexpr std::uint64_t kLength = 4 * kMiB;
+  Process evictor([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    {
+      auto lease = got(talk, store.acquire("key"));
+      static_cast<void>(write_some(lease, {0, kLength}));
+      static_cast<void>(lease.writer()->commit());
+    }
+    talk.say("filled");
+    static_cast<void>(talk.hear());
+    std::mt19937_64 random(1);
+    for (int round = 0; round < 60; ++round) {
+      auto lease = got(talk, store.acquire("key"));
+      lease.end_writing();
+      const std::uint64_t chunk = random() % 4;
+      static_cast<void>(lease.entry().evict({chunk * kMiB, (chunk + 1) * kMiB}));
+      if (got(talk, lease.take_writer())) {
+        static_cast<void>(write_some(lease, {0, kLength}));
+        static_cast<void>(lease.writer()->commit());
+      }
+    }
+    talk.say("done");
+    static_cast<void>(talk.hear());
+  });
+  REQUIRE(evictor.hear() == "filled");
+  auto store = required(Store::open(place.path));
+  auto lease = required(store.acquire("key", {}, {.want_writer = false}));
+  std::atomic<bool> over{false};
+  std::atomic<unsigned> wrong{0};
+  std::atomic<unsigned> right{0};
+  std::atomic<unsigned> missed{0};
+  std::vector<std::thread> readers;
+  for (unsigned i = 0; i < 2; ++i) {
+    readers.emplace_back([&, i] {
+      std::mt19937_64 random(i);
+      std::vector<std::byte> bytes(30'000);
+      while (!over) {
+        const std::uint64_t at = random() % (kLength - bytes.size());
+        const auto count = lease.resource().read_at(at, bytes);
+        if (count) {
+          ++(*count == bytes.size() && bytes == content({at, at + bytes.size()}) ? right : wrong);
+        } else {
+          ++(count.error().code == Errc::not_available ? missed : wrong);
+        }
+      }
+    });
+  }
+  evictor.say("go");
+  CHECK(evictor.hear() == "done");
+  over = true;
+  for (std::thread& reader : readers) {
+    reader.join();
+  }
+  CHECK(wrong == 0);
+  CHECK(right > 0);
+  MESSAGE("reads: " << right.load() << " right, " << missed.load() << " of what was gone");
+}
+
+TEST_CASE("F39: what one process has pinned no other evicts") {
+  const Place place;
+  Process evictor([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    {
+      auto lease = got(talk, store.acquire("key"));
+      static_cast<void>(write_some(lease, {0, 4 * kMiB}));
+    }
+    talk.say("filled");
+    while (talk.hear() == "evict") {
+      talk.say(std::to_string(got(talk, store.evict(100 * kMiB))));
+    }
+  });
+  REQUIRE(evictor.hear() == "filled");
+  auto store = required(Store::open(place.path));
+  auto lease = required(store.acquire("key", {}, {.want_writer = false}));
+  CHECK(says(lease.pin({kMiB, 2 * kMiB})) == "ok");
+  evictor.say("evict");
+  CHECK(evictor.hear() == std::to_string(3 * kMiB));
+  REQUIRE(eventually([&] { return available(lease) == "{[1048576, 2097152)}"; }));
+  CHECK(read(lease, {kMiB, 2 * kMiB}) == std::to_string(kMiB));
+  lease.unpin({kMiB, 2 * kMiB});
+  evictor.say("evict");
+  CHECK(std::stoull(evictor.hear()) >= kMiB);  // and the journal, of an entry that has nothing left
+  evictor.say("end");
+}
+
+TEST_CASE("D5: a new version in another process: readers of the old one go on, and are told") {
+  const Place place;
+  Process other([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    talk.say("open");
+    static_cast<void>(talk.hear());
+    auto lease = got(talk, store.acquire("key", version("2")));
+    talk.say(write_some(lease, {0, 1000}, 2));
+    static_cast<void>(talk.hear());
+  });
+  REQUIRE(other.hear() == "open");
+  auto store = required(Store::open(place.path));
+  auto lease = required(store.acquire("key", version("1")));
+  CHECK(write(lease, {0, 1000}) == "1000");
+  lease.end_writing();
+  other.say("go");
+  CHECK(other.hear() == "1000");
+  REQUIRE(eventually([&] { return lease.entry().is_past(); }));
+  CHECK(read(lease, {0, 1000}) == "1000");
+  CHECK(says(lease.resource().wait_range({1000, 1001})) == "!failed");
+  CHECK(says(lease.take_writer()) == "!changed");
+  auto newer = required(store.acquire("key", version("2")));
+  CHECK(newer.writer() == nullptr);
+  CHECK(read(newer, {0, 1000}, 2) == "1000");
+}

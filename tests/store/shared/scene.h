@@ -1,0 +1,130 @@
+// What the tests of a store share: a directory, entries in few words, and other processes that are told what to do.
+// Threads: one. Blocks: on the other process. Errors: a broken expectation is a failed REQUIRE. Cost: none worth
+// naming. Lifetime: within one test.
+#pragma once
+
+#include <strandline/store/open_store.h>
+#include <strandline/store/store.h>
+#include <tests/resource/subjects.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace strandline::testing {
+
+using store::AcquireOptions;
+using store::EntryDriver;
+using store::Lease;
+using store::Store;
+using store::StoreOptions;
+using store::Validator;
+
+inline Validator version(const std::string& value) {
+  return {Validator::Kind::strong, value};
+}
+
+inline std::string write(Lease& lease, ByteRange range, std::uint64_t generation = 1) {
+  return lease.writer() == nullptr ? "no writer" : write_to(*lease.writer(), range, generation);
+}
+inline std::string read(const Lease& lease, ByteRange range, std::uint64_t generation = 1) {
+  return read_back(lease.resource(), range, generation);
+}
+inline std::string available(const Lease& lease) {
+  return says(required(lease.resource().available()));
+}
+// Everything up to `length`, and the commit.
+inline void fill(Lease& lease, std::uint64_t length, std::uint64_t generation = 1) {
+  REQUIRE(write(lease, {0, length}, generation) == std::to_string(length));
+  REQUIRE(says(lease.writer()->commit(length)) == "ok");
+  lease.end_writing();
+}
+
+// Another process, made before this one opens a store, that runs `body` and answers line by line what it says; it can
+// be told to go on. Its body must not use doctest.
+class Process {
+ public:
+  class Talk {
+   public:
+    Talk(int in, int out) : in_(in), out_(out) {}
+    void say(const std::string& line) const {
+      const std::string text = line + "\n";
+      if (::write(out_, text.data(), text.size()) < 0) {
+        ::_exit(97);
+      }
+    }
+    // Until the other side says something; "" when it has gone.
+    [[nodiscard]] std::string hear() const {
+      std::string line;
+      for (char letter = 0; ::read(in_, &letter, 1) == 1;) {
+        if (letter == '\n') {
+          return line;
+        }
+        line += letter;
+      }
+      return line;
+    }
+
+   private:
+    int in_, out_;
+  };
+
+  explicit Process(const std::function<void(Talk&)>& body) {
+    int to[2];
+    int from[2];
+    REQUIRE(::pipe(to) == 0);
+    REQUIRE(::pipe(from) == 0);
+    child_ = ::fork();
+    REQUIRE(child_ >= 0);
+    if (child_ == 0) {
+      ::close(to[1]);
+      ::close(from[0]);
+      Talk talk(to[0], from[1]);
+      try {
+        body(talk);
+      } catch (...) {
+        talk.say("an exception");
+      }
+      ::_exit(0);
+    }
+    ::close(to[0]);
+    ::close(from[1]);
+    to_ = to[1];
+    from_ = from[0];
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process() {
+    end(SIGKILL);
+    ::close(to_);
+    ::close(from_);
+  }
+
+  [[nodiscard]] std::string hear() const { return Talk(from_, to_).hear(); }
+  void say(const std::string& line) const { Talk(from_, to_).say(line); }
+  void send(int signal) const { ::kill(child_, signal); }
+  void end(int signal) {
+    if (child_ > 0) {
+      ::kill(child_, SIGCONT);
+      ::kill(child_, signal);
+      ::waitpid(std::exchange(child_, 0), nullptr, 0);
+    }
+  }
+  // Until it ends by itself.
+  int join() {
+    int status = 0;
+    ::waitpid(std::exchange(child_, 0), &status, 0);
+    return status;
+  }
+
+ private:
+  ::pid_t child_ = 0;
+  int to_ = -1;
+  int from_ = -1;
+};
+
+}  // namespace strandline::testing
