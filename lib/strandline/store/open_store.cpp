@@ -1,4 +1,5 @@
 #include <strandline/drivers/file/failure.h>
+#include <strandline/store/entry/room.h>
 #include <strandline/store/key.h>
 #include <strandline/store/open_store.h>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <strandline/resource/core/core.h>
-#include <strandline/resource/core/hit_counter.h>
+#include <strandline/resource/hit_counter.h>
 
 #include <new>
 #include <utility>

@@ -1,5 +1,7 @@
 #include <strandline/drivers/file/failure.h>
+#include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
+#include <strandline/store/entry/room.h>
 
 #include <algorithm>
 #include <utility>

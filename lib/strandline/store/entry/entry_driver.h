@@ -7,8 +7,6 @@
 
 #include <strandline/driver/driver.h>
 #include <strandline/drivers/fork_epoch.h>
-#include <strandline/store/entry/block_checks.h>
-#include <strandline/store/entry/room.h>
 #include <strandline/store/journal/journal.h>
 #include <strandline/store/live/live_file.h>
 
@@ -20,6 +18,9 @@
 #include <string>
 
 namespace strandline::store {
+
+class BlockChecks;
+class Room;
 
 // What survives when. A process that is killed loses nothing in either case.
 enum class Durability : std::uint8_t {
@@ -52,7 +53,7 @@ class EntryDriver {
   // Who changes the files: who holds the write lock of NAME.data. Anybody else only reads.
   enum class Role : std::uint8_t { writer, reader };
 
-  EntryDriver() noexcept = default;
+  EntryDriver() noexcept;
   ~EntryDriver();
   EntryDriver(const EntryDriver&) = delete;
   EntryDriver& operator=(const EntryDriver&) = delete;

@@ -1,5 +1,7 @@
 // EntryDriver: who may change the files, and what they take on the disk.
+#include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
+#include <strandline/store/entry/room.h>
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +14,8 @@ constexpr std::uint64_t kDiskBlock = 4096;  // bytes; that of every file system 
 constexpr std::uint64_t kForJournal = 2 * kDiskBlock;
 
 }  // namespace
+
+EntryDriver::EntryDriver() noexcept = default;
 
 EntryDriver::~EntryDriver() {
   // A forked child has the same open file, and would keep the name as long as it lives.
