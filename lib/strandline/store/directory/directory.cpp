@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 
@@ -43,21 +44,24 @@ Result<void> mark(FileSystem& files, const std::string& path, const std::vector<
   if (std::find(names.begin(), names.end(), kMarkerName + 1) == names.end()) {
     // What another process has made of it in this moment is a store's as well.
     const auto foreign = std::find_if(names.begin(), names.end(), [](const std::string& name) {
-      return name != "live" && name != "entries" && name != "strandline-store.new" && !name.starts_with("index-");
+      return name != "live" && name != "entries" && !name.starts_with("strandline-store.") &&
+             !name.starts_with("index-");
     });
     if (foreign != names.end()) {
       return file::about(Errc::invalid_argument, "not a store, and not empty (" + *foreign + "):", path);
     }
-    auto file = files.open(marker + ".new", OpenFile::fresh);
+    // A file of this call's own: of two that make a store at once, one may open what the other is renaming.
+    static std::atomic<unsigned> calls{0};
+    const std::string beside = marker + "." + std::to_string(::getpid()) + "-" + std::to_string(calls++);
+    auto file = files.open(beside, OpenFile::fresh);
     if (!file) {
       return fail(std::move(file.error()));
     }
     auto done = write_all(**file, 0, std::as_bytes(std::span(kMarker)));
     done = done ? (*file)->sync() : std::move(done);
-    done = done ? files.rename(marker + ".new", marker) : std::move(done);
+    done = done ? files.rename(beside, marker) : std::move(done);
     done = done ? files.sync_directory_of(marker) : std::move(done);
-    // Two that make it at once both do the same; the slower finds its file renamed.
-    return done || done.error().code == Errc::not_found ? Result<void>() : std::move(done);
+    return done;
   }
   auto file = files.open(marker, OpenFile::to_read);
   if (!file) {
