@@ -77,29 +77,35 @@ Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const 
   if (auto allowed = may_change(); !allowed) {
     return fail(std::move(allowed.error()));
   }
-  auto count = write_data(offset, data);
-  if (!count) {
-    return count;
-  }
-  const ByteRange written{offset, offset + *count};
-  // The journal last: what it says is there stays there, whatever fails.
-  if (auto noted = checks_->wrote(written); !noted) {
-    return fail(std::move(noted.error()));
-  }
-  if (auto told = journal_->append(RecordType::range, {written.begin, written.end}); !told) {
+  std::uint64_t reserved = 0;
+  auto count = write_data(offset, data, reserved);
+  auto told = count ? tell_of({offset, offset + *count}) : fail(count.error().clone());
+  settle(reserved);
+  if (!told) {
     return fail(std::move(told.error()));
-  }
-  std::uint64_t reach = reach_.load(std::memory_order_relaxed);
-  while (reach < written.end && !reach_.compare_exchange_weak(reach, written.end, std::memory_order_relaxed)) {
-  }
-  unsynced_.fetch_add(written.size(), std::memory_order_relaxed);
-  options_.signals.changed();
-  if (options_.room != nullptr) {
-    options_.room->wrote(written);
   }
   // If it cannot be rewritten it goes on growing; if it is broken the next append says so.
   static_cast<void>(journal_->compact_if_grown());
   return count;
+}
+
+Result<void> EntryDriver::tell_of(ByteRange written) noexcept {
+  // The journal last: what it says is there stays there, whatever fails.
+  if (auto noted = checks_->wrote(written); !noted) {
+    return noted;
+  }
+  if (auto told = journal_->append(RecordType::range, {written.begin, written.end}); !told) {
+    return told;
+  }
+  options_.signals.changed();
+  std::uint64_t reach = reach_.load(std::memory_order_relaxed);
+  while (reach < written.end && !reach_.compare_exchange_weak(reach, written.end, std::memory_order_relaxed)) {
+  }
+  unsynced_.fetch_add(written.size(), std::memory_order_relaxed);
+  if (options_.room != nullptr) {
+    options_.room->wrote(written);
+  }
+  return {};
 }
 
 // An fsync that has failed may never be believed again (rule D4): the kernel drops the bytes and reports it once.

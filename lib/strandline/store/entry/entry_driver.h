@@ -146,7 +146,11 @@ class EntryDriver {
       STRANDLINE_EXCLUDES(checks_mutex_);
   [[nodiscard]] Result<void> append_commit(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> doom(Error cause) noexcept;
-  [[nodiscard]] Result<std::size_t> write_data(std::uint64_t offset, std::span<const std::byte> data) noexcept;
+  // Journals it, and tells everybody.
+  [[nodiscard]] Result<void> tell_of(ByteRange written) noexcept;
+  // Reserves room for it, which the caller settles once it has told others.
+  [[nodiscard]] Result<std::size_t> write_data(std::uint64_t offset, std::span<const std::byte> data,
+                                               std::uint64_t& reserved) noexcept;
   // While one lives, the role stays what it is.
   class Change {
    public:

@@ -129,15 +129,16 @@ void EntryDriver::settle(std::uint64_t reserved) noexcept {
   accounted_ = now;
 }
 
-Result<std::size_t> EntryDriver::write_data(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+Result<std::size_t> EntryDriver::write_data(std::uint64_t offset, std::span<const std::byte> data,
+                                            std::uint64_t& reserved) noexcept {
   if (options_.room == nullptr) {
     return data_->write_at(offset, data);
   }
   const std::uint64_t begin = offset / kDiskBlock * kDiskBlock;
   const std::uint64_t end = (offset + data.size() + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
   const std::uint64_t most = end - begin + kForJournal;
-  if (auto reserved = options_.room->reserve(most); !reserved) {
-    return fail(std::move(reserved.error()));
+  if (auto granted = options_.room->reserve(most); !granted) {
+    return fail(std::move(granted.error()));
   }
   auto count = data_->write_at(offset, data);
   for (int again = 0; !count && count.error().code == Errc::no_space && again < 2; ++again) {
@@ -147,7 +148,7 @@ Result<std::size_t> EntryDriver::write_data(std::uint64_t offset, std::span<cons
     }
     count = data_->write_at(offset, data);
   }
-  settle(most);
+  reserved = most;
   return count;
 }
 

@@ -6,35 +6,36 @@
 
 namespace strandline::store {
 
-constexpr std::size_t kReadAhead = 65536;
+constexpr std::size_t kReadAhead = 4096;
 
 Result<void> JournalFollower::read_ahead(std::size_t wanted) noexcept {
-  try {
-    buffer_.resize(wanted);
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::no_memory, "journal");
+  filled_ = 0;
+  buffer_begin_ = next_.offset;
+  if (capacity_ < wanted) {
+    buffer_.reset(new (std::nothrow) std::byte[wanted]);
+    capacity_ = buffer_ != nullptr ? wanted : 0;
+    if (buffer_ == nullptr) {
+      return fail(Errc::no_memory, "journal");
+    }
   }
-  std::size_t have = 0;
-  while (have < wanted) {
-    const auto count = file_->read_at(next_.offset + have, std::span(buffer_).subspan(have));
+  while (filled_ < wanted) {
+    const auto count = file_->read_at(next_.offset + filled_, std::span(buffer_.get() + filled_, wanted - filled_));
     if (!count) {
-      buffer_.clear();
+      filled_ = 0;
       return fail(count.error().clone());
     }
     if (*count == 0) {
       break;
     }
-    have += *count;
+    filled_ += *count;
   }
-  buffer_.resize(have);
-  buffer_begin_ = next_.offset;
   return {};
 }
 
 Result<std::optional<DecodedRecord>> JournalFollower::next() noexcept {
   const auto decode = [this] {
-    const std::size_t skipped = std::min<std::size_t>(next_.offset - buffer_begin_, buffer_.size());
-    auto record = decode_record(std::span(std::as_const(buffer_)).subspan(skipped), next_.chain);
+    const std::size_t skipped = std::min<std::size_t>(next_.offset - buffer_begin_, filled_);
+    auto record = decode_record(std::span<const std::byte>(buffer_.get() + skipped, filled_ - skipped), next_.chain);
     if (record) {
       next_ = {next_.offset + record->size, record->chain};
     }
@@ -43,7 +44,7 @@ Result<std::optional<DecodedRecord>> JournalFollower::next() noexcept {
   auto record = decode();
   // What is there is read again: a part of it may have been written since. Then as much as the longest one takes.
   for (const std::size_t wanted : {kReadAhead, kRecordHead + kMaxPayload}) {
-    if (record || (wanted > kReadAhead && buffer_.size() < kReadAhead)) {
+    if (record || (wanted > kReadAhead && filled_ < kReadAhead)) {
       break;
     }
     if (auto done = read_ahead(wanted); !done) {

@@ -1,15 +1,15 @@
 // JournalFollower: reads a journal that another process may be appending to, from where it has come to.
-// Threads: one. Blocks: on the disk. Errors: the file's. Cost: a read per 64 KiB of what is new. Lifetime: a record
-// points into the follower until the next call.
+// Threads: one. Blocks: on the disk. Errors: the file's. Cost: a read per call, or per 4 KiB of what is new. Lifetime:
+// a record points into the follower until the next call.
 #pragma once
 
 #include <strandline/store/io/file_system.h>
 #include <strandline/store/journal/journal.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 namespace strandline::store {
 
@@ -28,8 +28,10 @@ class JournalFollower {
   [[nodiscard]] Result<void> read_ahead(std::size_t wanted) noexcept;
 
   std::unique_ptr<File> file_;
-  Journal::Position next_;         // behind the last record that next() has answered
-  std::vector<std::byte> buffer_;  // bytes from buffer_begin_ on
+  Journal::Position next_;               // behind the last record that next() has answered
+  std::unique_ptr<std::byte[]> buffer_;  // `filled_` bytes of the journal from buffer_begin_ on
+  std::size_t capacity_ = 0;
+  std::size_t filled_ = 0;
   std::uint64_t buffer_begin_ = 0;
 };
 
