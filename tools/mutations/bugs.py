@@ -18,6 +18,7 @@ CRASH = "tests/store/test_store_crash"
 ENTRY = LIB + "store/entry/entry_driver.cpp"
 ENTRY_OPEN = LIB + "store/entry/entry_open.cpp"
 REPLAY = LIB + "store/journal/replay.cpp"
+SHARED = "tests/store/shared/test_store_shared"
 
 BUGS = [
     {
@@ -387,5 +388,76 @@ BUGS = [
         "changes": [(LIB + "store/entry/block_checks.cpp", "    if (*checksum != expected) {",
                      "    if (*checksum != expected && range.empty()) {")],
         "tests": [STORE],
+    },
+    # Bytes given up, and processes side by side.
+    {
+        "name": "erase-below-the-prefix",
+        "breaks": "R2: bytes evicted from below the watermark go on being there",
+        "changes": [(LIB + "resource/availability/block_map_erase.cpp", "prefix_.store(std::min(prefix(), range.begin)",
+                     "prefix_.store(prefix()")],
+        "tests": [RESOURCE],
+    },
+    {
+        "name": "evict-without-looking-again",
+        "breaks": "R1: a reader does not learn that what it copied has been given up",
+        "changes": [(CORE + "core_evict.cpp", "  drop_locked(content);", "  update_hints_locked();\n  waits_.on_dropped(content.availability);")],
+        "tests": [SCHEDULE + "evict_read"],
+    },
+    {
+        "name": "evict-beside-a-write",
+        "breaks": "R3: an eviction claims nothing, so that a write may come to the same bytes",
+        "changes": [(CORE + "core_evict.cpp", "    eviction.claimed = std::span(&range, 1);", "")],
+        "tests": [RESOURCE + " --test-case=a*write*to*bytes*", SCHEDULE + "evict_write"],
+    },
+    {
+        "name": "evict-stays-committed",
+        "breaks": "R7: committed content that has lost bytes is called complete",
+        "changes": [(CORE + "core_evict.cpp", "  life_.lose();", "")],
+        "tests": [RESOURCE],
+    },
+    {
+        "name": "trust-a-copy-of-a-hole",
+        "breaks": "docs/store.md: a reader in another process does not look whether bytes were destroyed",
+        "changes": [(ENTRY, "if (alone || options_.signals.intact(drops)", "if (alone || drops == drops")],
+        "tests": [SHARED + " --test-case=F39*readers*"],
+    },
+    {
+        "name": "destroy-unannounced",
+        "breaks": "docs/store.md: who punches a hole does not say so first",
+        "changes": [(ENTRY, "  options_.signals.destroying();\n  auto punched", "  auto punched")],
+        "tests": [SHARED + " --test-case=F39*readers*"],
+    },
+    {
+        "name": "watch-without-a-mark",
+        "breaks": "docs/store.md: a follower sleeps without asking to be told",
+        "changes": [(LIB + "store/live/live_file.cpp", "compare_exchange_weak(seen, seen | 1,", "compare_exchange_weak(seen, seen,")],
+        "tests": [SHARED + " --test-case=D6*"],
+    },
+    {
+        "name": "cap-forgotten",
+        "breaks": "D4: reservations pass the cap",
+        "changes": [(LIB + "store/open_store_evict.cpp", "      while (!over(bytes)) {", "      while (!over(bytes) || bytes > 0) {")],
+        "tests": [SHARED + " --test-case=*cap*"],
+    },
+    {
+        "name": "pins-of-others-forgotten",
+        "breaks": "D4: an eviction does not ask other processes",
+        "changes": [(LIB + "store/entry/entry.cpp", "if (auto excluded = driver_.exclude(range); !excluded) {",
+                     "if (auto excluded = Result<void>(); !excluded) {")],
+        "tests": [SHARED + " --test-case=F39*pinned*"],
+    },
+    {
+        "name": "any-version-serves",
+        "breaks": "D5: another validator does not begin a new version",
+        "changes": [(LIB + "store/entry/entry.cpp", "(validator.kind == Validator::Kind::none || validator == this->validator())",
+                     "(validator.kind == Validator::Kind::none || !validator.value.empty())")],
+        "tests": [SHARED + " --test-case=D5*"],
+    },
+    {
+        "name": "two-writers",
+        "breaks": "D6: who writes does not claim the role",
+        "changes": [(LIB + "store/entry/entry.cpp", "if (auto claimed = driver_.claim_role(); !claimed) {",
+                     "if (auto claimed = Result<void>(); !claimed) {")],
+        "tests": [SHARED + " --test-case=F37*,F38*"],
     },
 ]

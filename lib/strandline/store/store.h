@@ -31,7 +31,7 @@ struct StoreOptions {
   std::chrono::milliseconds batch_interval{1000};
   std::uint64_t batch_bytes = 64 << 20;
   // Which bytes go first; null: S3-FIFO.
-  std::function<std::unique_ptr<EvictionPolicy>()> policy;
+  std::function<std::unique_ptr<EvictionPolicy>()> policy = {};
 };
 
 struct AcquireOptions {
