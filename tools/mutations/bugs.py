@@ -68,7 +68,7 @@ BUGS = [
         "name": "lost-wake-on-set-length",
         "breaks": "R5: a wait past the length sleeps on",
         "changes": [(CORE + "core_state.cpp",
-                     "availability.set_length(length);\n    judge_all_locked(effects);",
+                     "availability.set_length(length);\n      judge_all_locked(effects);",
                      "availability.set_length(length);")],
         "tests": [RESOURCE],
     },
@@ -363,8 +363,8 @@ BUGS = [
     {
         "name": "another-data-file-believed",
         "breaks": "D5: a journal is believed of a data file that it does not name",
-        "changes": [(ENTRY_OPEN, "other_version || found.doomed || *identity != found.header.data) {",
-                     "other_version || found.doomed || identity->inode == 0) {")],
+        "changes": [(ENTRY_OPEN, "found.doomed || *identity != found.header.data) {",
+                     "found.doomed || identity->inode == 0) {")],
         "tests": [STORE],
     },
     {

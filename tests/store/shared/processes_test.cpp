@@ -148,7 +148,8 @@ TEST_CASE("D6: a follower sees a commit, what it dropped, and that it is complet
   const auto subscription = required(lease.resource().subscribe(observer));
   writer.say("commit");
   REQUIRE(writer.hear() == "ok");
-  REQUIRE(eventually([&] { return lease.resource().status().state == State::committed; }));
+  REQUIRE(eventually([&] { return observer->log().size() == 2; }));  // told after all else
+  CHECK(says(lease.resource().status().state) == "committed");
   CHECK(available(lease) == "{[0, 1000)}");
   CHECK(observer->take() == "evict [1000, 2000); commit 1000");
   CHECK(read(lease, {0, 2000}) == "1000");
