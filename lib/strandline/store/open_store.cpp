@@ -26,7 +26,14 @@ class OpenStore::EntryRoom final : public Room {
   void give_back(std::uint64_t bytes) noexcept override { store_->give_back(bytes); }
   void taken(std::uint64_t bytes) noexcept override { store_->taken(bytes); }
   bool make_room(std::uint64_t bytes) noexcept override { return store_->make_room(bytes); }
-  void wrote(ByteRange range) noexcept override { store_->arrived(entry_, range); }
+  void wrote(ByteRange range) noexcept override {
+    store_->arrived(entry_, range);
+    if (store_->options_.durability == Durability::batched &&
+        written_.fetch_add(range.size(), std::memory_order_relaxed) + range.size() >= store_->options_.batch_bytes) {
+      written_.store(0, std::memory_order_relaxed);
+      store_->live_->ring();  // for the keeper, which syncs
+    }
+  }
   void read(ByteRange range) noexcept override {
     // Most reads are of the chunk that was read last: they do not take the lock.
     for (std::uint64_t chunk = range.begin / kChunkBytes; chunk * kChunkBytes < range.end; ++chunk) {
@@ -42,6 +49,7 @@ class OpenStore::EntryRoom final : public Room {
   const std::shared_ptr<OpenStore> store_;
   const std::uint64_t entry_;
   std::atomic<std::uint64_t> last_used_{~std::uint64_t{0}};  // by any reader
+  std::atomic<std::uint64_t> written_{0};                    // bytes since the keeper was last called
 };
 
 OpenStore::OpenStore(Directory directory, StoreOptions options, std::shared_ptr<LiveFile> live,

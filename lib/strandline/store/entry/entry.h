@@ -37,6 +37,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] const Validator& validator() const noexcept { return driver_.header().validator; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return driver_.header().generation; }
   [[nodiscard]] std::uint64_t torn_bytes() const noexcept { return driver_.torn_bytes(); }
+  [[nodiscard]] std::string journal_path() const { return driver_.journal_path(); }
   // Tells entries apart within the process.
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   // Would an opening with this validator and length use it?
