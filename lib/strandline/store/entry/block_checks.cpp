@@ -54,7 +54,8 @@ BlockChecks::BlockChecks(const File& data, const RangeSet& present, std::optiona
   for (const ByteRange run : present_) {
     for (std::uint64_t block = run.begin / kChecksumBlock; block * kChecksumBlock < run.end; ++block) {
       if (!unverified_.contains(block)) {
-        touched_.insert(touched_.end(), block);
+        touched_.reserve(1);
+        touched_.add_reserved({block * kChecksumBlock, std::min((block + 1) * kChecksumBlock, kMaxOffset)});
       }
     }
   }
@@ -103,18 +104,17 @@ Result<void> BlockChecks::verify(ByteRange range) const noexcept {
   return {};
 }
 
+// On the way of every write: so no list of what is new, and no node per block.
 Result<void> BlockChecks::wrote(ByteRange range) noexcept {
   MutexLock lock(mutex_);
-  if (auto added = present_.insert(range); !added) {
-    return fail(std::move(added.error()));
-  }
   try {
-    for (std::uint64_t block = range.begin / kChecksumBlock; block * kChecksumBlock < range.end; ++block) {
-      touched_.insert(block);
-    }
+    present_.reserve(1);
+    touched_.reserve(1);
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "block");
   }
+  present_.add_reserved(range);
+  touched_.add_reserved(range);
   return {};
 }
 
@@ -144,10 +144,11 @@ Result<void> BlockChecks::cut(std::uint64_t length) noexcept {
   left_.store(unverified_.size(), std::memory_order_release);
   if (is_short) {
     try {
-      touched_.insert(last);
+      touched_.reserve(1);
     } catch (const std::bad_alloc&) {
       return fail(Errc::no_memory, "block");
     }
+    touched_.add_reserved({last * kChecksumBlock, last * kChecksumBlock + 1});
   }
   length_ = length;
   return {};
@@ -172,10 +173,15 @@ Result<std::vector<BlockChecks::Sum>> BlockChecks::to_journal() const noexcept {
     std::vector<std::pair<std::uint64_t, ByteRange>> complete;
     {
       MutexLock lock(mutex_);
-      for (const std::uint64_t block : touched_) {
-        const ByteRange range = range_of_locked(block);
-        if (!range.empty() && present_.covers(range)) {
-          complete.emplace_back(block, range);
+      std::uint64_t next = 0;  // two runs may be of one block
+      for (const ByteRange run : touched_) {
+        for (std::uint64_t block = std::max(next, run.begin / kChecksumBlock); block * kChecksumBlock < run.end;
+             ++block) {
+          const ByteRange range = range_of_locked(block);
+          if (!range.empty() && present_.covers(range)) {
+            complete.emplace_back(block, range);
+          }
+          next = block + 1;
         }
       }
     }
@@ -196,7 +202,9 @@ Result<std::vector<BlockChecks::Sum>> BlockChecks::to_journal() const noexcept {
 void BlockChecks::journalled(const std::vector<Sum>& sums) noexcept {
   MutexLock lock(mutex_);
   for (const Sum& sum : sums) {
-    touched_.erase(sum.block);
+    // Without memory they are summed again, and the same comes out.
+    static_cast<void>(
+        touched_.erase({sum.block * kChecksumBlock, std::min((sum.block + 1) * kChecksumBlock, kMaxOffset)}));
   }
 }
 

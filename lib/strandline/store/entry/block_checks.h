@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 namespace strandline::store {
@@ -55,7 +54,7 @@ class BlockChecks {
   mutable Mutex mutex_;  // a leaf, not held while the disk works
   RangeSet present_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
-  std::set<std::uint64_t> touched_ STRANDLINE_GUARDED_BY(mutex_);  // blocks that may be complete and have no checksum
+  RangeSet touched_ STRANDLINE_GUARDED_BY(mutex_);  // bytes of blocks that may be complete and have no checksum
   // What was found and has not been verified yet.
   mutable std::map<std::uint64_t, std::uint32_t> unverified_ STRANDLINE_GUARDED_BY(mutex_);
   // Its size. Written under the lock, read by every read before it takes the lock: 0 is final.
