@@ -141,9 +141,11 @@ class SimulatedFiles::OpenOne final : public File {
     }
     inode_->held = std::move(kept);
   }
-  Result<bool> held_elsewhere(ByteRange range) const noexcept override {
-    return std::any_of(inode_->held.begin(), inode_->held.end(),
-                       [&](const Inode::Held& held) { return held.by != this && held.range.intersects(range); });
+  Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
+    const auto hold = std::find_if(inode_->held.begin(), inode_->held.end(), [&](const Inode::Held& held) {
+      return held.by != this && held.range.intersects(range);
+    });
+    return hold == inode_->held.end() ? std::nullopt : std::optional(hold->range);
   }
   Result<std::uint64_t> allocated() const noexcept override {
     std::uint64_t sectors = 0;

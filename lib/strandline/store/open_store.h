@@ -66,6 +66,8 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
                                                           std::optional<std::uint64_t> length, bool must_exist);
   [[nodiscard]] Result<std::shared_ptr<Entry>> entry_for(const std::string& key, const Validator& validator,
                                                          const AcquireOptions& options);
+  [[nodiscard]] bool verify_entry(const std::string& name, bool repair, VerifyReport& report,
+                                  const std::function<bool(const VerifyReport&)>& progress);
   [[nodiscard]] std::vector<std::shared_ptr<Entry>> open_entries() STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t id_of(const std::string& name) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] IndexRow row_of(Entry& entry, bool is_open) noexcept;

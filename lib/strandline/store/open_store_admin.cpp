@@ -120,6 +120,52 @@ Result<void> OpenStore::checkpoint() {
   return done;
 }
 
+// False when `progress` has ended it. What of the entry cannot be read is told in the report.
+bool OpenStore::verify_entry(const std::string& name, bool repair, VerifyReport& report,
+                             const std::function<bool(const VerifyReport&)>& progress) {
+  const auto unreadable = [&](const Error& error, bool removed) {
+    report.unreadable.push_back({name, error.clone(), removed});
+  };
+  const auto header = directory_.header_of(name);
+  if (!header) {
+    if (header.error().code != Errc::not_found) {
+      // Without its key nobody will ever ask for it. What is of a newer version is somebody else's.
+      unreadable(header.error(), repair && header.error().code == Errc::corrupt && remove_unused(name));
+    }
+    return true;
+  }
+  ++report.entries;
+  auto entry = find_open(name);
+  if (entry == nullptr) {
+    auto opened = open_entry(name, header->key, {}, std::nullopt, true);
+    if (!opened) {
+      unreadable(opened.error(), false);
+      return true;
+    }
+    entry = std::move(*opened);
+  }
+  report.torn_journals += entry->torn_bytes() > 0 ? 1 : 0;
+  bool go_on = true;
+  const auto read = [&](std::uint64_t bytes) {
+    report.bytes += bytes;
+    go_on = !progress || progress(report);
+    return go_on;
+  };
+  const auto bad = [&](ByteRange blocks, bool given_up) {
+    report.bad_bytes += blocks.size();
+    auto* const last = report.bad.empty() ? nullptr : &report.bad.back();
+    if (last != nullptr && last->name == name && last->range.end == blocks.begin && last->given_up == given_up) {
+      last->range.end = blocks.end;
+    } else {
+      report.bad.push_back({entry->key(), name, blocks, given_up});
+    }
+  };
+  if (const auto checked = entry->verify(repair, read, bad); !checked) {
+    unreadable(checked.error(), false);
+  }
+  return go_on;
+}
+
 Result<VerifyReport> OpenStore::verify(bool repair, const std::function<bool(const VerifyReport&)>& progress) {
   VerifyReport report;
   std::vector<std::string> names;
@@ -131,32 +177,7 @@ Result<VerifyReport> OpenStore::verify(bool repair, const std::function<bool(con
     return fail(std::move(looked.error()));
   }
   for (const std::string& name : names) {
-    const auto header = directory_.header_of(name);
-    if (!header) {
-      if (header.error().code != Errc::not_found) {
-        report.unreadable.push_back(name + ": " + header.error().message());
-      }
-      continue;
-    }
-    ++report.entries;
-    auto entry = find_open(name);
-    if (entry == nullptr) {
-      auto opened = open_entry(name, header->key, {}, std::nullopt, true);
-      if (!opened) {
-        report.unreadable.push_back(name + ": " + opened.error().message());
-        continue;
-      }
-      entry = std::move(*opened);
-    }
-    report.torn_journals += entry->torn_bytes() > 0 ? 1 : 0;
-    const auto checked = entry->verify(repair);
-    if (!checked) {
-      report.unreadable.push_back(name + ": " + checked.error().message());
-      continue;
-    }
-    report.bytes += checked->bytes;
-    report.bad_bytes += checked->bad_bytes;
-    if (progress && !progress(report)) {
+    if (!verify_entry(name, repair, report, progress) || (progress && !progress(report))) {
       break;
     }
   }

@@ -9,7 +9,7 @@ namespace strandline::store {
 Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOptions options,
                                                    Directory::Naming naming) noexcept {
   return file::contained([&]() -> Result<std::shared_ptr<OpenStore>> {
-    auto directory = Directory::open(system_files(), std::move(path), std::move(naming));
+    auto directory = Directory::open(system_files(), std::move(path), std::move(naming), options.must_exist);
     if (!directory) {
       return fail(std::move(directory.error()));
     }

@@ -32,6 +32,8 @@ struct StoreOptions {
   std::uint64_t batch_bytes = 64 << 20;
   // Which bytes go first; null: S3-FIFO.
   std::function<std::unique_ptr<EvictionPolicy>()> policy = {};
+  // Do not make a store where there is none: not_found.
+  bool must_exist = false;
 };
 
 struct AcquireOptions {
@@ -60,11 +62,23 @@ struct StoreStats {
 
 // What verify() found.
 struct VerifyReport {
+  struct Bad {
+    std::string key;
+    std::string name;       // of its files
+    ByteRange range;        // of blocks that are not what they were; those that touch are one
+    bool given_up = false;  // else it still stands there: not asked for, or another process is writing the entry
+  };
+  struct Unreadable {
+    std::string name;
+    Error why;
+    bool removed = false;
+  };
   std::uint64_t entries = 0;
-  std::uint64_t bytes = 0;              // read and compared
-  std::uint64_t bad_bytes = 0;          // of blocks that are not what they were
-  std::uint64_t torn_journals = 0;      // a tail that a crash has left, cut off
-  std::vector<std::string> unreadable;  // "name: why"
+  std::uint64_t bytes = 0;             // read, and compared where there is a checksum
+  std::uint64_t bad_bytes = 0;         // of `bad`
+  std::uint64_t torn_journals = 0;     // a tail that a crash has left, cut off
+  std::vector<Bad> bad;                // grows only
+  std::vector<Unreadable> unreadable;  // likewise
 };
 
 class OpenStore;
@@ -92,8 +106,9 @@ class Store {
   [[nodiscard]] Result<std::uint64_t> evict(std::uint64_t bytes) noexcept;
   // What this process has written survives a power cut.
   [[nodiscard]] Result<void> checkpoint() noexcept;
-  // Reads everything that has a checksum. `repair`: what is not what it was is given up, to be fetched again.
-  // `progress` is called after every entry; false ends it.
+  // Reads everything that is there, and compares what has a checksum. `repair`: what is not what it was is given up, to
+  // be fetched again, and an entry whose journal has no header that can be read is removed. `progress` is called after
+  // every entry, and every 64 MiB of one; false ends it.
   [[nodiscard]] Result<VerifyReport> verify(bool repair,
                                             const std::function<bool(const VerifyReport&)>& progress = {}) noexcept;
 

@@ -1,6 +1,7 @@
 // A store in one process: keys, versions, writers, the cap.
 #include <tests/store/shared/scene.h>
 
+#include <strandline/store/entry/inspection.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -346,7 +347,13 @@ TEST_CASE("D2: a bad block becomes missing, and is never served") {
   CHECK(told.entries == 1);
   CHECK(told.bytes == 300'000);
   CHECK(told.bad_bytes == 65'536);
-  CHECK(required(store.verify(true)).bad_bytes == 65'536);
+  REQUIRE(told.bad.size() == 1);
+  CHECK(told.bad[0].key == "key");
+  CHECK(told.bad[0].range == ByteRange{196'608, 262'144});
+  CHECK_FALSE(told.bad[0].given_up);
+  const auto repaired = required(store.verify(true));
+  CHECK(repaired.bad_bytes == 65'536);
+  CHECK(repaired.bad.at(0).given_up);
   CHECK(required(store.verify(true)).bad_bytes == 0);
   auto lease = required(store.acquire("key"));
   CHECK(available(lease) == "{[0, 196608) [262144, 300000)}");
@@ -415,4 +422,86 @@ TEST_CASE("F41: times of any kind mean nothing") {
   }
   auto store = scene.open();
   CHECK(read(required(store.acquire("key")), {0, 1000}) == "1000");
+}
+
+TEST_CASE("store: with must_exist nothing is made, and what is no store is not_found") {
+  Scene scene;
+  StoreOptions options;
+  options.must_exist = true;
+  CHECK(says(Store::open(scene.path, options)) == "!not_found");
+  CHECK_FALSE(std::filesystem::exists(scene.path));
+  std::filesystem::create_directory(scene.path);
+  std::filesystem::permissions(scene.path, std::filesystem::perms::owner_all);
+  CHECK(says(Store::open(scene.path, options)) == "!not_found");
+  CHECK(std::filesystem::is_empty(scene.path));
+  static_cast<void>(scene.open());
+  // A crash can leave it so.
+  std::filesystem::remove(scene.path + "/entries");
+  auto store = scene.open(options);
+  CHECK(keys_of(store).empty());
+  CHECK(required(store.verify(true)).entries == 0);
+  auto lease = required(store.acquire("key"));
+  fill(lease, 100);
+  CHECK(keys_of(store) == std::vector<std::string>{"key"});
+}
+
+TEST_CASE("store: an entry whose journal has no header is removed by a repair, and not while it is open") {
+  Scene scene;
+  auto store = scene.open();
+  std::string journal;
+  {
+    auto lease = required(store.acquire("key"));
+    fill(lease, 1000);
+    journal = scene.path + "/entries/" + lease.entry().name().substr(0, 2) + "/" + lease.entry().name() + ".journal";
+    std::filesystem::resize_file(journal, 10);
+    REQUIRE(says(lease.pin()) == "ok");
+    const auto told = required(store.verify(true));
+    REQUIRE(told.unreadable.size() == 1);
+    CHECK(told.unreadable[0].why.code == Errc::corrupt);
+    CHECK_FALSE(told.unreadable[0].removed);
+  }
+  CHECK_FALSE(required(store.verify(false)).unreadable.at(0).removed);
+  CHECK(required(store.verify(true)).unreadable.at(0).removed);
+  CHECK(required(store.verify(true)).unreadable.empty());
+  CHECK(on_disk(scene.path) == 0);
+  CHECK(keys_of(store).empty());
+}
+
+TEST_CASE("inspect: what an opening would believe, who writes, what is pinned") {
+  Scene scene;
+  auto store = scene.open();
+  auto lease = required(store.acquire("key", version("1")));
+  CHECK(write(lease, {0, 100'000}) == "100000");
+  const std::string path = scene.path + "/entries/" + lease.entry().name().substr(0, 2) + "/" + lease.entry().name();
+  {
+    const auto found = required(inspect(*system_files(), path));
+    CHECK(says(found.available) == "{[0, 100000)}");
+    CHECK(found.being_written);
+    CHECK(found.being_changed);
+    CHECK(found.pins.empty());
+    CHECK(found.checked_bytes == 0);  // checksums come when the writer ends, or syncs
+    CHECK_FALSE(found.complete);
+  }
+  lease.end_writing();
+  for (const ByteRange range : {ByteRange{70, 80}, ByteRange{10, 20}, ByteRange{30, 40}}) {
+    REQUIRE(says(lease.pin(range)) == "ok");
+  }
+  {
+    const auto found = required(inspect(*system_files(), path));
+    CHECK_FALSE(found.being_written);
+    CHECK_FALSE(found.being_changed);
+    CHECK(found.pins == std::vector<ByteRange>{{10, 20}, {30, 40}, {70, 80}});
+    CHECK(found.checked_bytes == 65'536);
+    CHECK(found.header.validator == version("1"));
+  }
+  REQUIRE(says(lease.pin()) == "ok");
+  CHECK(required(inspect(*system_files(), path)).pins == std::vector<ByteRange>{Entry::kWhole});
+  // A hole that the journal does not know of, and a tail that nobody has finished.
+  std::filesystem::resize_file(path + ".data", 65'536);
+  std::ofstream(path + ".journal", std::ios::app) << "tail";
+  const auto found = required(inspect(*system_files(), path));
+  CHECK(says(found.available) == "{[0, 65536)}");
+  CHECK(found.lost_bytes == 34'464);
+  CHECK(found.torn_bytes == 4);
+  CHECK(says(inspect(*system_files(), path + "x")) == "!not_found");
 }

@@ -39,33 +39,11 @@ Result<struct ::stat> facts_of_private(const std::string& path) {
   return facts;
 }
 
-Result<void> mark(FileSystem& files, const std::string& path, const std::vector<std::string>& names) {
-  const std::string marker = path + kMarkerName;
-  if (std::find(names.begin(), names.end(), kMarkerName + 1) == names.end()) {
-    // What another process has made of it in this moment is a store's as well.
-    const auto foreign = std::find_if(names.begin(), names.end(), [](const std::string& name) {
-      return name != "live" && name != "entries" && !name.starts_with("strandline-store.") &&
-             !name.starts_with("index-");
-    });
-    if (foreign != names.end()) {
-      return file::about(Errc::invalid_argument, "not a store, and not empty (" + *foreign + "):", path);
-    }
-    // A file of this call's own: of two that make a store at once, one may open what the other is renaming.
-    static std::atomic<unsigned> calls{0};
-    const std::string beside = marker + "." + std::to_string(::getpid()) + "-" + std::to_string(calls++);
-    auto file = files.open(beside, OpenFile::fresh);
-    if (!file) {
-      return fail(std::move(file.error()));
-    }
-    auto done = write_all(**file, 0, std::as_bytes(std::span(kMarker)));
-    done = done ? (*file)->sync() : std::move(done);
-    done = done ? files.rename(beside, marker) : std::move(done);
-    done = done ? files.sync_directory_of(marker) : std::move(done);
-    return done;
-  }
-  auto file = files.open(marker, OpenFile::to_read);
+Result<void> check_marker(FileSystem& files, const std::string& path) {
+  auto file = files.open(path + kMarkerName, OpenFile::to_read);
   if (!file) {
-    return fail(std::move(file.error()));
+    return file.error().code == Errc::not_found ? file::about(Errc::not_found, "not a store:", path)
+                                                : fail(std::move(file.error()));
   }
   const auto bytes = read_all(**file);
   if (!bytes) {
@@ -75,16 +53,45 @@ Result<void> mark(FileSystem& files, const std::string& path, const std::vector<
   return text == kMarker ? Result<void>() : file::about(Errc::unsupported, "a store of another version:", path);
 }
 
+Result<void> mark(FileSystem& files, const std::string& path, const std::vector<std::string>& names) {
+  const std::string marker = path + kMarkerName;
+  if (std::find(names.begin(), names.end(), kMarkerName + 1) != names.end()) {
+    return check_marker(files, path);
+  }
+  // What another process has made of it in this moment is a store's as well.
+  const auto foreign = std::find_if(names.begin(), names.end(), [](const std::string& name) {
+    return name != "live" && name != "entries" && !name.starts_with("strandline-store.") && !name.starts_with("index-");
+  });
+  if (foreign != names.end()) {
+    return file::about(Errc::invalid_argument, "not a store, and not empty (" + *foreign + "):", path);
+  }
+  // A file of this call's own: of two that make a store at once, one may open what the other is renaming.
+  static std::atomic<unsigned> calls{0};
+  const std::string beside = marker + "." + std::to_string(::getpid()) + "-" + std::to_string(calls++);
+  auto file = files.open(beside, OpenFile::fresh);
+  if (!file) {
+    return fail(std::move(file.error()));
+  }
+  auto done = write_all(**file, 0, std::as_bytes(std::span(kMarker)));
+  done = done ? (*file)->sync() : std::move(done);
+  done = done ? files.rename(beside, marker) : std::move(done);
+  done = done ? files.sync_directory_of(marker) : std::move(done);
+  return done;
+}
+
 }  // namespace
 
-Result<Directory> Directory::open(std::shared_ptr<FileSystem> files, std::string path, Naming naming) noexcept {
+Result<Directory> Directory::open(std::shared_ptr<FileSystem> files, std::string path, Naming naming,
+                                  bool must_exist) noexcept {
   return file::contained([&]() -> Result<Directory> {
     while (path.size() > 1 && path.ends_with('/')) {
       path.pop_back();
     }
     Directory directory(std::move(files), std::move(path), naming ? std::move(naming) : Naming(name_of_key));
-    if (auto made = directory.files_->make_directory(directory.path_); !made) {
-      return fail(std::move(made.error()));
+    if (auto ready = must_exist ? check_marker(*directory.files_, directory.path_)
+                                : directory.files_->make_directory(directory.path_);
+        !ready) {
+      return fail(std::move(ready.error()));
     }
     const auto facts = facts_of_private(directory.path_);
     if (!facts) {
@@ -92,6 +99,9 @@ Result<Directory> Directory::open(std::shared_ptr<FileSystem> files, std::string
     }
     directory.device_ = facts->st_dev;
     directory.inode_ = facts->st_ino;
+    if (must_exist) {
+      return directory;
+    }
     const auto names = directory.files_->names_in(directory.path_);
     if (!names) {
       return fail(names.error().clone());
@@ -123,7 +133,16 @@ std::string Directory::entry_path(const std::string& name) const {
 }
 
 Result<void> Directory::make_folder_of(const std::string& name) const noexcept {
-  return file::contained([&] { return files_->make_directory(path_ + kEntries + "/" + name.substr(0, 2)); });
+  return file::contained([&] {
+    const std::string folder = path_ + kEntries + "/" + name.substr(0, 2);
+    auto made = files_->make_directory(folder);
+    // A store that a crash has left half made, and that was opened without making anything.
+    if (!made && made.error().code == Errc::not_found) {
+      made = files_->make_directory(path_ + kEntries);
+      made = made ? files_->make_directory(folder) : std::move(made);
+    }
+    return made;
+  });
 }
 
 Result<JournalHeader> Directory::header_of(const std::string& name) const noexcept {
@@ -210,7 +229,7 @@ Result<void> Directory::for_each(const std::function<Result<void>(const std::str
   return file::contained([&]() -> Result<void> {
     auto folders = files_->names_in(path_ + kEntries);
     if (!folders) {
-      return fail(folders.error().clone());
+      return folders.error().code == Errc::not_found ? Result<void>() : fail(folders.error().clone());
     }
     std::sort(folders->begin(), folders->end());
     for (const std::string& folder : *folders) {

@@ -20,10 +20,11 @@ class Directory {
   // What replaces name_of_key(), in tests of keys that collide.
   using Naming = std::function<std::string(std::string_view)>;
 
-  // Makes the directory if there is none, and a store of it if it is empty. Refused: a symlink, one that belongs to
-  // another user or that others may write to, and one that holds other things.
-  [[nodiscard]] static Result<Directory> open(std::shared_ptr<FileSystem> files, std::string path,
-                                              Naming naming = {}) noexcept;
+  // Makes the directory if there is none, and a store of it if it is empty; with `must_exist` it makes nothing, and
+  // what is no store already is not_found. Refused: a symlink, one that belongs to another user or that others may
+  // write to, and one that holds other things.
+  [[nodiscard]] static Result<Directory> open(std::shared_ptr<FileSystem> files, std::string path, Naming naming = {},
+                                              bool must_exist = false) noexcept;
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] const std::shared_ptr<FileSystem>& files() const noexcept { return files_; }

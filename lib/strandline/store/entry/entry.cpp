@@ -11,6 +11,11 @@
 #include <vector>
 
 namespace strandline::store {
+namespace {
+
+constexpr std::uint64_t kReadBetween = 64 << 20;  // bytes verified, between two words of how far it has come
+
+}  // namespace
 
 Result<std::shared_ptr<Entry>> Entry::open(EntryDriver::Options options, std::string name, std::uint64_t id) noexcept {
   return file::contained([&]() -> Result<std::shared_ptr<Entry>> {
@@ -38,7 +43,7 @@ Result<std::shared_ptr<Entry>> Entry::open(EntryDriver::Options options, std::st
     };
     driver.on_bad_block = [weak = std::weak_ptr<Entry>(entry)](ByteRange blocks) {
       if (const auto self = weak.lock()) {
-        self->drop_bad_blocks(blocks);
+        static_cast<void>(self->drop_bad_blocks(blocks));
       }
     };
     Effects effects(entry->core());
@@ -306,43 +311,54 @@ Result<std::uint64_t> Entry::evict_locked(ByteRange range, bool pinned_or_not, E
   return gone;
 }
 
-// A pin keeps bytes that are there. These are not, whatever the journal says of them.
-void Entry::drop_bad_blocks(ByteRange blocks) noexcept {
+// A pin keeps bytes that are there. These are not, whatever the journal says of them. If it cannot, the read says
+// corrupt.
+bool Entry::drop_bad_blocks(ByteRange blocks) noexcept {
   Effects effects(core());
   MutexLock lock(mutex_);
-  static_cast<void>(evict_locked(blocks.clamped_to(kWhole), true, effects));  // if it cannot, the read says corrupt
+  return evict_locked(blocks.clamped_to(kWhole), true, effects).has_value();
 }
 
 Result<void> Entry::sync() noexcept {
   return driver_.role() == EntryDriver::Role::writer ? driver_.sync() : Result<void>();
 }
 
-Result<Entry::Verified> Entry::verify(bool repair) noexcept {
-  return file::contained([&]() -> Result<Verified> {
+Result<void> Entry::verify(bool repair, const std::function<bool(std::uint64_t)>& read,
+                           const std::function<void(ByteRange, bool)>& bad) noexcept {
+  return file::contained([&]() -> Result<void> {
     const auto available = resource_.available();
     if (!available) {
       return fail(available.error().clone());
     }
-    Verified result;
     std::vector<std::byte> buffer(kChecksumBlock);
+    std::uint64_t bytes = 0;
     for (const ByteRange run : *available) {
-      for (std::uint64_t at = run.begin; at < run.end;) {
-        const std::uint64_t end = std::min(run.end, (at / kChecksumBlock + 1) * kChecksumBlock);
-        const auto checked = driver_.check(ByteRange{at, end}, std::span(buffer).first(end - at));
-        if (!checked && checked.error().code != Errc::corrupt) {
-          return fail(checked.error().clone());
+      for (ByteRange block = run; block.begin < run.end; block.begin = block.end) {
+        block.end = std::min(run.end, (block.begin / kChecksumBlock + 1) * kChecksumBlock);
+        const auto part = std::span(buffer).first(block.size());
+        auto checked = driver_.check(block, part);
+        if (!checked && checked.error().code == Errc::corrupt) {
+          // Or another process has given it up since: then it is a hole, and this one does not know yet.
+          if (auto followed = follow(); !followed) {
+            return followed;
+          }
+          checked = resource_.contains(block) ? driver_.check(block, part) : Result<void>();
         }
-        result.bytes += end - at;
+        if (!checked && checked.error().code != Errc::corrupt) {
+          return checked;
+        }
         if (!checked) {
-          result.bad_bytes += end - at;
-          if (repair) {
-            drop_bad_blocks({at, end});
+          bad(block, repair && drop_bad_blocks(block));
+        }
+        bytes += block.size();
+        if (bytes >= kReadBetween || block.end == run.end) {
+          if (!read(std::exchange(bytes, 0))) {
+            return {};
           }
         }
-        at = end;
       }
     }
-    return result;
+    return {};
   });
 }
 

@@ -74,12 +74,11 @@ class Entry : public std::enable_shared_from_this<Entry> {
   // What has been written survives a power cut. Nothing to do unless this process is the writer.
   [[nodiscard]] Result<void> sync() noexcept;
   [[nodiscard]] std::uint64_t unsynced() const noexcept { return driver_.unsynced(); }
-  struct Verified {
-    std::uint64_t bytes = 0;
-    std::uint64_t bad_bytes = 0;
-  };
-  // Reads what is there, and compares it with its checksums. `repair`: bad blocks are given up; without it only told.
-  [[nodiscard]] Result<Verified> verify(bool repair) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Reads what is there, and compares it with its checksums. `read` is told how many bytes have been, now and then, and
+  // ends it with false; `bad` of every block that is not what it was, and with `repair` whether it could be given up.
+  [[nodiscard]] Result<void> verify(bool repair, const std::function<bool(std::uint64_t bytes)>& read,
+                                    const std::function<void(ByteRange blocks, bool given_up)>& bad) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
   // Bytes that its files take on the disk.
   [[nodiscard]] std::uint64_t allocated() noexcept STRANDLINE_EXCLUDES(mutex_);
 
@@ -102,7 +101,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> apply_locked(const DecodedRecord& record, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> read_anew_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> apply_difference_locked(const Replay& found, Effects& effects) STRANDLINE_REQUIRES(mutex_);
-  void drop_bad_blocks(ByteRange blocks) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool drop_bad_blocks(ByteRange blocks) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::uint64_t> evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> give_up_locked(ByteRange range, Effects& effects) STRANDLINE_REQUIRES(mutex_);

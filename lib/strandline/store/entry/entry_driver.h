@@ -90,7 +90,9 @@ class EntryDriver {
   // to evict or to put right what a crash has left, but only for a moment. busy.
   [[nodiscard]] Result<void> claim_role() noexcept { return data_->try_hold(File::kWriterRole, File::Hold::exclusive); }
   void release_role() noexcept { data_->let_go(File::kWriterRole); }
-  [[nodiscard]] Result<bool> has_writer_elsewhere() const noexcept { return data_->held_elsewhere(File::kWriterRole); }
+  [[nodiscard]] Result<bool> has_writer_elsewhere() const noexcept {
+    return data_->held_elsewhere(File::kWriterRole).map([](const auto& hold) { return hold.has_value(); });
+  }
   // A reader has applied what the journal said when drops() was this; reads that find another call on_stale().
   void followed(std::uint32_t drops) noexcept { drops_followed_.store(drops, std::memory_order_release); }
   // While the journal's records are applied: what it says stands there already. Nobody else's calls pass meanwhile.
@@ -136,8 +138,6 @@ class EntryDriver {
   [[nodiscard]] Result<DriverState> open_found(Journal::Opened found, std::unique_ptr<File> data);
   [[nodiscard]] DriverState state_of(Replay& found, RangeSet believed);
   [[nodiscard]] Result<DriverState> begin_version(std::uint64_t generation);
-  // Of what the journal says is there, what the data file has no hole for.
-  [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
   [[nodiscard]] Result<void> may_change() const noexcept;
   [[nodiscard]] Result<void> journal_lost(const RangeSet& said, const RangeSet& believed);
   [[nodiscard]] Result<void> barrier() noexcept STRANDLINE_EXCLUDES(barrier_mutex_);

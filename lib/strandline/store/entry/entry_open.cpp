@@ -2,6 +2,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
+#include <strandline/store/entry/inspection.h>
 
 #include <algorithm>
 #include <chrono>
@@ -132,7 +133,7 @@ Result<DriverState> EntryDriver::open_as_reader(const BootId& boot) {
   header_ = found->header;
   position_ = {found->valid_bytes, found->chain};
   drops_followed_.store(drops, std::memory_order_relaxed);
-  auto believed = not_holes(found->available);
+  auto believed = not_holes(*data_, found->available);
   if (!believed) {
     return fail(std::move(believed.error()));
   }
@@ -206,7 +207,7 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_
   journal_ = std::move(opened.journal);
   header_ = found.header;
   torn_bytes_ = found.torn_bytes;
-  auto believed = not_holes(found.available);
+  auto believed = not_holes(*data_, found.available);
   if (!believed) {
     return fail(std::move(believed.error()));
   }
@@ -241,30 +242,6 @@ Result<void> EntryDriver::journal_lost(const RangeSet& said, const RangeSet& bel
     }
   }
   return any ? sync_journal() : Result<void>();
-}
-
-Result<RangeSet> EntryDriver::not_holes(const RangeSet& said) const {
-  RangeSet there;
-  const std::uint64_t end = said.end_offset();
-  for (std::uint64_t at = 0; at < end;) {
-    const auto run = data_->next_data(at);
-    if (!run) {
-      return fail(run.error().clone());
-    }
-    if (!*run) {
-      break;
-    }
-    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});
-    if (!believed) {
-      return fail(believed.error().clone());
-    }
-    for (const ByteRange range : *believed) {
-      there.reserve(1);
-      there.add_reserved(range);
-    }
-    at = (*run)->end;
-  }
-  return there;
 }
 
 // The order matters: see docs/format.md.

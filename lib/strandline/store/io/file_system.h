@@ -49,8 +49,8 @@ class File {
   enum class Hold : std::uint8_t { shared, exclusive };
   [[nodiscard]] virtual Result<void> try_hold(ByteRange range, Hold how) noexcept = 0;
   virtual void let_go(ByteRange range) noexcept = 0;
-  // Does another hold any of it, in whatever way?
-  [[nodiscard]] virtual Result<bool> held_elsewhere(ByteRange range) const noexcept = 0;
+  // What another holds, in whatever way, that meets the range: one such hold, or nothing.
+  [[nodiscard]] virtual Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept = 0;
 
   // No content reaches here: a write that did would be past what any file system holds.
   static constexpr ByteRange kWriteLock{kMaxOffset - 1, kMaxOffset};

@@ -97,12 +97,16 @@ class SystemFile final : public File {
     struct ::flock lock = lock_of(range, F_UNLCK);
     static_cast<void>(::fcntl(handle_.get(), F_OFD_SETLK, &lock));
   }
-  Result<bool> held_elsewhere(ByteRange range) const noexcept override {
+  Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
     struct ::flock lock = lock_of(range, F_WRLCK);
     if (::fcntl(handle_.get(), F_OFD_GETLK, &lock) != 0) {
       return failed("fcntl");
     }
-    return lock.l_type != F_UNLCK;
+    if (lock.l_type == F_UNLCK) {
+      return std::nullopt;
+    }
+    const auto begin = static_cast<std::uint64_t>(lock.l_start);
+    return ByteRange{begin, lock.l_len == 0 ? kMaxOffset : begin + static_cast<std::uint64_t>(lock.l_len)};
   }
 
  private:
