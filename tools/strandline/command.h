@@ -1,6 +1,6 @@
 // The command's exit codes, how it reports errors, and its subcommands.
 // Threads: report() may be called by any. Blocks: the subcommands, until they are done. Errors: exit codes.
-// Cost: none worth naming. Lifetime: what add_get() and add_cat() add to the app lives as long as it.
+// Cost: none worth naming. Lifetime: what add_get() and the others add to the app lives as long as it.
 #pragma once
 
 #include <strandline/base/error.h>
@@ -34,5 +34,10 @@ struct Subcommand {
 };
 [[nodiscard]] Subcommand add_get(CLI::App& app);
 [[nodiscard]] Subcommand add_cat(CLI::App& app);
+[[nodiscard]] Subcommand add_ls(CLI::App& app);
+[[nodiscard]] Subcommand add_inspect(CLI::App& app);
+[[nodiscard]] Subcommand add_verify(CLI::App& app);
+[[nodiscard]] Subcommand add_evict(CLI::App& app);
+[[nodiscard]] Subcommand add_rm(CLI::App& app);
 
 }  // namespace strandline::tool

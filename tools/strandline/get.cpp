@@ -1,6 +1,5 @@
 #include <strandline/drivers/mmap.h>
 #include <strandline/resource/resource.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -56,11 +55,6 @@ Examples:
   strandline get https://example.org/disk.img -o disk.img
   strandline get https://example.org/film.mp4 -o film.mp4 --tee | mpv -
   strandline get file:///srv/disk.img -o copy.img --force)";
-
-std::size_t terminal_columns() {
-  ::winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1U : 79U;
-}
 
 // What the user sees of it: a line on a terminal, JSON lines, or errors only.
 class Reporter {
@@ -137,7 +131,7 @@ class Reporter {
            {"elapsed_ms", since_start(now)}});
     }
     if (line_) {
-      const std::string line = "\r" + progress_line(arrivals_, now, terminal_columns()) + "\x1b[K";
+      const std::string line = "\r" + progress_line(arrivals_, now, terminal_columns(STDERR_FILENO)) + "\x1b[K";
       std::fputs(line.c_str(), stderr);
     }
   }

@@ -1,4 +1,4 @@
-// strandline: fetches content through a range-tracked resource.
+// strandline: fetches content through a range-tracked resource, and looks after stores of it.
 #include <fcntl.h>
 
 #include <CLI/CLI.hpp>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kFooter = R"(Exit codes:
   0    done
-  1    failed: the source, the network or the storage; one line on stderr says which
+  1    failed: the source, the network or the storage; a line on stderr says which. verify: something bad was found
   2    the command line is wrong
   3    get: FILE exists already (see --force)
   128+n  ended by signal n: 130 after Ctrl-C, 143 after SIGTERM; 141 when the reader of cat's output went away
@@ -23,6 +23,7 @@ constexpr const char* kFooter = R"(Exit codes:
 Examples:
   strandline get https://example.org/disk.img -o disk.img
   strandline cat https://example.org/film.mp4 --range 0-1048575 | file -
+  strandline ls ~/.cache/films
   strandline get --help)";
 
 std::string version_text() {
@@ -42,11 +43,13 @@ void hold_standard_descriptors() {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("strandline: fetches content through a range-tracked resource cache", "strandline");
+  CLI::App app("strandline: fetches content through a range-tracked resource cache, and looks after stores of it",
+               "strandline");
   app.set_version_flag("--version", version_text());
   app.footer(kFooter);
   app.require_subcommand(1);
-  const Subcommand commands[] = {add_get(app), add_cat(app)};
+  const Subcommand commands[] = {add_get(app),    add_cat(app),   add_ls(app), add_inspect(app),
+                                 add_verify(app), add_evict(app), add_rm(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help and --version

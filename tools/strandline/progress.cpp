@@ -1,5 +1,7 @@
 #include "progress.h"
 
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -21,17 +23,26 @@ void Arrivals::set_length(std::uint64_t length) {
 
 Arrivals::Snapshot Arrivals::snapshot(std::size_t cells) const {
   MutexLock lock(mutex_);
-  Snapshot shot{bytes_, length_, first_, {}};
-  if (length_.value_or(0) == 0) {
-    return shot;
+  return {bytes_, length_, first_, map_of(ranges_, length_.value_or(0), cells)};
+}
+
+std::string map_of(const RangeSet& ranges, std::uint64_t length, std::size_t cells) {
+  std::string map;
+  if (length == 0) {
+    return map;
   }
   // Divided before multiplied: a length near 2^63 must not overflow; the last cells take what the division loses.
-  const std::uint64_t step = std::max<std::uint64_t>(1, *length_ / std::max<std::size_t>(1, cells));
+  const std::uint64_t step = std::max<std::uint64_t>(1, length / std::max<std::size_t>(1, cells));
   for (std::size_t i = 0; i < cells; ++i) {
-    const ByteRange cell{std::min(*length_, i * step), i + 1 == cells ? *length_ : std::min(*length_, (i + 1) * step)};
-    shot.map += ranges_.covers(cell) ? '#' : ranges_.intersects(cell) ? '+' : '.';
+    const ByteRange cell{std::min(length, i * step), i + 1 == cells ? length : std::min(length, (i + 1) * step)};
+    map += ranges.covers(cell) ? '#' : ranges.intersects(cell) ? '+' : '.';
   }
-  return shot;
+  return map;
+}
+
+std::size_t terminal_columns(int fd) {
+  ::winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1U : 79U;
 }
 
 std::string size_text(double bytes) {

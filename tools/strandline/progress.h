@@ -24,7 +24,7 @@ class Arrivals final : public AvailabilityObserver {
     std::uint64_t bytes = 0;
     std::optional<std::uint64_t> length;
     std::optional<Clock::time_point> first;  // byte in
-    std::string map;                         // one character per cell: '#' all there, '+' some, '.' none
+    std::string map;                         // as map_of() draws it
   };
 
   void on_write(ByteRange range) noexcept override STRANDLINE_EXCLUDES(mutex_);
@@ -42,6 +42,11 @@ class Arrivals final : public AvailabilityObserver {
 
 // "  41.9 MiB of 256.0 MiB  38.0 MiB/s  6s left  [####......]", at most `columns` wide.
 [[nodiscard]] std::string progress_line(const Arrivals& arrivals, Clock::time_point now, std::size_t columns);
+// What of [0, length) is there, one character per cell: '#' all of it, '+' some, '.' none. Empty when the length is 0.
+[[nodiscard]] std::string map_of(const RangeSet& ranges, std::uint64_t length, std::size_t cells);
+// How wide the terminal is that the descriptor leads to, less one, for the last column makes some begin a new line; 79
+// when it leads to none.
+[[nodiscard]] std::size_t terminal_columns(int fd);
 // "38.0 MiB"
 [[nodiscard]] std::string size_text(double bytes);
 
