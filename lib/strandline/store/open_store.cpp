@@ -101,14 +101,14 @@ std::uint64_t OpenStore::id_of(const std::string& name) {
   return known.id;
 }
 
-IndexRow OpenStore::row_of(Entry& entry, bool is_open) noexcept {
+IndexRow OpenStore::row_of(Entry& entry) noexcept {
   IndexRow row;
   row.name = entry.name();
   row.key = entry.key();
   row.length = entry.resource().length();
   row.allocated = entry.allocated();
   row.complete = entry.resource().status().state == State::committed;
-  row.open = is_open;
+  row.open = true;  // by others, perhaps: only who is alone knows that nobody has it
   return row;
 }
 
@@ -130,21 +130,15 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
     if (auto made = directory_.make_folder_of(name); !made) {
       return fail(std::move(made.error()));
     }
-    // Before its files: an entry that a crash leaves behind is found in the index.
-    if (index_ != nullptr) {
-      IndexRow row;
-      row.name = name;
-      row.key = key;
-      row.length = length;
-      row.allocated = directory_.allocated(name);
-      row.open = true;
-      static_cast<void>(index_->put(row));  // a cache: without it the directory tells
-    }
   }
+  // Before its files: an entry that a crash leaves behind is found in the index. And after, for who removes an entry
+  // removes its row last: remove_row() has the other half of this.
+  mark_open(name, key, length);
   auto entry = Entry::open(std::move(options), name, id);
   if (!entry) {
     return entry;
   }
+  mark_open(name, key, length);
   (*entry)->on_close = [store = shared_from_this()](Entry& closing) { store->closed(closing); };
   if (const auto available = (*entry)->resource().available()) {
     for (const ByteRange run : *available) {
@@ -170,7 +164,7 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
 void OpenStore::closed(Entry& entry) noexcept {
   if (index_ != nullptr && !entry.is_past()) {
     static_cast<void>(file::contained([&]() -> Result<void> {
-      const IndexRow row = row_of(entry, false);
+      const IndexRow row = row_of(entry);
       return index_->update(std::span(&row, 1));
     }));
   }

@@ -58,6 +58,8 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   [[nodiscard]] Result<void> open_index();
   [[nodiscard]] Result<void> rebuild_index();
   [[nodiscard]] Result<void> look_after_left_open();
+  void mark_open(const std::string& name, const std::string& key, std::optional<std::uint64_t> length) noexcept;
+  [[nodiscard]] Result<void> remove_row(const std::string& name);
 
   [[nodiscard]] Mutex& opening_of(const std::string& key) noexcept;
   [[nodiscard]] std::shared_ptr<Entry> find_open(const std::string& name) STRANDLINE_EXCLUDES(mutex_);
@@ -70,7 +72,7 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
                                   const std::function<bool(const VerifyReport&)>& progress);
   [[nodiscard]] std::vector<std::shared_ptr<Entry>> open_entries() STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t id_of(const std::string& name) STRANDLINE_EXCLUDES(mutex_);
-  [[nodiscard]] IndexRow row_of(Entry& entry, bool is_open) noexcept;
+  [[nodiscard]] IndexRow row_of(Entry& entry) noexcept;
   void note_use(const std::string& name) noexcept STRANDLINE_EXCLUDES(mutex_);
   void flush_uses() noexcept STRANDLINE_EXCLUDES(mutex_);
 

@@ -38,7 +38,7 @@ Result<void> OpenStore::remove(const std::string& key) {
   }
   Signals(live_, found->name).changed();
   forget(found->name);
-  return index_ != nullptr ? index_->remove(found->name) : Result<void>();
+  return remove_row(found->name);
 }
 
 Result<std::vector<EntryInfo>> OpenStore::list(std::string_view prefix, const EntryInfo* after, std::size_t limit) {
@@ -98,8 +98,8 @@ Result<StoreStats> OpenStore::stats() {
     stats.entries = totals->entries;
     return stats;
   }
-  auto counted = directory_.for_each([&](const std::string&) -> Result<void> {
-    ++stats.entries;
+  auto counted = directory_.for_each([&](const std::string& name) -> Result<void> {
+    stats.entries += directory_.header_of(name) ? 1 : 0;
     return {};
   });
   if (!counted) {

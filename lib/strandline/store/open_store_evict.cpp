@@ -101,18 +101,30 @@ bool OpenStore::evict_cold(const std::function<bool()>& enough) {
 
 // Removes an entry that no process has open for writing or has pinned.
 bool OpenStore::remove_unused(const std::string& name) {
-  const auto data = directory_.files()->open(directory_.entry_path(name) + ".data", OpenFile::to_write);
+  const std::string path = directory_.entry_path(name) + ".data";
+  const auto header = directory_.header_of(name);
+  const bool speaks = header || header.error().code != Errc::not_found;
+  // Made, where a journal speaks of nothing: without its lock another could begin the entry anew at the same time.
+  const auto data = directory_.files()->open(path, speaks ? OpenFile::made : OpenFile::to_write);
   if (!data) {
     if (data.error().code == Errc::not_found) {
-      static_cast<void>(directory_.remove(name));  // a journal that speaks of nothing
-      if (index_ != nullptr) {
-        static_cast<void>(index_->remove(name));
-      }
+      static_cast<void>(remove_row(name));
     }
     return false;
   }
-  if (!(*data)->try_lock() || !(*data)->try_hold(Entry::kWhole, File::Hold::exclusive)) {
+  if (!(*data)->try_lock() || (*data)->held_elsewhere(File::kWriterRole).value_or(true) ||
+      !(*data)->try_hold(Entry::kWhole, File::Hold::exclusive)) {
     return false;
+  }
+  // A new version may have taken its place before it was locked: that is another's to remove.
+  const auto named = directory_.files()->open(path, OpenFile::to_read);
+  const auto mine = (*data)->identity();
+  const auto its = named ? (*named)->identity() : fail(named.error().clone());
+  if (!mine || !its || *mine != *its) {
+    return false;
+  }
+  if (header) {
+    mark_open(name, header->key, header->length);  // should this process die half way through
   }
   const std::uint64_t bytes = directory_.allocated(name);
   if (!directory_.remove(name)) {
@@ -122,9 +134,7 @@ bool OpenStore::remove_unused(const std::string& name) {
   Signals(live_, name).changed();
   give_back(bytes);
   evicted_bytes_ += bytes;
-  if (index_ != nullptr) {
-    static_cast<void>(index_->remove(name));
-  }
+  static_cast<void>(remove_row(name));
   return true;
 }
 

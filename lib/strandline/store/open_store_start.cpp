@@ -2,9 +2,15 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/open_store.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace strandline::store {
+namespace {
+
+constexpr std::size_t kRowsAtOnce = 4096;  // of the index, in one transaction
+
+}  // namespace
 
 Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOptions options,
                                                    Directory::Naming naming) noexcept {
@@ -90,15 +96,20 @@ Result<void> OpenStore::rebuild_index() {
   auto done = directory_.for_each([&](const std::string& name) -> Result<void> {
     const auto header = directory_.header_of(name);
     if (!header) {
-      return {};  // no entry: whoever wants its key begins it anew
+      // No entry: whoever wants its key begins it anew.
+      if (header.error().code == Errc::not_found && live_->alone()) {
+        static_cast<void>(directory_.remove(name));
+      }
+      return {};
     }
     IndexRow row;
     row.name = name;
     row.key = header->key;
     row.length = header->length;
     row.allocated = directory_.allocated(name);
+    row.open = !live_->alone();
     rows.push_back(std::move(row));
-    if (rows.size() >= 4096) {
+    if (rows.size() >= kRowsAtOnce) {
       auto added = (*rebuild)->add(rows);
       rows.clear();
       return added;
@@ -109,12 +120,14 @@ Result<void> OpenStore::rebuild_index() {
   return done ? (*rebuild)->finish() : std::move(done);
 }
 
-// Of entries that somebody had open who has died, the size is not known.
+// What anybody has had open since somebody last was alone: who closed an entry may have been followed by one who wrote
+// on and died, so that nobody knows its size; and half of its files may be there.
 Result<void> OpenStore::look_after_left_open() {
   const auto names = index_->left_open();
   if (!names) {
     return fail(names.error().clone());
   }
+  std::vector<IndexRow> rows;
   for (const std::string& name : *names) {
     auto row = index_->find(name);
     if (!row) {
@@ -125,18 +138,63 @@ Result<void> OpenStore::look_after_left_open() {
     }
     const auto header = directory_.header_of(name);
     if (!header && header.error().code == Errc::not_found) {
-      if (auto removed = index_->remove(name); !removed) {
+      auto removed = directory_.remove(name);
+      removed = removed ? index_->remove(name) : std::move(removed);
+      if (!removed) {
         return removed;
       }
       continue;
     }
+    static_cast<void>(directory_.remove_unfinished(name));
     (*row)->allocated = directory_.allocated(name);
     (*row)->open = false;
-    if (auto told = index_->update(std::span(&**row, 1)); !told) {
-      return told;
+    rows.push_back(std::move(**row));
+    if (rows.size() >= kRowsAtOnce) {
+      if (auto told = index_->update(rows); !told) {
+        return told;
+      }
+      rows.clear();
     }
   }
-  return {};
+  return index_->update(rows);
+}
+
+// A cache: without it the directory tells.
+void OpenStore::mark_open(const std::string& name, const std::string& key,
+                          std::optional<std::uint64_t> length) noexcept {
+  if (index_ == nullptr) {
+    return;
+  }
+  static_cast<void>(file::contained([&]() -> Result<void> {
+    auto row = index_->find(name);
+    if (!row) {
+      return fail(std::move(row.error()));
+    }
+    if (*row) {
+      const bool was_open = std::exchange((*row)->open, true);
+      return was_open ? Result<void>() : index_->update(std::span(&**row, 1));
+    }
+    IndexRow made;
+    made.name = name;
+    made.key = key;
+    made.length = length;
+    made.allocated = directory_.allocated(name);
+    made.used = std::max(opened_tick_, next_tick_.load());  // no other process shall take it for the oldest
+    made.open = true;
+    return index_->put(made);
+  }));
+}
+
+// Its files have gone. Somebody may have made new ones since, and found the row still there.
+Result<void> OpenStore::remove_row(const std::string& name) {
+  if (index_ == nullptr) {
+    return {};
+  }
+  auto removed = index_->remove(name);
+  if (const auto header = directory_.header_of(name); header) {
+    mark_open(name, header->key, header->length);
+  }
+  return removed;
 }
 
 }  // namespace strandline::store

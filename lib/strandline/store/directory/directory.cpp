@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kMarker = "strandline store 1\n";
 constexpr const char* kMarkerName = "/strandline-store";
 constexpr const char* kEntries = "/entries";
+constexpr std::string_view kData = ".data";
 constexpr std::string_view kJournal = ".journal";
 
 // Whoever could change the directory could make the store serve anything.
@@ -207,8 +208,16 @@ Result<void> Directory::remove(const std::string& name) const noexcept {
     const std::string path = entry_path(name);
     auto done = files_->remove(path + std::string(kJournal));
     done = done ? files_->sync_directory_of(path) : std::move(done);
-    done = done ? files_->remove(path + ".data") : std::move(done);
-    done = done ? files_->remove(path + ".data.new") : std::move(done);
+    done = done ? remove_unfinished(name) : std::move(done);
+    // Last: while it has its name, its lock keeps others from beginning the entry anew.
+    return done ? files_->remove(path + std::string(kData)) : std::move(done);
+  });
+}
+
+Result<void> Directory::remove_unfinished(const std::string& name) const noexcept {
+  return file::contained([&]() -> Result<void> {
+    const std::string path = entry_path(name);
+    auto done = files_->remove(path + std::string(kData) + ".new");
     return done ? files_->remove(path + std::string(kJournal) + ".new") : std::move(done);
   });
 }
@@ -216,8 +225,8 @@ Result<void> Directory::remove(const std::string& name) const noexcept {
 std::uint64_t Directory::allocated(const std::string& name) const noexcept {
   std::uint64_t bytes = 0;
   static_cast<void>(file::contained([&]() -> Result<void> {
-    for (const char* const ending : {".data", ".journal"}) {
-      const auto file = files_->open(entry_path(name) + ending, OpenFile::to_read);
+    for (const std::string_view ending : {kData, kJournal}) {
+      const auto file = files_->open(entry_path(name) + std::string(ending), OpenFile::to_read);
       bytes += file ? (*file)->allocated().value_or(0) : 0;
     }
     return {};
@@ -239,10 +248,15 @@ Result<void> Directory::for_each(const std::function<Result<void>(const std::str
         return fail(names.error().clone());
       }
       std::sort(names->begin(), names->end());
-      for (const std::string& name : *names) {
-        if (name.ends_with(kJournal) && name.starts_with(folder)) {
-          if (auto visited = visit(name.substr(0, name.size() - kJournal.size())); !visited) {
-            return visited;
+      std::string last;
+      for (const std::string& file : *names) {
+        for (const std::string_view ending : {kData, kJournal}) {
+          const std::string name = file.substr(0, file.size() - std::min(file.size(), ending.size()));
+          if (file.ends_with(ending) && file.starts_with(folder) && name != last) {
+            if (auto visited = visit(name); !visited) {
+              return visited;
+            }
+            last = name;
           }
         }
       }

@@ -43,9 +43,11 @@ class Directory {
   [[nodiscard]] Result<JournalHeader> header_of(const std::string& name) const noexcept;
   // Removes an entry's files. Its journal goes first, so that no crash leaves one that speaks of nothing.
   [[nodiscard]] Result<void> remove(const std::string& name) const noexcept;
+  // Removes what was to become one of them. Nobody may be making it.
+  [[nodiscard]] Result<void> remove_unfinished(const std::string& name) const noexcept;
   // Bytes that an entry's files take on the disk.
   [[nodiscard]] std::uint64_t allocated(const std::string& name) const noexcept;
-  // The names of all entries, in order; an error of `visit` ends it.
+  // The names of all entries, in order, and of what a crash has left of some; an error of `visit` ends it.
   [[nodiscard]] Result<void> for_each(const std::function<Result<void>(const std::string& name)>& visit) const noexcept;
 
  private:
