@@ -25,8 +25,8 @@ using std::chrono::milliseconds;
 struct Settings {
   std::uint64_t seed = std::random_device()();
   unsigned cycles = 200;
-  unsigned milliseconds = 60;  // of a cycle
-  std::string directory;       // where the stores are made
+  unsigned milliseconds = 100;  // of a cycle
+  std::string directory;        // where the stores are made
 };
 
 // One store lives for so many cycles.
@@ -56,13 +56,12 @@ class Conductor {
       std::this_thread::sleep_for(std::chrono::microseconds(random_() % 8000));
       watch(path, children);
       const auto seat = static_cast<unsigned>(random_() % seats);
-      switch (random_() % 6) {
+      switch (random_() % 12) {
         case 0:
-        case 1:
           kill(children[seat]);
           begin(seat);
           break;
-        case 2:
+        case 1:
           stop(children[seat], seat);
           break;
         default:

@@ -17,7 +17,7 @@
 namespace strandline::soak {
 
 constexpr std::uint64_t kChunk = 1 << 20;  // what an eviction takes at once
-constexpr std::uint64_t kCap = 5 * kChunk;
+constexpr std::uint64_t kCap = 3 * kChunk;
 constexpr unsigned kKeys = 5;
 constexpr unsigned kVersions = 4;  // 0: no validator
 constexpr unsigned kSeats = 4;     // processes at a time
