@@ -105,6 +105,9 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<std::uint64_t> evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> give_up_locked(ByteRange range, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> give_up_missing_locked(const RangeSet& have, const RangeSet& there, Effects& effects)
+      STRANDLINE_REQUIRES(mutex_);
+  void read_last_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<WriterId> stand_in_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void leave_stand_in_locked(Abandon how, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   void become_past_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);

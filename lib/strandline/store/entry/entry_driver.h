@@ -114,6 +114,8 @@ class EntryDriver {
   // Reads bytes that are there, and holds their blocks against their checksums unless that has been done since the
   // opening.
   [[nodiscard]] Result<void> check(ByteRange range, std::span<std::byte> buffer) const noexcept;
+  // Of what is said to be there, what the data file has no hole for.
+  [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
   // Bytes on the disk, of both files.
   [[nodiscard]] std::uint64_t allocated() const noexcept;
   [[nodiscard]] const Options& options() const noexcept { return options_; }

@@ -156,13 +156,33 @@ Result<void> Entry::give_up_locked(ByteRange range, Effects& effects) {
   }
 }
 
+Result<void> Entry::give_up_missing_locked(const RangeSet& have, const RangeSet& there, Effects& effects) {
+  for (const ByteRange run : have) {
+    const auto gone = there.gaps(run);
+    if (!gone) {
+      return fail(gone.error().clone());
+    }
+    for (const ByteRange range : *gone) {
+      if (auto given_up = give_up_locked(range, effects); !given_up) {
+        return given_up;
+      }
+    }
+  }
+  return {};
+}
+
 // The journal has been rewritten, or was never read: what it says now, against what the resource has.
 Result<void> Entry::read_anew_locked(Effects& effects) {
-  follower_.reset();
+  auto before = std::exchange(follower_, std::nullopt);
+  const auto lost_name = [&] {
+    mutex_.assert_held();
+    follower_ = std::move(before);  // it may have grown before it was replaced
+    become_past_locked(effects);
+  };
   auto journal = driver_.options().files->open(driver_.journal_path(), OpenFile::to_read);
   if (!journal) {
     if (journal.error().code == Errc::not_found) {
-      become_past_locked(effects);
+      lost_name();
       return {};
     }
     return fail(std::move(journal.error()));
@@ -176,7 +196,7 @@ Result<void> Entry::read_anew_locked(Effects& effects) {
     return fail(found.error().clone());
   }
   if (found->header.data != driver_.header().data || found->doomed) {
-    become_past_locked(effects);
+    lost_name();
     return {};
   }
   if (auto applied = apply_difference_locked(*found, effects); !applied) {
@@ -201,16 +221,8 @@ Result<void> Entry::apply_difference_locked(const Replay& found, Effects& effect
   if (!have) {
     return fail(have.error().clone());
   }
-  for (const ByteRange run : *have) {
-    const auto gone = found.available.gaps(run);
-    if (!gone) {
-      return fail(gone.error().clone());
-    }
-    for (const ByteRange range : *gone) {
-      if (auto given_up = give_up_locked(range, effects); !given_up) {
-        return given_up;
-      }
-    }
+  if (auto given_up = give_up_missing_locked(*have, found.available, effects); !given_up) {
+    return given_up;
   }
   if (core().status().state == State::committed) {
     return {};  // and so the journal says, or something would have been missing
@@ -257,10 +269,45 @@ void Entry::leave_stand_in_locked(Abandon how, Effects& effects) noexcept {
   }
 }
 
+// Whoever took the name may have evicted before, and this process hears of both at once, or of the second alone. From
+// here on nobody changes these files, and so reads ask nobody any more.
+void Entry::read_last_locked(Effects& effects) noexcept {
+  driver_.set_applying(true);
+  const auto read = file::contained([&]() -> Result<void> {
+    mutex_.assert_held();
+    while (follower_) {
+      const auto record = follower_->next();
+      if (!record) {
+        return fail(record.error().clone());
+      }
+      if (!*record) {
+        break;
+      }
+      if (auto applied = apply_locked(**record, effects); !applied) {
+        return applied;
+      }
+    }
+    // Of a journal that took this one's place, and lost it again, the holes tell.
+    const auto have = core().available();
+    if (!have) {
+      return fail(have.error().clone());
+    }
+    const auto there = driver_.not_holes(*have);
+    return there ? give_up_missing_locked(*have, *there, effects) : fail(there.error().clone());
+  });
+  if (!read) {
+    static_cast<void>(give_up_locked(kWhole, effects));  // refused when it has been cancelled
+  }
+  driver_.set_applying(false);
+}
+
 // What is here stays readable. What is missing never comes: waits for it end.
 void Entry::become_past_locked(Effects& effects) noexcept {
   if (std::exchange(past_, true)) {
     return;
+  }
+  if (driver_.role() == EntryDriver::Role::reader) {
+    read_last_locked(effects);
   }
   if (core().status().state == State::active) {
     // Refused when a lease has the writer: its writes fail by themselves.

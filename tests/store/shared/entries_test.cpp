@@ -1,0 +1,76 @@
+// Entries on files in memory: two of one name behave as two processes do, but for the thread that follows.
+#include <strandline/store/entry/entry.h>
+#include <tests/resource/subjects.h>
+#include <tests/store/simulated_files.h>
+
+#include <random>
+
+using namespace strandline;
+using namespace strandline::store;
+using namespace strandline::testing;
+
+namespace {
+
+constexpr std::uint64_t kBlock = 65536;
+
+struct Place {
+  TempDir directory;
+  std::shared_ptr<SimulatedFiles> files = std::make_shared<SimulatedFiles>();
+  std::shared_ptr<LiveFile> live = required(LiveFile::open((directory.path() / "live").native()));
+
+  [[nodiscard]] std::shared_ptr<store::Entry> open(const std::string& validator = "1") const {
+    EntryDriver::Options options;
+    options.files = files;
+    options.name = "entry";
+    options.key = "key";
+    options.validator = {Validator::Kind::strong, validator};
+    options.signals = Signals(live, "entry");
+    return required(store::Entry::open(std::move(options), "entry", 1));
+  }
+};
+
+// Writes as one who takes the writer and leaves it.
+void write(store::Entry& entry, ByteRange range) {
+  auto writer = required(entry.take_writer());
+  REQUIRE(writer.has_value());
+  REQUIRE(write_to(*writer, range) == std::to_string(range.size()));
+  entry.end_writing(std::move(*writer));
+}
+std::string available(const store::Entry& entry) {
+  return says(required(entry.resource().available()));
+}
+
+}  // namespace
+
+TEST_CASE("D4: bytes that were evicted before a version lost its name are not served by who hears of both at once") {
+  const Place place;
+  const auto here = place.open();
+  auto there = place.open();
+  write(*there, {0, 4 * kBlock});
+  REQUIRE(says(here->follow()) == "ok");
+  REQUIRE(available(*here) == "{[0, 262144)}");
+  REQUIRE(says(there->evict({kBlock, 2 * kBlock})) == "65536");
+  SUBCASE("by trying to become the writer") {
+    REQUIRE(says(there->retire()) == "ok");
+    there = place.open("2");
+    CHECK(says(here->take_writer()) == "!changed");
+  }
+  SUBCASE("by following") {
+    REQUIRE(says(there->retire()) == "ok");
+    there = place.open("2");
+    CHECK(says(here->follow()) == "ok");
+  }
+  SUBCASE("by an eviction") {
+    REQUIRE(says(there->retire()) == "ok");
+    there = place.open("2");
+    CHECK(says(here->evict({0, 1})) == "!changed");
+  }
+  SUBCASE("when it was removed") {
+    REQUIRE(says(there->retire_and([&] { return place.files->remove("entry.journal"); })) == "ok");
+    CHECK(says(here->retire()) == "ok");
+  }
+  CHECK(here->is_past());
+  CHECK(available(*here) == "{[0, 65536) [131072, 262144)}");
+  CHECK(read_back(here->resource(), {kBlock, 2 * kBlock}) == "!not_available");
+  CHECK(read_back(here->resource(), {0, kBlock}) == "65536");
+}
