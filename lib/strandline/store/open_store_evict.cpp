@@ -112,8 +112,8 @@ bool OpenStore::remove_unused(const std::string& name) {
     }
     return false;
   }
-  if (!(*data)->try_lock() || (*data)->held_elsewhere(File::kWriterRole).value_or(true) ||
-      !(*data)->try_hold(Entry::kWhole, File::Hold::exclusive)) {
+  const auto writer = (*data)->held_elsewhere(File::kWriterRole);
+  if (!writer || *writer || !(*data)->try_lock() || !(*data)->try_hold(Entry::kWhole, File::Hold::exclusive)) {
     return false;
   }
   // A new version may have taken its place before it was locked: that is another's to remove.

@@ -133,7 +133,7 @@ Result<DriverState> EntryDriver::open_as_reader(const BootId& boot) {
   header_ = found->header;
   position_ = {found->valid_bytes, found->chain};
   drops_followed_.store(drops, std::memory_order_relaxed);
-  auto believed = not_holes(*data_, found->available);
+  auto believed = not_holes(found->available);
   if (!believed) {
     return fail(std::move(believed.error()));
   }
@@ -207,7 +207,7 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_
   journal_ = std::move(opened.journal);
   header_ = found.header;
   torn_bytes_ = found.torn_bytes;
-  auto believed = not_holes(*data_, found.available);
+  auto believed = not_holes(found.available);
   if (!believed) {
     return fail(std::move(believed.error()));
   }
@@ -285,6 +285,10 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   checks_ =
       std::make_unique<BlockChecks>(*data_, state.available, state.length, std::map<std::uint64_t, std::uint32_t>());
   return state;
+}
+
+Result<RangeSet> EntryDriver::not_holes(const RangeSet& said) const {
+  return store::not_holes(*data_, said);
 }
 
 }  // namespace strandline::store
