@@ -123,6 +123,12 @@ concept HasEvict = requires(D& driver, ByteRange range) {
   { driver.evict(range) } -> std::same_as<Result<void>>;
 };
 
+// may_evict(): asked before the bytes are lost to readers; an error refuses the eviction, and nothing has changed.
+template <class D>
+concept MayRefuseEviction = HasEvict<D> && requires(const D& driver) {
+  { driver.may_evict() } -> std::same_as<Result<void>>;
+};
+
 // discard(range): the bytes were evicted and no reader holds them; their storage may be reused. Advice: it cannot fail.
 template <class D>
 concept HasDiscard = requires(D& driver, ByteRange range) {

@@ -77,6 +77,8 @@ class Writer {
   [[nodiscard]] Result<void> abandon(Abandon how) {
     return handle_ ? core()->abandon(id_, how) : fail(Errc::no_writer);
   }
+  // May it still write: has it not finished, been replaced, or lost its resource?
+  [[nodiscard]] bool active() const noexcept { return handle_ && core()->is_writer(id_); }
   // What has been written survives a power cut; `unsupported` where the storage keeps nothing.
   [[nodiscard]] Result<void> sync() { return handle_ ? core()->sync(id_) : fail(Errc::no_writer); }
 

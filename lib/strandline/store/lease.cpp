@@ -5,9 +5,12 @@
 
 namespace strandline::store {
 
-Result<bool> Lease::take_writer() noexcept {
+Result<bool> Lease::take_writer(Later* later) noexcept {
+  if (writer_ && !writer_->active()) {
+    end_writing();
+  }
   if (!writer_) {
-    auto writer = entry_->take_writer();
+    auto writer = entry_->take_writer(later);
     if (!writer) {
       return fail(std::move(writer.error()));
     }

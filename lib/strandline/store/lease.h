@@ -36,10 +36,10 @@ class Lease {
   // write. While somebody writes, waits go on; when nobody does, waits on missing bytes end with no_writer, and with
   // changed once another version has taken the entry's place.
   [[nodiscard]] const Resource<EntryDriver>& resource() const noexcept { return entry_->resource(); }
-  // Null when somebody else has it, and when the content is complete.
-  [[nodiscard]] Writer<EntryDriver>* writer() noexcept { return writer_ ? &*writer_ : nullptr; }
+  // Null when somebody else has it, and once it has finished: committed, failed or stepped back.
+  [[nodiscard]] Writer<EntryDriver>* writer() noexcept { return writer_ && writer_->active() ? &*writer_ : nullptr; }
   // Tries once more to become the writer, when others may have gone. True: writer() is there.
-  [[nodiscard]] Result<bool> take_writer() noexcept;
+  [[nodiscard]] Result<bool> take_writer(Later* later = nullptr) noexcept;
   // Others may write from here on; what is missing stays missing until they do.
   void end_writing() noexcept;
 

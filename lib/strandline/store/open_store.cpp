@@ -116,6 +116,37 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
                                                      const Validator& validator, std::optional<std::uint64_t> length,
                                                      bool must_exist) {
   const std::uint64_t id = id_of(name);
+  {
+    // One Entry at a time of a name: acquire() has its stripe, but who evicts or verifies has not.
+    MutexLock lock(mutex_);
+    for (;;) {
+      const auto known = table_.find(name);
+      auto open = known != table_.end() ? known->second.entry.lock() : nullptr;
+      if (open != nullptr && !open->is_past() && must_exist) {
+        return open;
+      }
+      if (opening_now_.insert(name).second) {
+        break;
+      }
+      opened_.wait(mutex_);
+    }
+  }
+  const auto opened = [&](std::shared_ptr<Entry> entry) {
+    MutexLock lock(mutex_);
+    if (entry != nullptr) {
+      table_[name].entry = std::move(entry);
+    }
+    opening_now_.erase(name);
+    opened_.notify_all();
+  };
+  auto made = file::contained([&] { return make_entry(id, name, key, validator, length, must_exist); });
+  opened(made ? *made : nullptr);
+  return made;
+}
+
+Result<std::shared_ptr<Entry>> OpenStore::make_entry(std::uint64_t id, const std::string& name, const std::string& key,
+                                                     const Validator& validator, std::optional<std::uint64_t> length,
+                                                     bool must_exist) {
   EntryDriver::Options options;
   options.files = directory_.files();
   options.name = directory_.entry_path(name);
@@ -145,10 +176,6 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
       arrived(id, run);
     }
   }
-  {
-    MutexLock lock(mutex_);
-    table_[name].entry = *entry;
-  }
   // The keeper has not seen it yet: it looks when a bell rings, or at once when somebody may die while writing it.
   bool watched = false;
   for (auto followed = Result<void>(); followed && !watched;) {
@@ -162,6 +189,13 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
 }
 
 void OpenStore::closed(Entry& entry) noexcept {
+  if (entry.unsynced() > 0 && !entry.is_past()) {
+    static_cast<void>(file::contained([&]() -> Result<void> {
+      MutexLock lock(mutex_);
+      unsynced_.insert(entry.name());
+      return {};
+    }));
+  }
   if (index_ != nullptr && !entry.is_past()) {
     static_cast<void>(file::contained([&]() -> Result<void> {
       const IndexRow row = row_of(entry);
@@ -172,20 +206,22 @@ void OpenStore::closed(Entry& entry) noexcept {
 
 // With its stripe's mutex held.
 Result<std::shared_ptr<Entry>> OpenStore::entry_for(const std::string& key, const Validator& validator,
-                                                    const AcquireOptions& options) {
+                                                    const AcquireOptions& options, Later& later) {
   const auto found = directory_.find(key);
   if (!found) {
     return fail(found.error().clone());
   }
-  if (auto entry = find_open(found->name)) {
-    if (auto followed = entry->follow(); !followed) {
+  auto entry = find_open(found->name);
+  if (entry != nullptr && !entry->is_cancelled()) {
+    later.keep(entry);
+    if (auto followed = entry->follow(&later); !followed) {
       return fail(std::move(followed.error()));
     }
     if (found->exists && !entry->is_past() && entry->serves(validator, options.length)) {
       return entry;
     }
     // A new version: who has the old one goes on with it.
-    if (auto retired = entry->retire(); !retired) {
+    if (auto retired = entry->retire(&later); !retired) {
       return fail(std::move(retired.error()));
     }
     forget(found->name);
@@ -207,26 +243,28 @@ Result<Lease> OpenStore::acquire(const std::string& key, const Validator& valida
   auto lease = [&]() -> Result<Lease> {
     // Another process may replace the entry between any two of these steps; then once more.
     for (int again = 0;; ++again) {
+      Later later;  // before the lock, and so after it
+      std::optional<Lease> made;
       MutexLock lock(opening_of(key));
-      auto entry = entry_for(key, validator, options);
+      auto entry = entry_for(key, validator, options, later);
       if (!entry) {
         if (entry.error().code == Errc::changed && again < 3) {
           continue;
         }
         return fail(std::move(entry.error()));
       }
-      Lease made(std::move(*entry));
+      made.emplace(std::move(*entry));
       Result<void> done;
       if (options.pin) {
-        done = made.pin();
+        done = made->pin();
       }
       if (done && options.want_writer) {
-        auto writer = made.take_writer();
+        auto writer = made->take_writer(&later);
         done = writer ? Result<void>() : fail(std::move(writer.error()));
       }
       if (done) {
-        note_use(made.entry().name());
-        return made;
+        note_use(made->entry().name());
+        return std::move(*made);
       }
       if (done.error().code != Errc::changed || again >= 3) {
         return fail(std::move(done.error()));
@@ -241,18 +279,20 @@ Result<Lease> OpenStore::peek(const std::string& key) {
   if (auto checked = check_key(key); !checked) {
     return fail(std::move(checked.error()));
   }
+  Later later;
   MutexLock lock(opening_of(key));
   const auto found = directory_.find(key);
   if (!found || !found->exists) {
     return fail(found ? Error::make(Errc::not_found, "no entry of this key") : found.error().clone());
   }
   auto entry = find_open(found->name);
-  if (entry != nullptr && !entry->is_past()) {
-    if (auto followed = entry->follow(); !followed) {
+  if (entry != nullptr && !entry->is_past() && !entry->is_cancelled()) {
+    later.keep(entry);
+    if (auto followed = entry->follow(&later); !followed) {
       return fail(std::move(followed.error()));
     }
   }
-  if (entry == nullptr || entry->is_past()) {
+  if (entry == nullptr || entry->is_past() || entry->is_cancelled()) {
     auto opened = open_entry(found->name, key, {}, std::nullopt, true);
     if (!opened) {
       return fail(std::move(opened.error()));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <strandline/store/directory/directory.h>
+#include <strandline/store/entry/later.h>
 #include <strandline/store/index/index.h>
 #include <strandline/store/live/live_file.h>
 #include <strandline/store/store.h>
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -66,8 +68,11 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   [[nodiscard]] Result<std::shared_ptr<Entry>> open_entry(const std::string& name, const std::string& key,
                                                           const Validator& validator,
                                                           std::optional<std::uint64_t> length, bool must_exist);
+  [[nodiscard]] Result<std::shared_ptr<Entry>> make_entry(std::uint64_t id, const std::string& name,
+                                                          const std::string& key, const Validator& validator,
+                                                          std::optional<std::uint64_t> length, bool must_exist);
   [[nodiscard]] Result<std::shared_ptr<Entry>> entry_for(const std::string& key, const Validator& validator,
-                                                         const AcquireOptions& options);
+                                                         const AcquireOptions& options, Later& later);
   [[nodiscard]] bool verify_entry(const std::string& name, bool repair, VerifyReport& report,
                                   const std::function<bool(const VerifyReport&)>& progress);
   [[nodiscard]] std::vector<std::shared_ptr<Entry>> open_entries() STRANDLINE_EXCLUDES(mutex_);
@@ -78,10 +83,10 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
 
   // open_store_evict.cpp
   [[nodiscard]] bool over(std::uint64_t more) const noexcept;
-  [[nodiscard]] bool evict_until(const std::function<bool()>& enough) STRANDLINE_EXCLUDES(evicting_);
-  [[nodiscard]] bool evict_cold(const std::function<bool()>& enough) STRANDLINE_REQUIRES(evicting_);
-  [[nodiscard]] bool evict_chunks(const std::function<bool()>& enough) STRANDLINE_REQUIRES(evicting_);
-  [[nodiscard]] bool evict_chunk(Chunk chunk) STRANDLINE_REQUIRES(evicting_);
+  [[nodiscard]] bool evict_until(const std::function<bool()>& enough) STRANDLINE_EXCLUDES(evicting_, mutex_);
+  [[nodiscard]] bool evict_cold(const std::function<bool()>& enough, bool whatever_used) STRANDLINE_REQUIRES(evicting_);
+  [[nodiscard]] bool evict_chunks(const std::function<bool()>& enough, Later& later) STRANDLINE_REQUIRES(evicting_);
+  [[nodiscard]] bool evict_chunk(Chunk chunk, bool& whole_entry_is_busy, Later& later) STRANDLINE_REQUIRES(evicting_);
   [[nodiscard]] bool remove_unused(const std::string& name);
   void forget(const std::string& name) STRANDLINE_EXCLUDES(mutex_, policy_mutex_);
 
@@ -109,6 +114,10 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
     std::weak_ptr<Entry> entry;
     std::uint64_t id = 0;
   };
+  CondVar opened_;  // opening_now_ has lost a name
+  std::set<std::string> opening_now_ STRANDLINE_GUARDED_BY(mutex_);
+  std::set<std::string> unsynced_ STRANDLINE_GUARDED_BY(mutex_);  // written, closed, and not synced since
+  std::vector<Later> postponed_ STRANDLINE_GUARDED_BY(mutex_);    // for the keeper
   std::unordered_map<std::string, Known> table_ STRANDLINE_GUARDED_BY(mutex_);
   std::unordered_map<std::uint64_t, std::string> names_ STRANDLINE_GUARDED_BY(mutex_);
   std::uint64_t next_id_ STRANDLINE_GUARDED_BY(mutex_) = 1;

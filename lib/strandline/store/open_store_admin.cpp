@@ -11,6 +11,7 @@ Result<void> OpenStore::remove(const std::string& key) {
   if (auto checked = check_key(key); !checked) {
     return checked;
   }
+  Later later;
   MutexLock lock(opening_of(key));
   const auto found = directory_.find(key);
   if (!found || !found->exists) {
@@ -24,15 +25,18 @@ Result<void> OpenStore::remove(const std::string& key) {
     }
     entry = std::move(*opened);
   }
+  later.keep(entry);
   // The write lock keeps the name ours until the files are gone.
-  auto removed = entry->retire_and([&] {
-    const std::uint64_t bytes = directory_.allocated(found->name);
-    auto done = directory_.remove(found->name);
-    if (done) {
-      give_back(bytes);
-    }
-    return done;
-  });
+  auto removed = entry->retire_and(
+      [&] {
+        const std::uint64_t bytes = directory_.allocated(found->name);
+        auto done = directory_.remove(found->name);
+        if (done) {
+          give_back(bytes);
+        }
+        return done;
+      },
+      &later);
   if (!removed) {
     return removed;
   }
@@ -114,6 +118,19 @@ Result<void> OpenStore::checkpoint() {
   for (const std::shared_ptr<Entry>& entry : open_entries()) {
     auto synced = entry->sync();
     if (!synced && done) {
+      done = std::move(synced);
+    }
+  }
+  std::set<std::string> names;
+  {
+    MutexLock lock(mutex_);
+    names.swap(unsynced_);
+  }
+  for (const std::string& name : names) {
+    const auto header = directory_.header_of(name);
+    auto entry = header ? open_entry(name, header->key, {}, std::nullopt, true) : fail(header.error().clone());
+    auto synced = entry ? (*entry)->sync(true) : fail(std::move(entry.error()));
+    if (!synced && synced.error().code != Errc::not_found && done) {
       done = std::move(synced);
     }
   }

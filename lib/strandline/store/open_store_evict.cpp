@@ -14,13 +14,12 @@ namespace {
 
 constexpr std::uint64_t kLookEvery = 1 << 20;  // bytes reserved, between two questions of how much the disk has free
 constexpr std::size_t kColdAtOnce = 32;
-// Chunks that could not go, one after the other, before it is held that none can.
-constexpr std::size_t kMostKept = 4096;
 
 }  // namespace
 
 bool OpenStore::over(std::uint64_t more) const noexcept {
-  return options_.max_bytes != 0 && live_->used().load(std::memory_order_relaxed) + more > options_.max_bytes;
+  const std::uint64_t used = live_->used().load(std::memory_order_relaxed);
+  return options_.max_bytes != 0 && (used > options_.max_bytes || more > options_.max_bytes - used);
 }
 
 // Never past the cap: by a compare-and-swap, so that reservations of any number of threads and processes add up.
@@ -30,18 +29,19 @@ Result<void> OpenStore::reserve(std::uint64_t bytes) noexcept {
       reserved_since_look_ = 0;
       static_cast<void>(make_room(bytes));  // if it cannot, the disk itself says when it is full
     }
+    const std::uint64_t cap = options_.max_bytes != 0 ? options_.max_bytes : ~std::uint64_t{0};
     auto& used = live_->used();
     for (;;) {
       std::uint64_t before = used.load(std::memory_order_relaxed);
-      while (!over(bytes)) {
+      while (before <= cap && bytes <= cap - before) {
         if (used.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed)) {
           return {};
         }
       }
-      if (bytes > options_.max_bytes || !evict_until([&] { return !over(bytes); })) {
-        return fail(Errc::no_space, "the cap of " + std::to_string(options_.max_bytes) + " bytes is reached, " +
-                                        std::to_string(used.load()) +
-                                        " are in use, and all of them are pinned or being written");
+      if (bytes > cap || !evict_until([&] { return !over(bytes); })) {
+        return fail(Errc::no_space, "the cap of " + std::to_string(cap) +
+                                        " bytes is reached: " + std::to_string(used.load()) +
+                                        " are in use, and nothing can go that is not pinned, being written, or busy");
       }
     }
   });
@@ -66,13 +66,26 @@ bool OpenStore::make_room(std::uint64_t bytes) noexcept {
 }
 
 bool OpenStore::evict_until(const std::function<bool()>& enough) {
-  MutexLock lock(evicting_);
-  return enough() || evict_cold(enough) || evict_chunks(enough);
+  Later later;
+  bool done = false;
+  {
+    MutexLock lock(evicting_);
+    // Last of all what only other processes have used: of their chunks this one knows nothing.
+    done = enough() || evict_cold(enough, false) || evict_chunks(enough, later) || evict_cold(enough, true);
+  }
+  if (!later.empty()) {
+    // By the keeper: this thread may be in the midst of a write.
+    MutexLock lock(mutex_);
+    postponed_.push_back(std::move(later));
+    lock.unlock();
+    live_->ring();
+  }
+  return done;
 }
 
 // Entries that nobody has used since this process opened the store, the longest unused first, as a whole: of what they
-// hold it knows nothing.
-bool OpenStore::evict_cold(const std::function<bool()>& enough) {
+// hold it knows nothing. `whatever_used`: others as well, but for those that it has open.
+bool OpenStore::evict_cold(const std::function<bool()>& enough, bool whatever_used) {
   if (index_ == nullptr) {
     return false;
   }
@@ -83,13 +96,14 @@ bool OpenStore::evict_cold(const std::function<bool()>& enough) {
       return false;
     }
     for (const IndexRow& row : *rows) {
-      if (row.used >= opened_tick_) {
+      if (!whatever_used && row.used >= opened_tick_) {
         return false;  // another process has used this one, and all that follow
       }
       bool known = false;
       {
         MutexLock lock(mutex_);
-        known = table_.contains(row.name);
+        const auto it = table_.find(row.name);
+        known = it != table_.end() && (!whatever_used || !it->second.entry.expired());
       }
       if (!known && remove_unused(row.name) && enough()) {
         return true;
@@ -138,32 +152,39 @@ bool OpenStore::remove_unused(const std::string& name) {
   return true;
 }
 
-bool OpenStore::evict_chunks(const std::function<bool()>& enough) {
+bool OpenStore::evict_chunks(const std::function<bool()>& enough, Later& later) {
   std::set<Chunk> kept;
+  std::set<std::uint64_t> busy;  // entries of which nothing can go now
   for (;;) {
     std::optional<Chunk> next;
     {
       MutexLock lock(policy_mutex_);
       policy_->evict([&](Chunk chunk, std::uint64_t) {
-        if (kept.contains(chunk)) {
+        if (busy.contains(chunk.entry) || kept.contains(chunk)) {
           return Take::keep;
         }
         next = chunk;
         return Take::enough;
       });
     }
-    if (!next || kept.size() >= kMostKept) {
+    if (!next) {
       return false;
     }
-    if (!evict_chunk(*next)) {
+    bool whole_entry_is_busy = false;
+    if (evict_chunk(*next, whole_entry_is_busy, later)) {
+      if (enough()) {
+        return true;
+      }
+    } else if (whole_entry_is_busy) {
+      busy.insert(next->entry);
+    } else {
       kept.insert(*next);
-    } else if (enough()) {
-      return true;
     }
   }
 }
 
-bool OpenStore::evict_chunk(Chunk chunk) {
+// An entry that has nothing left stays, as a name and a journal, until it is the longest unused.
+bool OpenStore::evict_chunk(Chunk chunk, bool& whole_entry_is_busy, Later& later) {
   std::string name;
   {
     MutexLock lock(mutex_);
@@ -177,7 +198,7 @@ bool OpenStore::evict_chunk(Chunk chunk) {
     policy_->gone(chunk);
   };
   auto entry = find_open(name);
-  if (entry == nullptr) {
+  if (entry == nullptr || entry->is_past()) {
     const auto header = directory_.header_of(name);
     if (!header) {
       drop();
@@ -185,26 +206,24 @@ bool OpenStore::evict_chunk(Chunk chunk) {
     }
     auto opened = open_entry(name, header->key, {}, std::nullopt, true);
     if (!opened) {
+      whole_entry_is_busy = true;
       return false;
     }
     entry = std::move(*opened);
   }
+  later.keep(entry);
+  whole_entry_is_busy = !entry->is_writer() && entry->is_written_elsewhere();
+  if (whole_entry_is_busy) {
+    return false;
+  }
   const ByteRange range =
       ByteRange{chunk.index * kChunkBytes, (chunk.index + 1) * kChunkBytes}.clamped_to(Entry::kWhole);
-  const auto gone = entry->evict(range);
+  const auto gone = entry->evict(range, &later);
   if (!gone) {
     return false;
   }
   drop();
   evicted_bytes_ += *gone;
-  // An entry without bytes is only a name, unless somebody is about to fill it.
-  const auto rest = entry->resource().next_gap(0);
-  const bool is_empty = rest && rest->begin == 0 && rest->end >= entry->resource().length().value_or(kMaxOffset);
-  if (is_empty && entry.use_count() == 1) {
-    entry.reset();
-    static_cast<void>(remove_unused(name));
-    forget(name);
-  }
   return true;
 }
 

@@ -30,6 +30,12 @@ void OpenStore::look_after(std::weak_ptr<OpenStore> store, std::shared_ptr<LiveF
 
 // Answers when it must look again though no bell rings.
 std::chrono::steady_clock::time_point OpenStore::round() {
+  std::vector<Later> postponed;
+  {
+    MutexLock lock(mutex_);
+    postponed.swap(postponed_);
+  }
+  postponed.clear();
   const auto now = std::chrono::steady_clock::now();
   // What this process writes rings no bell.
   const bool syncs = options_.durability == Durability::batched;
@@ -42,7 +48,8 @@ std::chrono::steady_clock::time_point OpenStore::round() {
         break;
       }
     } while (!entry->watch());
-    if (entry->is_written_elsewhere()) {
+    entry->end_finished();
+    if (entry->is_written_elsewhere() || entry->is_writer()) {
       next = std::min(next, now + kLookForDead);
     }
     if (syncs) {

@@ -99,6 +99,9 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> abandon(WriterId writer, Abandon how, Effects* later = nullptr) noexcept;
   [[nodiscard]] Result<void> sync(WriterId writer) noexcept;
   [[nodiscard]] Result<std::size_t> publish_found(WriterId writer, ByteRange range, Effects* later = nullptr) noexcept;
+  // Is this the writer, and may it still write? Does anybody write?
+  [[nodiscard]] bool is_writer(WriterId writer) const noexcept;
+  [[nodiscard]] bool is_written() const noexcept;
   // Anybody's. Answers how many bytes are gone.
   [[nodiscard]] Result<std::uint64_t> evict(ByteRange range, Effects* later = nullptr) noexcept;
 
@@ -151,7 +154,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void end_write(InFlight& write) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // core_evict.cpp
-  [[nodiscard]] Result<std::uint64_t> start_eviction(InFlight& eviction, Effects& effects) STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::uint64_t> start_eviction(InFlight& eviction, std::shared_ptr<Storage>& storage,
+                                                     Effects& effects) STRANDLINE_EXCLUDES(mutex_);
 
   // core_state.cpp
   void wait_for_exclusive_locked() noexcept STRANDLINE_REQUIRES(mutex_);

@@ -9,7 +9,7 @@ namespace strandline {
 // there until the storage is through with it, and a commit waits for it. It waits for nobody itself: who evicts to
 // make room may be in the midst of a write. Readers look again, as after any loss: the bytes go from the availability
 // first, then `drops` changes, then the storage.
-Result<std::uint64_t> Core::start_eviction(InFlight& eviction, Effects& effects) {
+Result<std::uint64_t> Core::start_eviction(InFlight& eviction, std::shared_ptr<Storage>& storage, Effects& effects) {
   MutexLock lock(mutex_);
   if (const auto refusal = life_.may_lose()) {
     return refused(*refusal);
@@ -20,6 +20,9 @@ Result<std::uint64_t> Core::start_eviction(InFlight& eviction, Effects& effects)
     return fail(Errc::busy, "the bytes are being written");
   }
   Content& content = *readable_;
+  if (content.storage != storage) {
+    return fail(Errc::busy, "a new generation has just come");
+  }
   if (!content.availability.intersects(range)) {
     return 0;
   }
@@ -59,11 +62,16 @@ Result<std::uint64_t> Core::evict(ByteRange range, Effects* later) noexcept {
     if (storage && (!storage->evicts() || capacity_)) {
       return fail(Errc::unsupported, "this driver cannot give bytes up");
     }
+    if (storage) {
+      if (auto allowed = storage->may_evict(); !allowed) {
+        return fail(std::move(allowed.error()));
+      }
+    }
     eviction.chunk = range;
     eviction.claimed = std::span(&range, 1);
     Effects own(*this);
     Effects& effects = later != nullptr ? *later : own;
-    auto bytes = start_eviction(eviction, effects);
+    auto bytes = start_eviction(eviction, storage, effects);
     if (!bytes || *bytes == 0) {
       return bytes;
     }
@@ -72,6 +80,16 @@ Result<std::uint64_t> Core::evict(ByteRange range, Effects* later) noexcept {
     end_write(eviction);
     return done ? std::move(bytes) : fail(std::move(done.error()));
   });
+}
+
+bool Core::is_writer(WriterId writer) const noexcept {
+  MutexLock lock(mutex_);
+  return !life_.may_write(writer);
+}
+
+bool Core::is_written() const noexcept {
+  MutexLock lock(mutex_);
+  return life_.supply() == Supply::writing;
 }
 
 }  // namespace strandline

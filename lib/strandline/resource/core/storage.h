@@ -29,6 +29,7 @@ class Storage {
   [[nodiscard]] virtual Result<void> sync() noexcept = 0;
   [[nodiscard]] virtual Result<void> set_length(std::uint64_t length) noexcept = 0;
   [[nodiscard]] virtual bool evicts() const noexcept = 0;
+  [[nodiscard]] virtual Result<void> may_evict() const noexcept = 0;
   [[nodiscard]] virtual Result<void> evict(ByteRange range) noexcept = 0;
   [[nodiscard]] virtual bool discards() const noexcept = 0;
   virtual void discard(ByteRange range) noexcept = 0;
@@ -96,6 +97,13 @@ class DriverStorage final : public Storage {
     }
   }
   bool evicts() const noexcept override { return HasEvict<D>; }
+  Result<void> may_evict() const noexcept override {
+    if constexpr (MayRefuseEviction<D>) {
+      return guarded([&] { return std::as_const(*driver_).may_evict(); });
+    } else {
+      return {};
+    }
+  }
   Result<void> evict(ByteRange range) noexcept override {
     if constexpr (HasEvict<D>) {
       return guarded([&] { return driver_->evict(range); });

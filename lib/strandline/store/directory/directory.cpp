@@ -179,6 +179,9 @@ Result<JournalHeader> Directory::header_of(const std::string& name) const noexce
 // All numbers are looked at: one that is free may stand before one that is the key's.
 Result<Directory::Found> Directory::find(std::string_view key) const noexcept {
   return file::contained([&]() -> Result<Found> {
+    if (auto same = check_same(); !same) {
+      return fail(std::move(same.error()));
+    }
     const std::string name = naming_(key);
     std::optional<std::string> free;
     for (std::size_t number = 0; number < kNamesPerKey; ++number) {
@@ -206,7 +209,8 @@ Result<Directory::Found> Directory::find(std::string_view key) const noexcept {
 Result<void> Directory::remove(const std::string& name) const noexcept {
   return file::contained([&]() -> Result<void> {
     const std::string path = entry_path(name);
-    auto done = files_->remove(path + std::string(kJournal));
+    auto done = check_same();
+    done = done ? files_->remove(path + std::string(kJournal)) : std::move(done);
     done = done ? files_->sync_directory_of(path) : std::move(done);
     done = done ? remove_unfinished(name) : std::move(done);
     // Last: while it has its name, its lock keeps others from beginning the entry anew.

@@ -1,6 +1,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/resource/core/parts.h>
 #include <strandline/store/entry/entry.h>
+#include <strandline/store/entry/later.h>
 
 #include <algorithm>
 #include <chrono>
@@ -68,6 +69,12 @@ Entry::~Entry() {
 
 bool Entry::serves(const Validator& validator, std::optional<std::uint64_t> length) const noexcept {
   const auto known = resource_.length();
+  if (length && !known) {
+    const auto available = resource_.available();
+    if (!available || available->end_offset() > *length) {
+      return false;
+    }
+  }
   return (validator.kind == Validator::Kind::none || validator == this->validator()) &&
          (!length || !known || *length == *known);
 }
@@ -90,6 +97,7 @@ Result<void> Entry::promote_locked(Effects& effects) noexcept {
     demote_locked();
     return followed ? fail(Errc::changed, "another version has taken its place") : std::move(followed);
   }
+  driver_.set_alone();
   return {};
 }
 
@@ -124,9 +132,13 @@ Result<void> Entry::promote_patiently_locked(Effects& effects) noexcept {
   }
 }
 
-Result<std::optional<Writer<EntryDriver>>> Entry::take_writer() noexcept {
-  return file::contained([&]() -> Result<std::optional<Writer<EntryDriver>>> {
-    Effects effects(core());
+Result<std::optional<Writer<EntryDriver>>> Entry::take_writer(Later* later) noexcept {
+  using Answer = Result<std::optional<Writer<EntryDriver>>>;
+  end_finished();
+  return file::contained([&]() -> Answer {
+    Effects own(core());
+    Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
+    Effects& effects = given != nullptr ? *given : own;
     MutexLock lock(mutex_);
     if (past_) {
       return fail(Errc::changed, "another version has taken its place");
@@ -134,19 +146,24 @@ Result<std::optional<Writer<EntryDriver>>> Entry::take_writer() noexcept {
     if (driver_.role() == EntryDriver::Role::writer) {
       return std::nullopt;
     }
+    // Most entries that are asked for are complete.
+    if (auto followed = follow_locked(false, effects); !followed || core().status().state == State::committed) {
+      return followed ? Answer(std::nullopt) : fail(std::move(followed.error()));
+    }
     if (auto claimed = driver_.claim_role(); !claimed) {
       if (claimed.error().code != Errc::busy) {
         return fail(std::move(claimed.error()));
       }
       auto followed = follow_locked(true, effects);  // who has it shall be stood in for
-      return followed ? Result<std::optional<Writer<EntryDriver>>>(std::nullopt) : fail(std::move(followed.error()));
+      return followed ? Answer(std::nullopt) : fail(std::move(followed.error()));
     }
     auto writer = start_writing_locked(effects);
     if (!writer || !*writer) {
       demote_locked();
       driver_.release_role();
     }
-    return writer;
+    // Somebody who changes the files, for a moment, has been stopped in the midst of it.
+    return writer || writer.error().code != Errc::busy ? std::move(writer) : Answer(std::nullopt);
   });
 }
 
@@ -168,12 +185,24 @@ Result<std::optional<Writer<EntryDriver>>> Entry::start_writing_locked(Effects& 
 
 void Entry::end_writing(Writer<EntryDriver> writer) noexcept {
   static_cast<void>(writer.abandon(Abandon::stop));  // refused when it has ended otherwise
+  end_finished();
+}
+
+void Entry::end_finished() noexcept {
+  if (!is_writer() || core().is_written()) {
+    return;
+  }
   // Before the mutex: a write that makes room for itself may be evicting from this entry.
   driver_.wait_for_changes();
+  if (driver_.options().durability == Durability::batched && driver_.unsynced() > 0) {
+    static_cast<void>(driver_.sync());  // nobody would later; what cannot be synced is doomed, and says so
+  }
   MutexLock lock(mutex_);
-  demote_locked();
-  driver_.release_role();
-  driver_.options().signals.changed();
+  if (is_writer() && !becoming_writer_ && !core().is_written()) {
+    demote_locked();
+    driver_.release_role();
+    driver_.options().signals.changed();
+  }
 }
 
 bool Entry::watch() noexcept {
@@ -186,13 +215,14 @@ bool Entry::is_written_elsewhere() noexcept {
   return stand_in_.has_value();
 }
 
-bool Entry::is_past() noexcept {
-  MutexLock lock(mutex_);
-  return past_ || driver_.doomed();
-}
-
-Result<void> Entry::retire_and(const std::function<Result<void>()>& then) noexcept {
-  Effects effects(core());
+Result<void> Entry::retire_and(const std::function<Result<void>()>& then, Later* later) noexcept {
+  end_finished();
+  if (driver_.doomed()) {
+    driver_.wait_for_changes();  // before the mutex, as there; those that come now are refused at once
+  }
+  Effects own(core());
+  Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
+  Effects& effects = given != nullptr ? *given : own;
   MutexLock lock(mutex_);
   if (past_) {
     return {};
@@ -275,8 +305,10 @@ void Entry::unpin(ByteRange range) noexcept {
   }
 }
 
-Result<std::uint64_t> Entry::evict(ByteRange range) noexcept {
-  Effects effects(core());
+Result<std::uint64_t> Entry::evict(ByteRange range, Later* later) noexcept {
+  Effects own(core());
+  Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
+  Effects& effects = given != nullptr ? *given : own;
   MutexLock lock(mutex_);
   return evict_locked(range.clamped_to(kWhole), false, effects);
 }
@@ -294,19 +326,22 @@ Result<std::uint64_t> Entry::evict_locked(ByteRange range, bool pinned_or_not, E
   }
   auto gone = [&]() -> Result<std::uint64_t> {
     mutex_.assert_held();
-    if (pinned_or_not) {
-      return core().evict(range, &effects);
+    if (!pinned_or_not) {
+      if (auto excluded = driver_.exclude(range); !excluded) {
+        return fail(std::move(excluded.error()));
+      }
     }
-    if (auto excluded = driver_.exclude(range); !excluded) {
-      return fail(std::move(excluded.error()));
-    }
+    driver_.set_evicting(true);
     auto evicted = core().evict(range, &effects);
-    driver_.unpin(range);
+    driver_.set_evicting(false);
+    if (!pinned_or_not) {
+      driver_.unpin(range);
+    }
     return evicted;
   }();
   if (!is_writer) {
     demote_locked();
-    leave_stand_in_locked(Abandon::stop, effects);
+    static_cast<void>(follow_locked(true, effects));  // somebody may have begun to write; if not, waits end
   }
   return gone;
 }
@@ -319,8 +354,29 @@ bool Entry::drop_bad_blocks(ByteRange blocks) noexcept {
   return evict_locked(blocks.clamped_to(kWhole), true, effects).has_value();
 }
 
-Result<void> Entry::sync() noexcept {
-  return driver_.role() == EntryDriver::Role::writer ? driver_.sync() : Result<void>();
+Result<void> Entry::sync(bool at_any_rate) noexcept {
+  if (is_writer()) {
+    auto synced = driver_.sync();
+    if (synced || synced.error().code != Errc::no_writer) {
+      return synced;
+    }
+  }
+  if (!at_any_rate && driver_.unsynced() == 0) {
+    return {};
+  }
+  Effects effects(core());
+  MutexLock lock(mutex_);
+  if (is_writer()) {
+    return driver_.sync();
+  }
+  if (auto promoted = promote_locked(effects); !promoted) {
+    // Another process changes it; or nobody will ask for this version again.
+    return promoted.error().code == Errc::busy || promoted.error().code == Errc::changed ? Result<void>()
+                                                                                         : std::move(promoted);
+  }
+  auto synced = driver_.sync();
+  demote_locked();
+  return synced;
 }
 
 Result<void> Entry::verify(bool repair, const std::function<bool(std::uint64_t)>& read,

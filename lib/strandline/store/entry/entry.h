@@ -8,14 +8,18 @@
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/journal/follower.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace strandline::store {
+
+class Later;
 
 // Invariant: while the role is reader, the resource's writer is stand_in_, or nobody; while it is writer, a lease's.
 class Entry : public std::enable_shared_from_this<Entry> {
@@ -45,34 +49,44 @@ class Entry : public std::enable_shared_from_this<Entry> {
 
   // To exactly one caller at a time, in all processes: the writer. Nothing while another has it, and when there is
   // nothing left to write.
-  [[nodiscard]] Result<std::optional<Writer<EntryDriver>>> take_writer() noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::optional<Writer<EntryDriver>>> take_writer(Later* later = nullptr) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
   // What it has not brought stays missing, for the next one.
   void end_writing(Writer<EntryDriver> writer) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // The same, when a writer that still stands has finished: others shall not take it for one that writes.
+  void end_finished() noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_writer() const noexcept { return driver_.role() == EntryDriver::Role::writer; }
 
-  // Applies what other processes have done since. Cheap when that is nothing.
-  [[nodiscard]] Result<void> follow() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Applies what other processes have done since. Cheap when that is nothing. With `later`, here and below, what
+  // follows from it is left to that: for callers that hold a lock of the store's.
+  [[nodiscard]] Result<void> follow(Later* later = nullptr) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Asks to be told of the next change; false when there has been one since follow().
   [[nodiscard]] bool watch() noexcept STRANDLINE_EXCLUDES(mutex_);
   // Is another process writing it, as far as this one knows? It may die without a word.
   [[nodiscard]] bool is_written_elsewhere() noexcept STRANDLINE_EXCLUDES(mutex_);
   // Has another version taken its name, or nobody?
-  [[nodiscard]] bool is_past() noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_past() const noexcept { return past_.load(std::memory_order_acquire) || driver_.doomed(); }
+  // Has a user shut its resource down? Others open it anew.
+  [[nodiscard]] bool is_cancelled() const noexcept { return resource_.status().state == State::cancelled; }
   // Lets go of the name, for a new version or for good: what is here can still be read, and no more. busy while
   // somebody writes it.
-  [[nodiscard]] Result<void> retire() noexcept STRANDLINE_EXCLUDES(mutex_) {
-    return retire_and([]() -> Result<void> { return {}; });
+  [[nodiscard]] Result<void> retire(Later* later = nullptr) noexcept STRANDLINE_EXCLUDES(mutex_) {
+    return retire_and([]() -> Result<void> { return {}; }, later);
   }
   // Likewise, and does something while nobody else can have the name.
-  [[nodiscard]] Result<void> retire_and(const std::function<Result<void>()>& then) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> retire_and(const std::function<Result<void>()>& then, Later* later = nullptr) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
 
   // Holds bytes against eviction by anybody, until as many unpin() calls with the same range.
   [[nodiscard]] Result<void> pin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   void unpin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Gives up what is there of the range: how many bytes that was. busy while it is pinned or written, here or
   // elsewhere.
-  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
-  // What has been written survives a power cut. Nothing to do unless this process is the writer.
-  [[nodiscard]] Result<void> sync() noexcept;
+  [[nodiscard]] Result<std::uint64_t> evict(ByteRange range, Later* later = nullptr) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  // What this process has written survives a power cut; `at_any_rate`: also what it wrote before it opened the entry.
+  // Nothing to do when another process writes it: that one's syncs do it.
+  [[nodiscard]] Result<void> sync(bool at_any_rate = false) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t unsynced() const noexcept { return driver_.unsynced(); }
   // Reads what is there, and compares it with its checksums. `read` is told how many bytes have been, now and then, and
   // ends it with false; `bad` of every block that is not what it was, and with `repair` whether it could be given up.
@@ -107,6 +121,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> give_up_locked(ByteRange range, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> give_up_missing_locked(const RangeSet& have, const RangeSet& there, Effects& effects)
       STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<bool> is_at_end_locked() const STRANDLINE_REQUIRES(mutex_);
   void read_last_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<WriterId> stand_in_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void leave_stand_in_locked(Abandon how, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
@@ -122,7 +137,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   std::optional<WriterId> stand_in_ STRANDLINE_GUARDED_BY(mutex_);         // for a writer in another process
   std::uint32_t changes_ STRANDLINE_GUARDED_BY(mutex_) = 0;                // those that have been applied
   bool becoming_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;             // the role is, the resource not yet
-  bool past_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> torn_ STRANDLINE_GUARDED_BY(mutex_);  // position, size
+  std::atomic<bool> past_{false};  // written under the mutex
   std::vector<ByteRange> pins_ STRANDLINE_GUARDED_BY(mutex_);
 };
 

@@ -16,22 +16,24 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
     if (doomed_.load(std::memory_order_acquire)) {
       return fail(Errc::io, "an fsync has failed before");
     }
-    const std::uint32_t epoch = role_epoch_.load(std::memory_order_acquire);
+    const std::uint32_t epoch = alone_epoch_.load(std::memory_order_acquire);
     const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);
     auto verified = checks_->verify({offset, offset + out.size()});
-    if (!verified && verified.error().code == Errc::corrupt && on_bad_block) {
-      on_bad_block({offset / kChecksumBlock * kChecksumBlock,
-                    (offset + out.size() + kChecksumBlock - 1) / kChecksumBlock * kChecksumBlock});
-    }
+    const bool bad = !verified && verified.error().code == Errc::corrupt;
     auto count = verified ? data_->read_at(offset, out) : fail(std::move(verified.error()));
     if (count && *count == 0) {
       count = fail(Errc::io, "the file has been cut short");
     }
-    const bool alone = epoch % 2 != 0 && role_epoch_.load(std::memory_order_acquire) == epoch;
+    const bool alone = epoch % 2 != 0 && alone_epoch_.load(std::memory_order_acquire) == epoch;
     if (options_.room != nullptr && count) {
       options_.room->read({offset, offset + *count});
     }
     if (alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire)) {
+      // Not before: a block that others have evicted and are filling anew only looks bad.
+      if (bad && on_bad_block) {
+        on_bad_block({offset / kChecksumBlock * kChecksumBlock,
+                      (offset + out.size() + kChecksumBlock - 1) / kChecksumBlock * kChecksumBlock});
+      }
       return count;
     }
     if (drops_followed_.load(std::memory_order_acquire) == drops) {
@@ -66,7 +68,8 @@ Result<void> EntryDriver::may_change() const noexcept {
   if (retired_.load(std::memory_order_acquire)) {
     return fail(Errc::unsupported, "another version has taken its place");
   }
-  if (role() == Role::reader) {
+  // With wait_for_changes(): sequentially consistent, as the Change that was counted before.
+  if (role_epoch_.load(std::memory_order_seq_cst) % 2 == 0) {
     return fail(Errc::no_writer, "another is, or may be, writing this entry");
   }
   return epoch_.check("change an entry in a forked child");

@@ -73,6 +73,9 @@ class EntryDriver {
   // Gives the bytes up, and the room that their whole blocks take on the disk. Nobody may read or write them meanwhile.
   // After an error they may be there or not, and are not to be believed.
   [[nodiscard]] Result<void> evict(ByteRange range) noexcept;
+  // Where processes share it, evictions are the store's, which heeds pins and holds the locks.
+  [[nodiscard]] Result<void> may_evict() const noexcept;
+  void set_evicting(bool evicting) noexcept { evicting_.store(evicting, std::memory_order_release); }
   // What stands in the files has been looked at up to here, when the driver was opened or last was the writer.
   [[nodiscard]] Journal::Position position() const noexcept { return position_; }
   [[nodiscard]] Role role() const noexcept {
@@ -83,13 +86,15 @@ class EntryDriver {
   [[nodiscard]] Result<void> promote() noexcept;
   // And a reader again: waits for calls that change something and are under way. The lock stays until unlock().
   void demote() noexcept;
+  // The resource knows all that the journal says, and nobody else changes anything: reads need not ask.
+  void set_alone() noexcept;
   void unlock() noexcept;
   // For calls that change something and are under way.
   void wait_for_changes() const noexcept;
   // Who is going to bring the content has this, from before it is the writer until after: others change the files too,
   // to evict or to put right what a crash has left, but only for a moment. busy.
-  [[nodiscard]] Result<void> claim_role() noexcept { return data_->try_hold(File::kWriterRole, File::Hold::exclusive); }
-  void release_role() noexcept { data_->let_go(File::kWriterRole); }
+  [[nodiscard]] Result<void> claim_role() noexcept { return hold(File::kWriterRole, File::Hold::exclusive); }
+  void release_role() noexcept { let_go(File::kWriterRole); }
   [[nodiscard]] Result<bool> has_writer_elsewhere() const noexcept {
     return data_->held_elsewhere(File::kWriterRole).map([](const auto& hold) { return hold.has_value(); });
   }
@@ -107,10 +112,10 @@ class EntryDriver {
   [[nodiscard]] std::uint64_t unsynced() const noexcept { return unsynced_.load(std::memory_order_relaxed); }
 
   // Holds bytes against eviction by other processes. busy while one is evicting some of them.
-  [[nodiscard]] Result<void> pin(ByteRange range) noexcept { return data_->try_hold(range, File::Hold::shared); }
-  void unpin(ByteRange range) noexcept { data_->let_go(range); }
+  [[nodiscard]] Result<void> pin(ByteRange range) noexcept { return hold(range, File::Hold::shared); }
+  void unpin(ByteRange range) noexcept { let_go(range); }
   // Keeps other processes from pinning, while bytes are evicted. busy when one has.
-  [[nodiscard]] Result<void> exclude(ByteRange range) noexcept { return data_->try_hold(range, File::Hold::exclusive); }
+  [[nodiscard]] Result<void> exclude(ByteRange range) noexcept { return hold(range, File::Hold::exclusive); }
   // Reads bytes that are there, and holds their blocks against their checksums unless that has been done since the
   // opening.
   [[nodiscard]] Result<void> check(ByteRange range, std::span<std::byte> buffer) const noexcept;
@@ -130,6 +135,16 @@ class EntryDriver {
   [[nodiscard]] std::uint64_t torn_bytes() const noexcept { return torn_bytes_; }
 
  private:
+  // A forked child has the same open file: what it let go of, its parent would have lost.
+  [[nodiscard]] Result<void> hold(ByteRange range, File::Hold how) noexcept {
+    auto alive = epoch_.check("lock an entry in a forked child");
+    return alive ? data_->try_hold(range, how) : alive;
+  }
+  void let_go(ByteRange range) noexcept {
+    if (!epoch_.inherited()) {
+      data_->let_go(range);
+    }
+  }
   [[nodiscard]] std::string data_path() const { return options_.name + ".data"; }
   // NAME.data, made if there is none, and locked.
   [[nodiscard]] Result<std::unique_ptr<File>> claim();
@@ -184,6 +199,8 @@ class EntryDriver {
   Journal::Position position_;
   // Raised whenever the role changes: odd while the writer. Written by whoever opens, promotes and demotes, in turn.
   std::atomic<std::uint32_t> role_epoch_{0};
+  // Odd while reads need not ask whether bytes were destroyed by others. Written by the same.
+  std::atomic<std::uint32_t> alone_epoch_{0};
   std::atomic<std::uint32_t> drops_followed_{0};  // written by who follows, read by reads
   Mutex account_mutex_;                           // a leaf, held while the files are asked
   std::uint64_t accounted_ STRANDLINE_GUARDED_BY(account_mutex_) = 0;
@@ -197,6 +214,7 @@ class EntryDriver {
   std::atomic<bool> retired_{false};
   mutable std::atomic<std::uint32_t> changing_{0};  // Changes that live; raised before the role is looked at
   std::atomic<std::uint64_t> unsynced_{0};          // raised by writes, taken back by barriers
+  std::atomic<bool> evicting_{false};               // set by the store around an eviction of its own
   std::atomic<bool> applying_{false};               // set by who follows, read by the calls that it makes
 };
 

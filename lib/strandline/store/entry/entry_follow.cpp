@@ -2,14 +2,18 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/resource/core/parts.h>
 #include <strandline/store/entry/entry.h>
+#include <strandline/store/entry/later.h>
 
+#include <chrono>
 #include <thread>
 #include <utility>
 
 namespace strandline::store {
 
-Result<void> Entry::follow() noexcept {
-  Effects effects(core());
+Result<void> Entry::follow(Later* later) noexcept {
+  Effects own(core());
+  Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
+  Effects& effects = given != nullptr ? *given : own;
   MutexLock lock(mutex_);
   return follow_locked(false, effects);
 }
@@ -28,12 +32,14 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
   }
   return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
+    const bool stood_in = stand_in_.has_value();
     // Likewise: of a writer that is gone by now all is in the journal.
     const auto elsewhere = driver_.has_writer_elsewhere();
     if (!elsewhere) {
       return fail(elsewhere.error().clone());
     }
-    if (at_any_rate || changes != changes_) {
+    // A writer that died between a record and its signal has told nobody.
+    if (at_any_rate || changes != changes_ || !*elsewhere) {
       driver_.set_applying(true);
       auto read = file::contained([&] {
         mutex_.assert_held();
@@ -55,6 +61,9 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
     }
     if (auto stands_in = stand_in_locked(effects); !stands_in) {
       return fail(std::move(stands_in.error()));
+    }
+    if (*elsewhere && !stood_in) {
+      signals.ring();  // who looks after entries shall notice when that writer dies
     }
     if (!*elsewhere) {
       // Nobody brings what is missing, until somebody takes the writer: waits shall not hang.
@@ -90,13 +99,28 @@ Result<void> Entry::read_journal_locked(Effects& effects) {
     if (!current) {
       return fail(current.error().clone());
     }
-    if (*current) {
+    const auto at_end = is_at_end_locked();
+    if (!at_end) {
+      return fail(at_end.error().clone());
+    }
+    if (*current && *at_end) {
       return {};
     }
     if (auto read = read_anew_locked(effects); !read || past_) {
       return read;
     }
   }
+}
+
+// Is what stands behind the last record a torn tail that has been looked at? Else it may be what a failed append has
+// left, and the next one writes over: the records before it that were read from there never counted.
+Result<bool> Entry::is_at_end_locked() const {
+  const auto size = follower_->size();
+  if (!size) {
+    return fail(size.error().clone());
+  }
+  const std::uint64_t at = follower_->position().offset;
+  return at == *size || torn_ == std::pair(at, *size);
 }
 
 // In the journal's order, each record once; what is there already, or gone already, changes nothing.
@@ -147,12 +171,16 @@ Result<void> Entry::apply_locked(const DecodedRecord& record, Effects& effects) 
 }
 
 Result<void> Entry::give_up_locked(ByteRange range, Effects& effects) {
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   for (;;) {
     auto gone = core().evict(range, &effects);
     if (gone || gone.error().code != Errc::busy) {
       return gone ? Result<void>() : fail(std::move(gone.error()));
     }
-    std::this_thread::yield();  // a user's own eviction of the same bytes, which has no room to take long
+    if (std::chrono::steady_clock::now() > patience) {
+      return fail(std::move(gone.error()));  // by somebody who waits for this one
+    }
+    std::this_thread::yield();
   }
 }
 
@@ -191,7 +219,7 @@ Result<void> Entry::read_anew_locked(Effects& effects) {
   if (!bytes) {
     return fail(bytes.error().clone());
   }
-  const auto found = replay(*bytes, Trust::everything);
+  auto found = replay(*bytes, Trust::everything);
   if (!found) {
     return fail(found.error().clone());
   }
@@ -199,10 +227,17 @@ Result<void> Entry::read_anew_locked(Effects& effects) {
     lost_name();
     return {};
   }
+  // What the system has lost without a word is a hole; what is being evicted may be one already.
+  auto there = driver_.not_holes(found->available);
+  if (!there) {
+    return fail(std::move(there.error()));
+  }
+  found->available = std::move(*there);
   if (auto applied = apply_difference_locked(*found, effects); !applied) {
     return applied;
   }
   follower_.emplace(std::move(*journal), Journal::Position{found->valid_bytes, found->chain});
+  torn_ = std::pair(std::uint64_t{found->valid_bytes}, std::uint64_t{bytes->size()});
   return {};
 }
 
@@ -303,7 +338,7 @@ void Entry::read_last_locked(Effects& effects) noexcept {
 
 // What is here stays readable. What is missing never comes: waits for it end.
 void Entry::become_past_locked(Effects& effects) noexcept {
-  if (std::exchange(past_, true)) {
+  if (past_.exchange(true)) {
     return;
   }
   if (driver_.role() == EntryDriver::Role::reader) {

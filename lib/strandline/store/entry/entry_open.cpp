@@ -95,6 +95,7 @@ Result<DriverState> EntryDriver::open_as_writer(std::unique_ptr<File> data) {
     position_ = journal_->position();
     drops_followed_.store(options_.signals.drops(), std::memory_order_relaxed);
     role_epoch_.store(1, std::memory_order_release);
+    alone_epoch_.store(1, std::memory_order_release);
     settle(0);
     options_.signals.changed();
   }

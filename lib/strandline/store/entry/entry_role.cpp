@@ -86,10 +86,27 @@ void EntryDriver::demote() noexcept {
     static_cast<void>(append_checksums(std::nullopt));
   }
   drops_followed_.store(options_.signals.drops(), std::memory_order_release);
+  if (alone_epoch_.load(std::memory_order_relaxed) % 2 != 0) {
+    alone_epoch_.fetch_add(1, std::memory_order_acq_rel);
+  }
   role_epoch_.fetch_add(1, std::memory_order_seq_cst);
   wait_for_changes();
   settle(0);
   position_ = journal_->position();
+}
+
+void EntryDriver::set_alone() noexcept {
+  if (alone_epoch_.load(std::memory_order_relaxed) % 2 == 0) {
+    alone_epoch_.fetch_add(1, std::memory_order_acq_rel);
+  }
+}
+
+Result<void> EntryDriver::may_evict() const noexcept {
+  if (options_.signals.shared() && !applying_.load(std::memory_order_acquire) &&
+      !evicting_.load(std::memory_order_acquire)) {
+    return fail(Errc::unsupported, "what goes is the store's to decide");
+  }
+  return {};
 }
 
 void EntryDriver::unlock() noexcept {

@@ -20,6 +20,8 @@ class JournalFollower {
       : file_(std::move(journal)), next_(from) {}
   // The next record; nothing when there is none yet, or only a part of one. It counts as read.
   [[nodiscard]] Result<std::optional<DecodedRecord>> next() noexcept;
+  [[nodiscard]] Journal::Position position() const noexcept { return next_; }
+  [[nodiscard]] Result<std::uint64_t> size() const noexcept { return file_->size(); }
   // Does its name still lead to this journal? Asked after next() has found nothing: what was written before it was
   // replaced has then been read.
   [[nodiscard]] Result<bool> is_current() const noexcept { return file_->has_name(); }
