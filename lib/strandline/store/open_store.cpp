@@ -141,6 +141,17 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
   };
   auto made = file::contained([&] { return make_entry(id, name, key, validator, length, must_exist); });
   opened(made ? *made : nullptr);
+  if (made) {
+    // The keeper has not seen it yet: it looks when a bell rings, or at once when somebody may die while writing it.
+    bool watched = false;
+    for (auto followed = Result<void>(); followed && !watched;) {
+      watched = (*made)->watch();
+      followed = watched ? Result<void>() : (*made)->follow();
+    }
+    if (!watched || (*made)->is_written_elsewhere()) {
+      live_->ring();
+    }
+  }
   return made;
 }
 
@@ -175,15 +186,6 @@ Result<std::shared_ptr<Entry>> OpenStore::make_entry(std::uint64_t id, const std
     for (const ByteRange run : *available) {
       arrived(id, run);
     }
-  }
-  // The keeper has not seen it yet: it looks when a bell rings, or at once when somebody may die while writing it.
-  bool watched = false;
-  for (auto followed = Result<void>(); followed && !watched;) {
-    watched = (*entry)->watch();
-    followed = watched ? Result<void>() : (*entry)->follow();
-  }
-  if (!watched || (*entry)->is_written_elsewhere()) {
-    live_->ring();
   }
   return entry;
 }

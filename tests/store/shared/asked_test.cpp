@@ -1,0 +1,209 @@
+// A store asked by those whom it tells, by several at once, and about what others have done to its directory.
+#include <tests/store/shared/scene.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <thread>
+
+using namespace strandline;
+using namespace strandline::store;
+using namespace strandline::testing;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+struct Scene {
+  TempDir directory;
+  std::string path = (directory.path() / "store").native();
+  Store open(StoreOptions options = {}) { return required(Store::open(path, std::move(options))); }
+};
+template <class T>
+T got(const Process::Talk& talk, Result<T> result) {
+  if (!result) {
+    talk.say("! " + result.error().message());
+    ::_exit(1);
+  }
+  return std::move(*result);
+}
+std::string wr(Lease& lease, ByteRange range, std::uint64_t g = 1) {
+  return lease.writer() == nullptr ? "no writer" : write_to(*lease.writer(), range, g);
+}
+std::string journal_of(const std::string& path) {
+  for (const auto& f : std::filesystem::recursive_directory_iterator(path + "/entries"))
+    if (f.path().native().ends_with(".journal")) return f.path().native();
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("store: what another process has filled since can go as well") {
+  Scene scene;
+  Process other([&](Process::Talk& talk) {
+    static_cast<void>(talk.hear());
+    {
+      auto store = got(talk, Store::open(scene.path, {.max_bytes = 8 * kMiB}));
+      for (int i = 0; i < 7; ++i) {
+        auto l = got(talk, store.acquire("b" + std::to_string(i)));
+        static_cast<void>(wr(l, {0, kMiB}));
+        static_cast<void>(l.writer()->commit(kMiB));
+      }
+    }
+    talk.say("filled");
+  });
+  auto store = scene.open({.max_bytes = 8 * kMiB});
+  other.say("go");
+  CHECK(other.hear() == "filled");
+  static_cast<void>(other.join());
+  auto l = required(store.acquire("a"));
+  const auto w = l.writer()->write_at(0, content({0, 2 * kMiB}));
+  CHECK(says(w) == std::to_string(2 * kMiB));
+}
+TEST_CASE("R10: an observer may ask the store about what it is told") {
+  Scene scene;
+  auto a = scene.open();
+  auto b = scene.open();
+  auto la = required(a.acquire("key"));
+  auto lb = required(b.acquire("key", {}, {.want_writer = false}));
+  struct Asks : AvailabilityObserver {
+    Store* store;
+    std::atomic<unsigned> calls{0};
+    void on_write(ByteRange) noexcept override {
+      static_cast<void>(store->contains("key"));
+      ++calls;
+    }
+  };
+  auto asks = std::make_shared<Asks>();
+  asks->store = &b;
+  auto subscription = required(lb.resource().subscribe(asks));
+  std::atomic<bool> over{false};
+  std::thread peeker([&] {
+    while (!over)
+      static_cast<void>(b.peek("key"));
+  });
+  for (std::uint64_t at = 0; at < 3000; ++at)
+    REQUIRE(write(la, {at * 10, at * 10 + 5}) == "5");
+  CHECK(eventually([&] { return asks->calls > 0; }));
+  over = true;
+  peeker.join();
+}
+TEST_CASE("R10: an observer of an eviction may write, and so evict") {
+  Scene scene;
+  auto s = scene.open({.max_bytes = 6 * kMiB});
+  auto victim = required(s.acquire("victim"));
+  REQUIRE(write(victim, {0, 4 * kMiB}) == std::to_string(4 * kMiB));
+  struct Refetch : AvailabilityObserver {
+    Lease* lease;
+    std::atomic<int> n{0};
+    void on_evict(ByteRange r) noexcept override {
+      if (n++ == 0)
+        static_cast<void>(lease->writer()->write_at(10 * kMiB, content({10 * kMiB, r.end - r.end + 15 * kMiB})));
+    }
+  };
+  auto o = std::make_shared<Refetch>();
+  o->lease = &victim;
+  auto sub = required(victim.resource().subscribe(o));
+  auto l = required(s.acquire("big"));
+  CHECK(write(l, {0, 4 * kMiB}) == std::to_string(4 * kMiB));
+  CHECK(eventually([&] { return o->n > 0; }));
+}
+TEST_CASE("store: what has been written and let go of is synced when it is due") {
+  Scene scene;
+  auto s = scene.open({.durability = Durability::batched, .batch_interval = std::chrono::milliseconds(50)});
+  {
+    auto l = required(s.acquire("key"));
+    fill(l, kMiB);
+  }
+  CHECK(says(s.checkpoint()) == "ok");
+  auto f = required(system_files()->open(journal_of(scene.path), OpenFile::to_read));
+  auto bytes = required(read_all(*f));
+  CHECK(says(required(replay(bytes, Trust::barriers)).available) == "{[0, 1048576)}");
+}
+TEST_CASE("D4: an eviction goes through the store, which heeds pins") {
+  Scene scene;
+  auto s = scene.open();
+  auto s2 = scene.open();
+  auto l = required(s.acquire("key"));
+  REQUIRE(write(l, {0, 2 * kMiB}) == std::to_string(2 * kMiB));
+  REQUIRE(says(l.pin()) == "ok");
+  auto l2 = required(s2.acquire("key"));
+  REQUIRE(eventually([&] { return l2.resource().contains({0, 2 * kMiB}); }));
+  CHECK(says(l2.resource().evict({0, kMiB})) == "!unsupported");
+  CHECK(l2.resource().contains({0, 2 * kMiB}));
+  CHECK(says(l.resource().evict({0, kMiB})) == "!unsupported");
+  CHECK(available(l) == "{[0, 2097152)}");
+}
+TEST_CASE("store: one user's cancel is nobody else's") {
+  Scene scene;
+  auto s = scene.open();
+  auto l = required(s.acquire("key"));
+  fill(l, 1000);
+  l.resource().cancel();
+  auto l2 = s.acquire("key");
+  CHECK(says(l2) == "ok");
+  if (l2) CHECK(read(*l2, {0, 1000}) == "1000");
+}
+TEST_CASE("D5: a length that contradicts what is there begins a new version") {
+  Scene scene;
+  auto s = scene.open();
+  auto l = required(s.acquire("key"));
+  REQUIRE(write(l, {0, 1000}) == "1000");
+  l.end_writing();
+  auto l2 = required(s.acquire("key", {}, {.length = 500}));
+  CHECK(available(l2) == "{}");
+  CHECK(says(l2.resource().length()) == "500");
+  CHECK(l2.generation() != l.generation());
+}
+TEST_CASE("store: an entry is open once, whoever opens it") {
+  Scene scene;
+  auto s = scene.open();
+  int lost = 0;
+  for (int round = 0; round < 60; ++round) {
+    {
+      auto l = required(s.acquire("key"));
+      if (l.writer()) {
+        static_cast<void>(write(l, {0, 2 * kMiB}));
+      }
+    }
+    std::thread e([&] { static_cast<void>(s.verify(false)); });
+    auto l = required(s.acquire("key", {}, {.want_writer = false}));
+    e.join();
+    auto m = required(s.acquire("key", {}, {.want_writer = false}));
+    if (&l.entry() != &m.entry()) ++lost;
+  }
+  CHECK(lost == 0);
+}
+
+TEST_CASE("F45: a removal does not follow a directory that has been swapped") {
+  Scene one, two;
+  {
+    auto s = two.open();
+    auto l = required(s.acquire("key"));
+    fill(l, 1000);
+  }
+  auto s = one.open();
+  {
+    auto l = required(s.acquire("key"));
+    fill(l, 1000);
+  }
+  std::filesystem::rename(one.path, one.path + ".old");
+  std::filesystem::create_directory_symlink(two.path, one.path);
+  CHECK(says(s.acquire("key")) == "!permission_denied");
+  CHECK(says(s.peek("key")) == "!permission_denied");
+  CHECK(says(s.remove("key")) == "!permission_denied");
+  auto t = two.open();
+  CHECK(says(t.peek("key")) == "ok");
+}
+TEST_CASE("F38: a complete entry is had at once, whoever is stopped in the midst of an eviction") {
+  Scene scene;
+  auto s = scene.open();
+  auto l = required(s.acquire("key"));
+  fill(l, 1000);
+  std::string data = journal_of(scene.path);
+  data.replace(data.size() - 8, 8, ".data");
+  auto f = required(system_files()->open(data, OpenFile::to_write));
+  REQUIRE(says(f->try_lock()) == "ok");
+  CHECK(says(s.acquire("key")) == "ok");
+  CHECK(says(s.peek("key")) == "ok");
+}
