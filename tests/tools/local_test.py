@@ -13,7 +13,7 @@ from command import CONTENT, CommandTest, run
 
 class Usage(CommandTest):
     def test_help_everywhere(self):
-        for args in ([], ["get"], ["cat"]):
+        for args in ([], ["get"], ["cat"], ["ls"], ["inspect"], ["verify"], ["evict"], ["rm"]):
             result = run(*args, "--help")
             self.assertEqual(result.returncode, 0)
             self.assertEqual(result.stderr, b"")

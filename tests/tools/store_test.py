@@ -258,8 +258,9 @@ class Inspect(StoreTest):
             found, = self.objects("inspect", self.store, "key")
             self.assertEqual((found["writing"], found["locked"], found["available"]), (True, True, 100_000))
             self.assertEqual(found["pins"], [[0, 65536], [80000, 90000]])
+            self.assertEqual(found["holders"], [{"pid": maker.process.pid, "command": "store_maker", "writing": True}])
             text = self.output("inspect", self.store, "key")
-            for words in ("writer      another process", "pinned      0-65535", "pinned      80000-89999"):
+            for words in (f"writer      process {maker.process.pid} (store_maker)", "pinned      0-65535", "pinned      80000-89999"):
                 self.assertIn(words, text)
             self.assertEqual(tree(self.store), before)
             self.assertTrue(self.objects("ls", self.store)[0]["writing"])

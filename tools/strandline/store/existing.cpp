@@ -24,11 +24,12 @@ Result<Looked> look_at(const store::Directory& directory, const std::string& key
   if (!found->exists) {
     return fail(about_key(Error::make(Errc::not_found, "no such entry"), key, directory.path()));
   }
-  auto inspection = store::inspect(*directory.files(), directory.entry_path(found->name));
+  std::string path_of_files = directory.entry_path(found->name);
+  auto inspection = store::inspect(*directory.files(), path_of_files);
   if (!inspection) {
     return fail(about_key(inspection.error(), key, directory.path()));
   }
-  return Looked{found->name, std::move(*inspection)};
+  return Looked{found->name, std::move(path_of_files), std::move(*inspection)};
 }
 
 Error about_key(const Error& error, std::string_view key, const std::string& path) {

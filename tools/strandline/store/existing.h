@@ -18,6 +18,7 @@ namespace strandline::tool {
 [[nodiscard]] Result<store::Directory> look_into(const std::string& path);
 struct Looked {
   std::string name;  // of its files
+  std::string path;  // likewise, without their endings
   store::Inspection files;
 };
 // What the key's files say; not_found, naming the key and the store, when there is no entry.

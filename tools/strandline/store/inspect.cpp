@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <clocale>
 #include <memory>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "../progress.h"
 #include "answer.h"
 #include "existing.h"
+#include "holders.h"
 
 namespace strandline::tool {
 namespace {
@@ -28,11 +30,13 @@ while others use them. What a crash has left is told, and stays as it is until s
 Ranges are printed as --range takes them, first byte and last. The map shows all of the content (what is known of
 it, while its length is not): a full cell is there, a half one in part, a dot is missing; # + . where the locale is not
 UTF-8. Locks are those of other processes: "writer" has the role to bring content, "lock" is for a moment also what an
-eviction or an opening has, and a pin keeps bytes from being evicted (or is an eviction under way).
+eviction or an opening has, and a pin keeps bytes from being evicted (or is an eviction under way). Processes are named
+as far as /proc shows them: those of other users only to root.
 
 --json prints one object, with ranges and pins as [begin, end), the end not included:
   {"key":...,"name":...,"state":...,"complete":...,"generation":...,"validator":...,"length":...,"available":...,
    "ranges":[[0,1048576],...],"checked":...,"lost":...,"writing":...,"locked":...,"pins":[[0,65536],...],
+   "holders":[{"pid":...,"command":...,"writing":...},...],
    "disk":{"data":...,"journal":...},"journal":{"bytes":...,"records":...,"torn":...},"boot_id":...,
    "this_boot":...,"this_data":...}
   key        the text, or, when it is no UTF-8, "key_hex" instead: two hexadecimal digits a byte
@@ -103,11 +107,28 @@ Json pairs(const auto& ranges) {
   return list;
 }
 
-Json json_of(const std::string& name, const store::Inspection& found) {
+// /proc is asked only when there is somebody to be found.
+std::vector<Holder> holders(const Looked& looked) {
+  const store::Inspection& found = looked.files;
+  return found.being_written || found.being_changed || !found.pins.empty() ? holders_of(looked.path + ".data")
+                                                                           : std::vector<Holder>();
+}
+
+bool is_writer(const Holder& holder) {
+  const auto is_role = [](ByteRange hold) { return hold.intersects(store::File::kWriterRole); };
+  return std::any_of(holder.holds.begin(), holder.holds.end(), is_role);
+}
+
+std::string process_text(const Holder& holder) {
+  return "process " + std::to_string(holder.pid) + " (" + key_text(holder.command) + ")";
+}
+
+Json json_of(const Looked& looked) {
+  const store::Inspection& found = looked.files;
   Json object;
   const store::JournalHeader& header = found.header;
   put_key(object, header.key);
-  object["name"] = name;
+  object["name"] = looked.name;
   object["state"] = state_of(found);
   object["complete"] = found.complete;
   object["generation"] = header.generation;
@@ -126,6 +147,13 @@ Json json_of(const std::string& name, const store::Inspection& found) {
   object["writing"] = found.being_written;
   object["locked"] = found.being_changed;
   object["pins"] = pairs(found.pins);
+  object["holders"] = Json::array();
+  for (const Holder& holder : holders(looked)) {
+    Json listed{{"pid", holder.pid}};
+    put_text(listed, "command", holder.command);
+    listed["writing"] = is_writer(holder);
+    object["holders"].push_back(listed);
+  }
   object["disk"] = {{"data", found.data_allocated}, {"journal", found.journal_allocated}};
   object["journal"] = {{"bytes", found.journal_bytes}, {"records", found.records}, {"torn", found.torn_bytes}};
   object["boot_id"] = hex_text(header.boot);
@@ -141,14 +169,15 @@ std::string validator_text(const store::Validator& validator) {
   return key_text(validator.value) + (validator.kind == store::Validator::Kind::strong ? " (strong)" : " (weak)");
 }
 
-void print(const std::string& name, const store::Inspection& found, Answer& answer) {
+void print(const Looked& looked, Answer& answer) {
+  const store::Inspection& found = looked.files;
   const auto line = [&](std::string_view title, const std::string& text) {
     answer.line(std::string(title) + std::string(12 - title.size(), ' ') + text);
   };
   const store::JournalHeader& header = found.header;
   const std::uint64_t available = found.available.byte_count();
   line("key", key_text(header.key));
-  line("files", name + ".data, .journal");
+  line("files", looked.name + ".data, .journal");
   line("state", state_of(found) + (found.complete ? "" : ", " + share_text(available, found.length, false)));
   line("generation", std::to_string(header.generation));
   line("validator", validator_text(header.validator));
@@ -166,13 +195,22 @@ void print(const std::string& name, const store::Inspection& found, Answer& answ
   line("boot id",
        hex_text(header.boot) +
            (found.same_boot ? " (this one)" : " (the system has started again: what was synced is believed)"));
-  line("writer", found.being_written ? "another process" : "nobody");
+  const auto held_by = holders(looked);
+  const auto writer = std::find_if(held_by.begin(), held_by.end(), is_writer);
+  line("writer", !found.being_written      ? "nobody"
+                 : writer == held_by.end() ? "a process that cannot be seen"
+                                           : process_text(*writer));
   line("lock", found.being_changed ? "held" : "free");
   if (found.pins.empty()) {
     line("pins", "none");
   }
   for (const ByteRange pin : found.pins) {
     line("pinned", pin == store::Entry::kWhole ? "all of it" : range_text(pin));
+  }
+  for (const Holder& holder : held_by) {
+    if (!is_writer(holder)) {
+      line("held by", process_text(holder));
+    }
   }
   for (const ByteRange range : found.available) {
     line("range", range_text(range) + "  " + size_of(range.size()));
@@ -198,9 +236,9 @@ int run_inspect(const InspectOptions& options) {
   if (!found) {
     return answer.failed(found.error());
   }
-  answer.object(json_of(found->name, found->files));
+  answer.object(json_of(*found));
   if (!answer.json()) {
-    print(found->name, found->files, answer);
+    print(*found, answer);
   }
   return answer.done(kExitOk);
 }
