@@ -93,6 +93,32 @@ class Verify(StoreTest):
         self.verify(0)
         self.assertEqual([e["key"] for e in self.objects("ls", self.store)], ["good"])
 
+    def test_what_cannot_be_read_can_be_removed(self):
+        def header():
+            with open(self.files(".journal"), "r+b") as journal:
+                journal.write(b"x")
+
+        def gone():
+            self.files(".data").unlink()
+
+        def another():
+            gone()
+            self.files(".journal").with_suffix(".data").write_bytes(b"x" * 1000)
+
+        for harm in (header, gone, another):
+            for remove in (lambda: run("rm", self.store, "bad", "--must-exist").returncode == 0,
+                           lambda: self.verify(1, "--repair")[0]["removed"]):
+                with self.subTest(harm=harm.__name__):
+                    harm()
+                    self.assertEqual(len(self.objects("ls", self.store)), 2)
+                    self.assertEqual(self.verify(1)[0]["event"], "unreadable")
+                    self.assertTrue(remove())
+                    self.assertEqual(list(self.store.rglob(self.name + ".*")), [])
+                    self.verify(0)
+                    self.assertEqual([e["key"] for e in self.objects("ls", self.store)], ["good"])
+                    with Maker(self.store) as maker:
+                        maker.fill(b"bad", 300_000)
+
     def test_a_journal_of_a_later_version_is_left_alone(self):
         journal = self.files(".journal")
         content = bytearray(journal.read_bytes())

@@ -88,6 +88,7 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   [[nodiscard]] bool evict_chunks(const std::function<bool()>& enough, Later& later) STRANDLINE_REQUIRES(evicting_);
   [[nodiscard]] bool evict_chunk(Chunk chunk, bool& whole_entry_is_busy, Later& later) STRANDLINE_REQUIRES(evicting_);
   [[nodiscard]] bool remove_unused(const std::string& name);
+  [[nodiscard]] Result<void> remove_unreadable(const std::string& name);
   void forget(const std::string& name) STRANDLINE_EXCLUDES(mutex_, policy_mutex_);
 
   // open_store_follow.cpp

@@ -14,14 +14,18 @@ Result<void> OpenStore::remove(const std::string& key) {
   Later later;
   MutexLock lock(opening_of(key));
   const auto found = directory_.find(key);
-  if (!found || !found->exists) {
-    return found ? Result<void>() : fail(found.error().clone());
+  if (!found) {
+    return fail(found.error().clone());
+  }
+  if (!found->exists) {
+    const auto header = directory_.header_of(found->name);
+    return header || header.error().code != Errc::corrupt ? Result<void>() : remove_unreadable(found->name);
   }
   auto entry = find_open(found->name);
   if (entry == nullptr || entry->is_past()) {
     auto opened = open_entry(found->name, key, {}, std::nullopt, true);
     if (!opened) {
-      return opened.error().code == Errc::not_found ? Result<void>() : fail(std::move(opened.error()));
+      return opened.error().code == Errc::not_found ? remove_unreadable(found->name) : fail(std::move(opened.error()));
     }
     entry = std::move(*opened);
   }
@@ -43,6 +47,16 @@ Result<void> OpenStore::remove(const std::string& key) {
   Signals(live_, found->name).changed();
   forget(found->name);
   return remove_row(found->name);
+}
+
+// Files of which nothing is believed: a journal without a header, or one that speaks of another data file.
+Result<void> OpenStore::remove_unreadable(const std::string& name) {
+  if (remove_unused(name)) {
+    forget(name);
+    return {};
+  }
+  const auto header = directory_.header_of(name);
+  return !header && header.error().code == Errc::not_found ? Result<void>() : fail(Errc::busy, "it is in use: " + name);
 }
 
 Result<std::vector<EntryInfo>> OpenStore::list(std::string_view prefix, const EntryInfo* after, std::size_t limit) {
@@ -140,14 +154,14 @@ Result<void> OpenStore::checkpoint() {
 // False when `progress` has ended it. What of the entry cannot be read is told in the report.
 bool OpenStore::verify_entry(const std::string& name, bool repair, VerifyReport& report,
                              const std::function<bool(const VerifyReport&)>& progress) {
-  const auto unreadable = [&](const Error& error, bool removed) {
-    report.unreadable.push_back({name, error.clone(), removed});
+  // What is of a newer version is somebody else's, and what cannot be read may be there the next time.
+  const auto unreadable = [&](const Error& error, bool is_nothing) {
+    report.unreadable.push_back({name, error.clone(), repair && is_nothing && remove_unreadable(name).has_value()});
   };
   const auto header = directory_.header_of(name);
   if (!header) {
     if (header.error().code != Errc::not_found) {
-      // Without its key nobody will ever ask for it. What is of a newer version is somebody else's.
-      unreadable(header.error(), repair && header.error().code == Errc::corrupt && remove_unused(name));
+      unreadable(header.error(), header.error().code == Errc::corrupt);
     }
     return true;
   }
@@ -156,7 +170,11 @@ bool OpenStore::verify_entry(const std::string& name, bool repair, VerifyReport&
   if (entry == nullptr) {
     auto opened = open_entry(name, header->key, {}, std::nullopt, true);
     if (!opened) {
-      unreadable(opened.error(), false);
+      if (opened.error().code != Errc::not_found) {
+        unreadable(opened.error(), false);
+      } else if (directory_.header_of(name)) {  // else it has been removed meanwhile
+        unreadable(Error::make(Errc::not_found, "the data file that its journal speaks of"), true);
+      }
       return true;
     }
     entry = std::move(*opened);

@@ -54,7 +54,7 @@ class Removal {
     if (!found) {
       return failed(found.error(), key);
     }
-    if (!found->exists) {
+    if (!found->exists && !is_unreadable(found->name)) {
       if (options_.must_exist) {
         failed(Error::make(Errc::not_found, "no such entry"), key);
       }
@@ -101,6 +101,11 @@ class Removal {
   }
 
  private:
+  // Files that say nothing stand where the key's would: the store takes them for nothing, and removes them.
+  [[nodiscard]] bool is_unreadable(const std::string& name) const {
+    const auto header = directory_.header_of(name);
+    return !header && header.error().code == Errc::corrupt;
+  }
   void failed(const Error& error, const std::string& key) {
     exit_ = answer_.failed(about_key(error, key, directory_.path()));
   }

@@ -28,8 +28,8 @@ constexpr const char* kFooter =
     R"(Reads every byte that is there, and compares each block of 64 KiB with its checksum. Blocks that are not complete
 have none; they are read all the same. (inspect shows how many bytes of an entry have one.)
 
---repair gives up bad blocks, to be fetched again by whoever wants them, and removes entries whose journal has no
-header that can be read: not even their key is known. What another process is writing is left to it. Without --repair
+--repair gives up bad blocks, to be fetched again by whoever wants them, and removes entries of which nothing is
+believed: the header of the journal, or the data file that it speaks of, is gone. What another process is writing is left to it. Without --repair
 nothing of it is touched; but as with any opening, what a crash has left of a journal is cut off.
 
 On a terminal a line shows how far it has come. What is bad is printed as KEY RANGE, the range as --range takes it.
