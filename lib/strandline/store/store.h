@@ -107,8 +107,8 @@ class Store {
   // What this process has written survives a power cut.
   [[nodiscard]] Result<void> checkpoint() noexcept;
   // Reads everything that is there, and compares what has a checksum. `repair`: what is not what it was is given up, to
-  // be fetched again, and an entry of which nothing is believed, its journal or its data file being gone or another's, is
-  // removed. `progress` is called after every entry, and every 64 MiB of one; false ends it.
+  // be fetched again, and an entry of which nothing is believed, its journal or its data file being gone or another's,
+  // is removed. `progress` is called after every entry, and every 64 MiB of one; false ends it.
   [[nodiscard]] Result<VerifyReport> verify(bool repair,
                                             const std::function<bool(const VerifyReport&)>& progress = {}) noexcept;
 

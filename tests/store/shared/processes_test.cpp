@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <thread>
@@ -297,4 +298,40 @@ TEST_CASE("D5: a new version in another process: readers of the old one go on, a
   auto newer = required(store.acquire("key", version("2")));
   CHECK(newer.writer() == nullptr);
   CHECK(read(newer, {0, 1000}, 2) == "1000");
+}
+
+TEST_CASE(
+    "F39: one process begins an entry again and again, another removes it: neither loses its files to the other") {
+  const Place place;
+  static_cast<void>(required(Store::open(place.path)));
+  const std::string over = place.path + "-over";
+  // What neither must ever hear, of entries that nobody has harmed.
+  const auto odd = [](const auto& result) {
+    return !result && result.error().code != Errc::busy && result.error().code != Errc::changed;
+  };
+  Process remover([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(place.path));
+    for (int round = 0; !std::filesystem::exists(over); ++round) {
+      const auto removed = round % 2 == 0 ? store.remove("key") : store.evict(1).map([](std::uint64_t) {});
+      if (odd(removed)) {
+        talk.say(removed.error().message());
+      }
+    }
+    talk.say("done");
+    static_cast<void>(talk.hear());
+  });
+  auto store = required(Store::open(place.path));
+  for (int round = 0; round < 300; ++round) {
+    // One that only reads may be removed under it: then the next one begins it.
+    auto lease = store.acquire("key", {}, {.want_writer = round % 4 == 0});
+    CHECK_MESSAGE(!odd(lease), lease.error().message());
+    if (lease && lease->writer() != nullptr) {
+      CHECK(write(*lease, {0, 100}).find('!') == std::string::npos);
+      // Who writes keeps the name.
+      const std::string& name = lease->entry().name();
+      CHECK(std::filesystem::exists(place.path + "/entries/" + name.substr(0, 2) + "/" + name + ".journal"));
+    }
+  }
+  std::ofstream(over) << "over";
+  CHECK(remover.hear() == "done");
 }
