@@ -73,6 +73,12 @@ class Availability {
   [[nodiscard]] Result<RangeSet> snapshot() const noexcept;
   // One past the last byte that is or was there.
   [[nodiscard]] std::uint64_t end_offset() const noexcept;
+  // Lowers it, if nothing is there past `end`.
+  void lower_end(std::uint64_t end) noexcept {
+    if (!capacity_ && end < end_offset() && !intersects({end, kMaxOffset})) {
+      blocks_.lower_end(end);
+    }
+  }
 
   [[nodiscard]] Result<void> publish(ByteRange range) noexcept;
   // Moves the window's begin to `begin`, past which it never goes back; what is behind it is gone.

@@ -7,6 +7,7 @@
 #include <strandline/base/range_set.h>
 #include <strandline/base/sync.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -55,6 +56,8 @@ class BlockMap {
   [[nodiscard]] std::uint64_t next_covered(std::uint64_t from, std::uint64_t limit) const noexcept;
   // One past the last byte that is there, or was before erase() took it.
   [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_; }
+  // What was there past it counts no more; nothing is.
+  void lower_end(std::uint64_t end) noexcept { end_ = std::min(end_, end); }
 
   // What truncate() took away, for undoing it.
   class Tail;

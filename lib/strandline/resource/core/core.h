@@ -93,6 +93,8 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<std::size_t> write(WriterId writer, std::uint64_t offset, std::span<const std::byte> data,
                                           const WaitOptions& options) noexcept;
   [[nodiscard]] Result<void> set_length(WriterId writer, std::uint64_t length, Effects* later = nullptr) noexcept;
+  // As set_length, of one that was found on the disk: its writer may not have known of what lay past it and is gone.
+  [[nodiscard]] Result<void> set_found_length(WriterId writer, std::uint64_t length, Effects* later = nullptr) noexcept;
   [[nodiscard]] Result<void> commit(WriterId writer, std::optional<std::uint64_t> length,
                                     Effects* later = nullptr) noexcept;
   [[nodiscard]] Result<void> fail_with(WriterId writer, Error error, Effects* later = nullptr) noexcept;

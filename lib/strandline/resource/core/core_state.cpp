@@ -78,6 +78,18 @@ Result<void> Core::set_length(WriterId writer, std::uint64_t length, Effects* la
   return result;
 }
 
+Result<void> Core::set_found_length(WriterId writer, std::uint64_t length, Effects* later) noexcept {
+  {
+    MutexLock lock(mutex_);
+    if (auto entered = enter_exclusive_locked(writer); !entered) {
+      return entered;
+    }
+    filling_locked().availability.lower_end(length);
+    leave_exclusive_locked();
+  }
+  return set_length(writer, length, later);
+}
+
 struct Core::CommitPlan {
   std::uint64_t length = 0;
   std::optional<Availability::Tail> past;  // the bytes past the length, when there are any

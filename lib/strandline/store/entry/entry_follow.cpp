@@ -140,7 +140,7 @@ Result<void> Entry::apply_locked(const DecodedRecord& record, Effects& effects) 
       return give_up_locked({number(0), number(1)}, effects);
     case RecordType::length: {
       const auto id = writer();
-      return id ? core().set_length(*id, number(0), &effects) : fail(id.error().clone());
+      return id ? core().set_found_length(*id, number(0), &effects) : fail(id.error().clone());
     }
     case RecordType::commit: {
       const auto id = writer();
@@ -272,7 +272,7 @@ Result<void> Entry::apply_difference_locked(const Replay& found, Effects& effect
     }
   }
   if (found.length && core().length() != found.length) {
-    if (auto set = core().set_length(*id, *found.length, &effects); !set) {
+    if (auto set = core().set_found_length(*id, *found.length, &effects); !set) {
       return set;
     }
   }
