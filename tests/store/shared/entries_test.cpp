@@ -74,3 +74,45 @@ TEST_CASE("D4: bytes that were evicted before a version lost its name are not se
   CHECK(read_back(here->resource(), {kBlock, 2 * kBlock}) == "!not_available");
   CHECK(read_back(here->resource(), {0, kBlock}) == "65536");
 }
+
+TEST_CASE("D4: a block that another process has evicted in part is not bad: the rest of it stays, pinned or not") {
+  const Place place;
+  {
+    const auto before = place.open();
+    write(*before, {0, 4 * kBlock});  // and the checksums
+  }
+  const auto here = place.open();
+  const auto there = place.open();
+  REQUIRE(says(here->pin({kBlock, kBlock + 4096})) == "ok");
+  REQUIRE(says(there->evict({kBlock + 8192, 2 * kBlock})) == "57344");
+  SUBCASE("it is read") {
+    CHECK(read_back(here->resource(), {kBlock, kBlock + 4096}) == "4096");
+    CHECK(read_back(here->resource(), {kBlock + 8192, 2 * kBlock}) == "!not_available");
+  }
+  SUBCASE("it is verified") {
+    CHECK(required(here->verify(false)).bad_bytes == 0);
+  }
+  SUBCASE("it is verified, and repaired") {
+    CHECK(required(here->verify(true)).bad_bytes == 0);
+  }
+  REQUIRE(says(here->follow()) == "ok");
+  CHECK(available(*here) == "{[0, 73728) [131072, 262144)}");
+}
+
+TEST_CASE("D6: a length below what was written and evicted: who knew of those bytes follows all the same") {
+  const Place place;
+  const auto here = place.open();
+  {
+    const auto there = place.open();
+    write(*there, {0, 4 * kBlock});
+  }
+  REQUIRE(says(here->follow()) == "ok");
+  REQUIRE(says(here->evict({2 * kBlock, 4 * kBlock})) == "131072");
+  const auto there = place.open();
+  auto writer = required(there->take_writer());
+  REQUIRE(says(writer->set_length(3 * kBlock)) == "ok");
+  CHECK(says(here->follow()) == "ok");
+  CHECK(here->resource().length() == 3 * kBlock);
+  there->end_writing(std::move(*writer));
+  CHECK(required(here->take_writer()).has_value());
+}

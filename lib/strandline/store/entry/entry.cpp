@@ -393,7 +393,7 @@ Result<void> Entry::verify(bool repair, const std::function<bool(std::uint64_t)>
         block.end = std::min(run.end, (block.begin / kChecksumBlock + 1) * kChecksumBlock);
         const auto part = std::span(buffer).first(block.size());
         auto checked = driver_.check(block, part);
-        if (!checked && checked.error().code == Errc::corrupt) {
+        if (!checked && (checked.error().code == Errc::corrupt || checked.error().code == Errc::changed)) {
           // Or another process has given it up since: then it is a hole, and this one does not know yet.
           if (auto followed = follow(); !followed) {
             return followed;

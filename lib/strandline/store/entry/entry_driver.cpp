@@ -48,8 +48,12 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
 }
 
 Result<void> EntryDriver::check(ByteRange range, std::span<std::byte> buffer) const noexcept {
+  const std::uint32_t epoch = alone_epoch_.load(std::memory_order_acquire);
+  const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);
   if (auto verified = checks_->verify(range); !verified) {
-    return verified;
+    const bool alone = epoch % 2 != 0 && alone_epoch_.load(std::memory_order_acquire) == epoch;
+    const bool sure = alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire);
+    return sure ? std::move(verified) : fail(Errc::changed, "by another process");
   }
   while (!range.empty()) {
     const auto count = data_->read_at(range.begin, buffer.first(range.size()));

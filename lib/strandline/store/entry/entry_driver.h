@@ -117,7 +117,7 @@ class EntryDriver {
   // Keeps other processes from pinning, while bytes are evicted. busy when one has.
   [[nodiscard]] Result<void> exclude(ByteRange range) noexcept { return hold(range, File::Hold::exclusive); }
   // Reads bytes that are there, and holds their blocks against their checksums unless that has been done since the
-  // opening.
+  // opening. changed: a block does not hold what it held, and another process may have evicted it since follow().
   [[nodiscard]] Result<void> check(ByteRange range, std::span<std::byte> buffer) const noexcept;
   // Of what is said to be there, what the data file has no hole for.
   [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
