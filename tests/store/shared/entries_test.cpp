@@ -1,6 +1,7 @@
 // Entries on files in memory: two of one name behave as two processes do, but for the thread that follows.
 #include <strandline/store/entry/entry.h>
 #include <tests/resource/subjects.h>
+#include <tests/store/mortal_files.h>
 #include <tests/store/simulated_files.h>
 
 #include <random>
@@ -18,9 +19,10 @@ struct Place {
   std::shared_ptr<SimulatedFiles> files = std::make_shared<SimulatedFiles>();
   std::shared_ptr<LiveFile> live = required(LiveFile::open((directory.path() / "live").native()));
 
-  [[nodiscard]] std::shared_ptr<store::Entry> open(const std::string& validator = "1") const {
+  [[nodiscard]] std::shared_ptr<store::Entry> open(const std::string& validator = "1",
+                                                   std::shared_ptr<FileSystem> its = {}) const {
     EntryDriver::Options options;
-    options.files = files;
+    options.files = its != nullptr ? std::move(its) : files;
     options.name = "entry";
     options.key = "key";
     options.validator = {Validator::Kind::strong, validator};
@@ -115,4 +117,25 @@ TEST_CASE("D6: a length below what was written and evicted: who knew of those by
   CHECK(here->resource().length() == 3 * kBlock);
   there->end_writing(std::move(*writer));
   CHECK(required(here->take_writer()).has_value());
+}
+
+TEST_CASE("D6: what a writer has journalled, and was killed before it told of, is found when its death is") {
+  const Place place;
+  const auto here = place.open();
+  const auto mortal = std::make_shared<MortalFiles>(place.files);
+  auto there = place.open("1", mortal);
+  auto writer = required(there->take_writer());
+  REQUIRE(write_to(*writer, {0, 100}) == "100");
+  REQUIRE(says(here->follow()) == "ok");
+  const auto waiting = async(here->resource(), {100, 200});
+  auto& slot = place.live->slot_of("entry");
+  const std::uint32_t told = slot.changes;
+  REQUIRE(write_to(*writer, {100, 200}) == "100");
+  mortal->die();
+  writer.reset();
+  there.reset();
+  slot.changes = told;
+  CHECK(waiting.answer() == "pending");
+  CHECK(says(here->follow()) == "ok");
+  CHECK(waiting.answer() == "ready");
 }
