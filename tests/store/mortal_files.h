@@ -103,7 +103,9 @@ class MortalFiles final : public store::FileSystem, public std::enable_shared_fr
       return files_->dead_ ? died() : file_->try_hold(range, how);
     }
     void let_go(ByteRange range) noexcept override { file_->let_go(range); }
-    Result<bool> held_elsewhere(ByteRange range) const noexcept override { return file_->held_elsewhere(range); }
+    Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
+      return file_->held_elsewhere(range);
+    }
 
    private:
     const std::shared_ptr<MortalFiles> files_;
