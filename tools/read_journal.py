@@ -16,7 +16,7 @@ import sys
 
 UNKNOWN = 2**64 - 1
 MAX_OFFSET = 2**63 - 1
-NAMES = "? range evict barrier length commit reopen blocks ranges checksums doomed".split()
+NAMES = "? range evict barrier length commit reopen blocks ranges checksums doomed cipher pieces".split()
 
 
 def crc_table():
@@ -63,6 +63,9 @@ class Ranges:
     def covers(self, begin, end):
         return begin >= end or any(a <= begin and end <= b for a, b in self.runs)
 
+    def meets(self, begin, end):
+        return any(a < end and begin < b for a, b in self.runs)
+
 
 def read_header(data):
     if len(data) < 92 or data[:8] != b"\x89STRJ\r\n\x1a":
@@ -98,11 +101,14 @@ class Journal:
         self.pending = []  # (end of record, evicted, begin, end)
         self.committed = self.doomed = self.evicted = False
         self.checksums = {}
+        self.algorithm, self.pieces = None, []  # pieces: (begin, end), disjoint
 
     def hold(self, runs, durable, end):
         for a, b in runs:
             if not a < b <= (MAX_OFFSET if self.length is None else self.length):
                 raise Bad("a range that cannot be")
+            if self.algorithm is not None and not self.sealed().covers(a, b):
+                raise Bad("bytes that are in no piece")
         for a, b in runs:
             self.there.add(a, b)
             if durable:
@@ -116,6 +122,23 @@ class Journal:
         self.pending.append((at, True, begin, end))
         for block in [b for b in self.checksums if b * 65536 < end and begin < (b + 1) * 65536]:
             del self.checksums[block]
+        self.forget_empty_pieces(self.there)
+
+    def sealed(self):
+        all_of_them = Ranges()
+        for begin, end in self.pieces:
+            all_of_them.add(begin, end)
+        return all_of_them
+
+    def forget_empty_pieces(self, there):
+        self.pieces = [piece for piece in self.pieces if there.meets(*piece)]
+
+    def seal(self, begin, end, at):
+        for old in [piece for piece in self.pieces if piece[0] < end and begin < piece[1]]:
+            if self.there.meets(*old):
+                self.give_up(*old, at)
+            self.pieces = [piece for piece in self.pieces if piece != old]
+        self.pieces.append((begin, end))
 
     def barrier(self, covered):
         fresh = Ranges()
@@ -133,7 +156,7 @@ class Journal:
             raise Bad("another length")
         self.length = length
 
-    def apply(self, kind, payload, at, end):
+    def apply(self, kind, payload, at, end, is_first):
         if kind >= 128:
             return
         numbers = struct.unpack(f"<{len(payload) // 8}Q", payload[: len(payload) // 8 * 8])
@@ -181,6 +204,20 @@ class Journal:
             self.checksums.update(enumerate(sums, numbers[0]))
         elif kind == 10:
             self.doomed = True
+        elif kind == 11:
+            algorithm, zero = struct.unpack_from("<II", payload) if len(payload) >= 8 else (0, 0)
+            if not is_first or algorithm == 0 or zero or (algorithm == 1 and len(payload) != 40):
+                raise Bad("a cipher that cannot be")
+            self.algorithm = algorithm
+        elif kind == 12:
+            pieces = [struct.unpack_from("<QQ", payload, i) for i in range(0, len(payload) // 44 * 44, 44)]
+            if self.algorithm is None or not pieces or len(payload) % 44:
+                raise Bad("pieces that cannot be")
+            for begin, stop in pieces:
+                if not begin < stop <= MAX_OFFSET or begin // 65536 != (stop - 1) // 65536:
+                    raise Bad("a piece that cannot be")
+            for begin, stop in pieces:
+                self.seal(begin, stop, end)
         else:
             raise Bad("an unknown type")
 
@@ -213,19 +250,22 @@ def read(data, after_power_cut):
         if end > len(data) or crc32c(chain, data[at + 4 : end]) != crc:
             break
         try:
-            journal.apply(kind, data[at + 8 : end], at, end)
+            journal.apply(kind, data[at + 8 : end], at, end, not records)
         except Bad as bad:
             records.append(f"{at}: not believed: {bad}")
             break
         name = NAMES[kind] if kind < len(NAMES) else f"type {kind}"
         records.append(f"{at}: {name} {data[at + 8 : min(end, at + 40)].hex(' ', 8)}")
         at, chain = end, crc
-    there = journal.durable if after_power_cut else journal.there
+    there = Ranges() if journal.doomed else journal.durable if after_power_cut else journal.there
+    journal.forget_empty_pieces(there)
     return header | {
         "length": journal.length,
         "committed": journal.committed,
         "doomed": journal.doomed,
-        "available": [] if journal.doomed else [list(run) for run in there.runs],
+        "available": [list(run) for run in there.runs],
+        "algorithm": journal.algorithm,
+        "pieces": len(journal.pieces),
         "checksums": len(journal.checksums),
         "valid_bytes": at,
         "torn_bytes": len(data) - at,

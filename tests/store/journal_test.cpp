@@ -298,6 +298,137 @@ TEST_CASE("snapshot: says what the journal said, of every shape and in little ro
   });
 }
 
+namespace {
+
+JournalEncoder encrypted() {
+  JournalEncoder out = begun();
+  std::vector<std::byte> payload;
+  put(payload, Cipher{});
+  out.record(RecordType::cipher, payload);
+  return out;
+}
+// Each with a tag of its own.
+void seal(JournalEncoder& out, std::initializer_list<ByteRange> ranges) {
+  std::vector<std::byte> payload;
+  for (const ByteRange range : ranges) {
+    Piece piece;
+    piece.range = range;
+    piece.tag[0] = static_cast<std::byte>(range.begin + out.bytes().size());
+    put(payload, piece);
+  }
+  out.record(RecordType::pieces, payload);
+}
+std::string pieces(const JournalEncoder& out, Trust trust = Trust::everything) {
+  const auto found = replay(out.bytes(), trust);
+  REQUIRE(found);
+  CHECK(found->torn_bytes == 0);
+  std::string text;
+  for (const auto& [begin, piece] : found->pieces.pieces()) {
+    text += to_string(piece.range);
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("pieces: make nothing available; those of which nothing is there are forgotten, later ones replace") {
+  JournalEncoder out = encrypted();
+  seal(out, {{0, 100}, {100, 200}, {300, 400}});
+  CHECK(there(out) == "{}");
+  CHECK(pieces(out).empty());
+  out.record(RecordType::range, {0, 200});
+  CHECK(pieces(out) == "[0, 100)[100, 200)");
+  CHECK(pieces(out, Trust::barriers).empty());
+  out.record(RecordType::barrier, {out.bytes().size()});
+  CHECK(pieces(out, Trust::barriers) == "[0, 100)[100, 200)");
+  out.record(RecordType::evict, {50, 200});
+  CHECK(pieces(out) == "[0, 100)");
+  out.record(RecordType::evict, {0, 50});
+  CHECK(pieces(out).empty());
+  seal(out, {{0, 80}});
+  out.record(RecordType::range, {10, 80});
+  CHECK(pieces(out) == "[0, 80)");
+  CHECK(there(out) == "{[10, 80)}");
+  // Its writer should have given the others up before: they are gone, with their ciphertext.
+  seal(out, {{70, 90}});
+  CHECK(there(out) == "{}");
+}
+
+TEST_CASE("pieces: what contradicts is the beginning of a torn tail") {
+  const auto torn = [](const JournalEncoder& out, std::size_t records) {
+    const auto found = replay(out.bytes(), Trust::everything);
+    REQUIRE(found);
+    CHECK(found->records == records);
+    CHECK(found->torn_bytes > 0);
+  };
+  JournalEncoder out = begun();
+  seal(out, {{0, 100}});
+  torn(out, 0);  // of what is not encrypted
+  out = encrypted();
+  out.record(RecordType::range, {0, 100});
+  torn(out, 1);  // in no piece
+  out = encrypted();
+  seal(out, {{0, 100}});
+  out.record(RecordType::range, {0, 101});
+  torn(out, 2);
+  for (const ByteRange bad : {ByteRange{kPieceBlock - 1, kPieceBlock + 1}, ByteRange{5, 5}, ByteRange{6, 5},
+                              ByteRange{kMaxOffset, kMaxOffset + 1}}) {
+    out = encrypted();
+    seal(out, {{0, 100}, bad});
+    torn(out, 1);
+  }
+  out = encrypted();
+  out.record(RecordType::pieces, std::initializer_list<std::uint64_t>{});
+  torn(out, 1);
+  out = begun();
+  out.record(RecordType::range, {0, 1});
+  std::vector<std::byte> payload;
+  put(payload, Cipher{});
+  out.record(RecordType::cipher, payload);
+  torn(out, 1);  // not the first record
+  payload.pop_back();
+  out = begun();
+  out.record(RecordType::cipher, payload);
+  torn(out, 0);
+  // Of another algorithm nothing more is known, and that is for the caller to refuse.
+  out = begun();
+  out.record(RecordType::cipher, {2});
+  const auto found = replay(out.bytes(), Trust::everything);
+  REQUIRE(found);
+  CHECK(found->cipher->algorithm == 2);
+}
+
+TEST_CASE("snapshot: keeps how it is encrypted, and each piece of which a byte is there") {
+  JournalEncoder out = encrypted();
+  for (std::uint64_t at = 0; at < 100 * kPieceBlock; at += kPieceBlock) {
+    seal(out, {{at, at + 100}, {at + 100, at + kPieceBlock}});
+    out.record(RecordType::range, {at, at + kPieceBlock});
+  }
+  out.record(RecordType::barrier, {out.bytes().size() / 2});
+  out.record(RecordType::evict, {50, 20 * kPieceBlock + 100});
+  for (const bool committed : {false, true}) {
+    CAPTURE(committed);
+    if (committed) {
+      out.record(RecordType::commit, {70 * kPieceBlock + 5000});
+    }
+    const auto all = replay(out.bytes(), Trust::everything);
+    const auto durable = replay(out.bytes(), Trust::barriers);
+    REQUIRE(all);
+    REQUIRE(durable);
+    const JournalEncoder snapshot = encode_snapshot(all->header, *all, durable->available);
+    for (const Trust trust : {Trust::everything, Trust::barriers}) {
+      const auto before = replay(out.bytes(), trust);
+      const auto after = replay(snapshot.bytes(), trust);
+      REQUIRE(after);
+      CHECK(after->torn_bytes == 0);
+      CHECK(after->available == before->available);
+      CHECK(after->pieces.pieces() == before->pieces.pieces());
+      CHECK(after->cipher == before->cipher);
+      CHECK(after->committed == before->committed);
+    }
+  }
+}
+
 TEST_CASE("snapshot: what was complete once and has lost bytes since stays so") {
   JournalEncoder out = begun();
   out.record(RecordType::range, {0, 100});

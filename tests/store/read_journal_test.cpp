@@ -43,10 +43,32 @@ std::vector<std::byte> random_journal(std::mt19937_64& random) {
     header.length = 100000;
   }
   out.header(header);
+  const bool encrypted = random() % 2 == 0;
+  if (encrypted) {
+    std::vector<std::byte> payload;
+    put(payload, Cipher{});
+    out.record(RecordType::cipher, payload);
+  }
   const auto below = [&](std::uint64_t limit) { return random() % limit; };
+  const auto seal = [&](ByteRange range) {
+    std::vector<std::byte> payload;
+    while (!range.empty()) {
+      Piece piece;
+      piece.range = first_piece(range);
+      put(payload, piece);
+      range.begin = piece.range.end;
+    }
+    out.record(RecordType::pieces, payload);
+  };
+  if (encrypted && below(2) == 0) {
+    seal({0, 100000});
+  }
   for (std::uint64_t records = below(30); records > 0; --records) {
     const std::uint64_t begin = below(90000);
     const std::uint64_t end = begin + below(5000);
+    if (encrypted && below(3) != 0) {
+      seal({begin, end + 1});
+    }
     switch (below(12)) {
       case 0:
         out.record(RecordType::evict, {begin, end});
@@ -72,7 +94,13 @@ std::vector<std::byte> random_journal(std::mt19937_64& random) {
         out.record(RecordType::reopen, std::initializer_list<std::uint64_t>{});
         break;
       case 7:
-        out.record(static_cast<RecordType>(200), {1});
+        if (below(9) != 0) {
+          out.record(static_cast<RecordType>(200), {1});
+        } else {
+          std::vector<std::byte> payload;
+          below(2) == 0 ? put(payload, Cipher{}) : put(payload, Piece{{begin, begin + 65537}, {}, {}});
+          out.record(payload.size() == 40 ? RecordType::cipher : RecordType::pieces, payload);
+        }
         break;
       default:
         out.record(RecordType::range, {begin, end + 1});
@@ -92,7 +120,7 @@ TEST_CASE("D3: the independent reader agrees, of random journals, torn ones amon
   const std::string path = (directory.path() / "some.journal").native();
   std::mt19937_64 random(20261121);
   int compared = 0;
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < 50; ++round) {
     const auto bytes = random_journal(random);
     for (const Trust trust : {Trust::everything, Trust::barriers}) {
       const auto found = replay(bytes, trust);
@@ -109,10 +137,12 @@ TEST_CASE("D3: the independent reader agrees, of random journals, torn ones amon
       CHECK(says_so("\"valid_bytes\": " + std::to_string(found->valid_bytes) + ","));
       CHECK(says_so("\"torn_bytes\": " + std::to_string(found->torn_bytes) + "}"));
       CHECK(says_so("\"checksums\": " + std::to_string(found->checksums.size()) + ","));
+      CHECK(says_so("\"pieces\": " + std::to_string(found->pieces.pieces().size()) + ","));
+      CHECK(says_so("\"algorithm\": " + (found->cipher ? std::to_string(found->cipher->algorithm) : "null") + ","));
       CHECK(says_so(std::string("\"committed\": ") + (found->committed ? "true" : "false")));
       CHECK(says_so("\"length\": " + (found->length ? std::to_string(*found->length) : "null")));
       ++compared;
     }
   }
-  CHECK(compared > 30);
+  CHECK(compared > 60);
 }

@@ -165,6 +165,7 @@ Result<std::shared_ptr<Entry>> OpenStore::make_entry(std::uint64_t id, const std
   options.validator = validator;
   options.length = length;
   options.durability = options_.durability;
+  options.secret = secret_;
   options.signals = Signals(live_, name);
   options.room = std::make_shared<EntryRoom>(shared_from_this(), id);
   options.must_exist = must_exist;

@@ -96,7 +96,8 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   [[nodiscard]] std::chrono::steady_clock::time_point round();
 
   const Directory directory_;
-  const StoreOptions options_;
+  const StoreOptions options_;               // without its key
+  std::shared_ptr<const SecretKey> secret_;  // constant once open; null: nothing is encrypted
   const std::shared_ptr<LiveFile> live_;
   std::unique_ptr<Index> index_;   // constant once open; null where there is none: then the directory is asked
   std::uint64_t opened_tick_ = 0;  // likewise

@@ -25,7 +25,15 @@ Result<void> OpenStore::remove(const std::string& key) {
   if (entry == nullptr || entry->is_past()) {
     auto opened = open_entry(found->name, key, {}, std::nullopt, true);
     if (!opened) {
-      return opened.error().code == Errc::not_found ? remove_unreadable(found->name) : fail(std::move(opened.error()));
+      if (opened.error().code == Errc::not_found) {
+        return remove_unreadable(found->name);
+      }
+      // Without the key that it was encrypted with it cannot be read, and need not be.
+      if (opened.error().code == Errc::permission_denied && remove_unused(found->name)) {
+        forget(found->name);
+        return {};
+      }
+      return fail(std::move(opened.error()));
     }
     entry = std::move(*opened);
   }

@@ -1,6 +1,7 @@
 // OpenStore: opening, and making the index agree with the entries.
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/open_store.h>
+#include <strandline/store/sealing/sealer.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,6 +16,11 @@ constexpr std::size_t kRowsAtOnce = 4096;  // of the index, in one transaction
 Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOptions options,
                                                    Directory::Naming naming) noexcept {
   return file::contained([&]() -> Result<std::shared_ptr<OpenStore>> {
+    if (options.key && !Sealer::supported()) {
+      return fail(Errc::unsupported, "this build has no encryption");
+    }
+    const auto secret = options.key ? std::make_shared<const SecretKey>(*options.key) : nullptr;
+    options.key.reset();
     auto directory = Directory::open(system_files(), std::move(path), std::move(naming), options.must_exist);
     if (!directory) {
       return fail(std::move(directory.error()));
@@ -29,6 +35,7 @@ Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOption
     }
     std::shared_ptr<OpenStore> store(
         new OpenStore(std::move(*directory), std::move(options), std::move(*live), std::move(policy)));
+    store->secret_ = secret;
     if (auto started = store->start(); !started) {
       return fail(std::move(started.error()));
     }

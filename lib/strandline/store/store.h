@@ -8,6 +8,7 @@
 
 #include <strandline/store/eviction/policy.h>
 #include <strandline/store/lease.h>
+#include <strandline/store/sealing/secret_key.h>
 
 #include <chrono>
 #include <cstdint>
@@ -34,6 +35,9 @@ struct StoreOptions {
   std::function<std::unique_ptr<EvictionPolicy>()> policy = {};
   // Do not make a store where there is none: not_found.
   bool must_exist = false;
+  // Encrypts what is stored; the entries' keys, lengths and validators stay readable. Entries that are not encrypted
+  // are begun anew; those of another key, and encrypted ones without a key, are permission_denied and left alone.
+  std::optional<SecretKey> key = {};
 };
 
 struct AcquireOptions {

@@ -40,8 +40,12 @@ Result<std::uint32_t> checksum_of(const File& data, ByteRange range) noexcept {
 }  // namespace
 
 BlockChecks::BlockChecks(const File& data, const RangeSet& present, std::optional<std::uint64_t> length,
-                         std::map<std::uint64_t, std::uint32_t> found)
-    : data_(data), present_(cloned(present)), length_(length), unverified_(std::move(found)) {
+                         std::map<std::uint64_t, std::uint32_t> found, Of of)
+    : data_(data), of_(of), present_(cloned(present)), length_(length), unverified_(std::move(found)) {
+  if (of_ == Of::nothing) {
+    present_.clear();
+    unverified_.clear();
+  }
   // Of a block of which a part is missing nothing can be verified; the missing part may come back with other
   // neighbours.
   for (auto it = unverified_.begin(); it != unverified_.end();) {
@@ -106,6 +110,9 @@ Result<void> BlockChecks::verify(ByteRange range) const noexcept {
 
 // On the way of every write: so no list of what is new, and no node per block.
 Result<void> BlockChecks::wrote(ByteRange range) noexcept {
+  if (of_ == Of::nothing) {
+    return {};
+  }
   MutexLock lock(mutex_);
   try {
     present_.reserve(1);

@@ -18,9 +18,11 @@ namespace strandline::store {
 
 class BlockChecks {
  public:
+  // Of encrypted entries none are made: every read verifies what it reads.
+  enum class Of : std::uint8_t { blocks, nothing };
   // What an opening has found: the bytes that are there, and checksums of some of their blocks. Throws std::bad_alloc.
   BlockChecks(const File& data, const RangeSet& present, std::optional<std::uint64_t> length,
-              std::map<std::uint64_t, std::uint32_t> found);
+              std::map<std::uint64_t, std::uint32_t> found, Of of = Of::blocks);
 
   // Before bytes of the range are served: do its blocks hold what they held? corrupt, with the first block that does
   // not.
@@ -51,6 +53,7 @@ class BlockChecks {
   [[nodiscard]] ByteRange range_of_locked(std::uint64_t block) const noexcept STRANDLINE_REQUIRES(mutex_);
 
   const File& data_;
+  const Of of_;
   mutable Mutex mutex_;  // a leaf, not held while the disk works
   RangeSet present_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);

@@ -351,6 +351,9 @@ Result<std::uint64_t> Entry::evict_locked(ByteRange range, bool pinned_or_not, E
 bool Entry::drop_bad_blocks(ByteRange blocks) noexcept {
   Effects effects(core());
   MutexLock lock(mutex_);
+  if (!driver_.is_still_bad(blocks)) {
+    return true;  // others have given them up, or brought them anew
+  }
   return evict_locked(blocks.clamped_to(kWhole), true, effects).has_value();
 }
 

@@ -2,6 +2,7 @@
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/entry/room.h>
+#include <strandline/store/sealing/sealed_data.h>
 
 #include <algorithm>
 #include <utility>
@@ -19,8 +20,7 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
     const std::uint32_t epoch = alone_epoch_.load(std::memory_order_acquire);
     const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);
     auto verified = checks_->verify({offset, offset + out.size()});
-    const bool bad = !verified && verified.error().code == Errc::corrupt;
-    auto count = verified ? data_->read_at(offset, out) : fail(std::move(verified.error()));
+    auto count = verified ? read_stored(offset, out) : fail(std::move(verified.error()));
     if (count && *count == 0) {
       count = fail(Errc::io, "the file has been cut short");
     }
@@ -30,9 +30,11 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
     }
     if (alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire)) {
       // Not before: a block that others have evicted and are filling anew only looks bad.
-      if (bad && on_bad_block) {
-        on_bad_block({offset / kChecksumBlock * kChecksumBlock,
-                      (offset + out.size() + kChecksumBlock - 1) / kChecksumBlock * kChecksumBlock});
+      if (!count && count.error().code == Errc::corrupt && on_bad_block) {
+        const ByteRange read{offset, offset + out.size()};
+        on_bad_block(sealed_ != nullptr ? sealed_->unit_of(read)
+                                        : ByteRange{read.begin / kChecksumBlock * kChecksumBlock,
+                                                    (read.end + kChecksumBlock - 1) / kChecksumBlock * kChecksumBlock});
       }
       return count;
     }
@@ -56,7 +58,7 @@ Result<void> EntryDriver::check(ByteRange range, std::span<std::byte> buffer) co
     return sure ? std::move(verified) : fail(Errc::changed, "by another process");
   }
   while (!range.empty()) {
-    const auto count = data_->read_at(range.begin, buffer.first(range.size()));
+    const auto count = read_stored(range.begin, buffer.first(range.size()));
     if (!count || *count == 0) {
       return count ? fail(Errc::io, "the file has been cut short") : fail(count.error().clone());
     }
@@ -85,7 +87,7 @@ Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const 
     return fail(std::move(allowed.error()));
   }
   std::uint64_t reserved = 0;
-  auto count = write_data(offset, data, reserved);
+  auto count = sealed_ != nullptr ? write_sealed(offset, data) : write_data(offset, data, reserved);
   auto told = count ? tell_of({offset, offset + *count}) : fail(count.error().clone());
   settle(reserved);
   if (!told) {
@@ -101,8 +103,10 @@ Result<void> EntryDriver::tell_of(ByteRange written) noexcept {
   if (auto noted = checks_->wrote(written); !noted) {
     return noted;
   }
-  if (auto told = journal_->append(RecordType::range, {written.begin, written.end}); !told) {
-    return told;
+  if (sealed_ == nullptr) {
+    if (auto told = journal_->append(RecordType::range, {written.begin, written.end}); !told) {
+      return told;
+    }
   }
   options_.signals.changed();
   std::uint64_t reach = reach_.load(std::memory_order_relaxed);
@@ -229,7 +233,11 @@ Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
     options_.signals.destroying();
   }
   // If the file cannot be cut, room is lost and nothing else.
-  static_cast<void>(data_->set_size(length));
+  if (sealed_ == nullptr) {
+    static_cast<void>(data_->set_size(length));
+  } else if (const auto size = sealed_->table().cut(length)) {
+    static_cast<void>(data_->set_size(*size));
+  }
   reach_.store(length, std::memory_order_relaxed);
   options_.signals.changed();
   settle(0);
@@ -244,12 +252,17 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
     return {};
   }
   if (applying_.load(std::memory_order_acquire)) {
+    if (sealed_ != nullptr && role() == Role::reader) {
+      sealed_->table().forget(range);
+    }
     return checks_->gave_up(range);
   }
   const Change change(*this);
   if (auto allowed = may_change(); !allowed) {
     return allowed;
   }
+  MutexLock sealing(sealing_mutex_);
+  ByteRange freed = range;
   {
     MutexLock lock(checks_mutex_);
     if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {
@@ -259,12 +272,19 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
       return noted;
     }
   }
+  if (sealed_ != nullptr) {
+    const auto pieces = sealed_->table().give_up(range);
+    if (!pieces) {
+      return fail(pieces.error().clone());
+    }
+    freed = *pieces;
+  }
   // Else a power cut could take the record back, but not the hole.
   if (auto synced = sync_journal(); !synced) {
     return synced;
   }
   options_.signals.destroying();
-  auto punched = data_->punch(range);
+  auto punched = freed.empty() ? Result<void>() : data_->punch(freed);
   options_.signals.changed();
   if (options_.room != nullptr) {
     options_.room->gave_up(range);

@@ -21,6 +21,9 @@ namespace strandline::store {
 
 class BlockChecks;
 class Room;
+class SealedData;
+class SecretKey;
+class Sealer;
 
 // What survives when. A process that is killed loses nothing in either case.
 enum class Durability : std::uint8_t {
@@ -44,6 +47,9 @@ class EntryDriver {
     Signals signals = {};
     // What its files take on the disk is taken from here; from nowhere without.
     std::shared_ptr<Room> room = {};
+    // What the bytes are encrypted with; not at all without. permission_denied when what is found is encrypted and this
+    // is not its key; what is found and is not encrypted is of another version.
+    std::shared_ptr<const SecretKey> secret = {};
     // When another has the name, follow it instead of answering busy.
     bool may_follow = false;
     // Do not begin a new version, nor a first one: not_found.
@@ -121,6 +127,11 @@ class EntryDriver {
   [[nodiscard]] Result<void> check(ByteRange range, std::span<std::byte> buffer) const noexcept;
   // Of what is said to be there, what the data file has no hole for.
   [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
+  // For encrypted entries; others answer yes. Have bytes that on_bad_block was told of not been replaced since?
+  [[nodiscard]] bool is_still_bad(ByteRange range) const noexcept;
+  // And for who follows one: a record of pieces, before that of the range that is in them; and all that a journal says.
+  [[nodiscard]] Result<void> follow_pieces(std::span<const std::byte> payload) noexcept;
+  [[nodiscard]] Result<void> follow_pieces(const Replay& found) noexcept;
   // Bytes on the disk, of both files.
   [[nodiscard]] std::uint64_t allocated() const noexcept;
   [[nodiscard]] const Options& options() const noexcept { return options_; }
@@ -151,6 +162,8 @@ class EntryDriver {
   [[nodiscard]] Result<DriverState> open_as_writer(std::unique_ptr<File> data);
   [[nodiscard]] Result<DriverState> open_as_reader(const BootId& boot);
   [[nodiscard]] bool is_other_version(const Replay& found) const noexcept;
+  // May what is found be used with the key that there is, or without one? Nothing has been changed yet.
+  [[nodiscard]] Result<void> unseal(const Replay& found);
   [[nodiscard]] Result<bool> leads_here(const File& data) const;
   [[nodiscard]] Result<DriverState> open_found(Journal::Opened found, std::unique_ptr<File> data);
   [[nodiscard]] DriverState state_of(Replay& found, RangeSet believed);
@@ -163,11 +176,18 @@ class EntryDriver {
       STRANDLINE_EXCLUDES(checks_mutex_);
   [[nodiscard]] Result<void> append_commit(std::uint64_t length) noexcept;
   [[nodiscard]] Result<void> doom(Error cause) noexcept;
-  // Journals it, and tells everybody.
+  // Tells everybody, and journals what write_sealed() has not.
   [[nodiscard]] Result<void> tell_of(ByteRange written) noexcept;
   // Reserves room for it, which the caller settles once it has told others.
   [[nodiscard]] Result<std::size_t> write_data(std::uint64_t offset, std::span<const std::byte> data,
                                                std::uint64_t& reserved) noexcept;
+  [[nodiscard]] Result<std::size_t> read_stored(std::uint64_t offset, std::span<std::byte> out) const noexcept;
+  // The first piece of it: encrypted, written and journalled.
+  [[nodiscard]] Result<std::size_t> write_sealed(std::uint64_t offset, std::span<const std::byte> data) noexcept
+      STRANDLINE_EXCLUDES(sealing_mutex_);
+  // The same where bytes of other pieces stand that this one overlaps: they are sealed anew.
+  [[nodiscard]] Result<void> write_over(ByteRange range, std::span<const std::byte> data) noexcept
+      STRANDLINE_EXCLUDES(sealing_mutex_);
   // While one lives, the role stays what it is.
   class Change {
    public:
@@ -196,6 +216,7 @@ class EntryDriver {
   std::unique_ptr<File> data_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<BlockChecks> checks_;
+  std::unique_ptr<SealedData> sealed_;  // null: not encrypted
   Journal::Position position_;
   // Raised whenever the role changes: odd while the writer. Written by whoever opens, promotes and demotes, in turn.
   std::atomic<std::uint32_t> role_epoch_{0};
@@ -204,6 +225,8 @@ class EntryDriver {
   std::atomic<std::uint32_t> drops_followed_{0};  // written by who follows, read by reads
   Mutex account_mutex_;                           // a leaf, held while the files are asked
   std::uint64_t accounted_ STRANDLINE_GUARDED_BY(account_mutex_) = 0;
+  // Held while encrypted bytes that the journal has spoken of go, or are sealed anew; before the next two.
+  Mutex sealing_mutex_;
   Mutex barrier_mutex_;  // held while the data is synced; the journal's is taken under it
   Mutex checks_mutex_;   // held from making checksums to journalling them; likewise
   // Raised by writes, set by commit().

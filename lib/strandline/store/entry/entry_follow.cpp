@@ -162,6 +162,13 @@ Result<void> Entry::apply_locked(const DecodedRecord& record, Effects& effects) 
       stand_in_ = *id;
       return {};
     }
+    case RecordType::pieces: {
+      auto noted = driver_.follow_pieces(record.payload);
+      if (!noted) {
+        follower_.reset();  // this record does not come again: the whole journal does
+      }
+      return noted;
+    }
     case RecordType::doomed:
       become_past_locked(effects);
       return {};
@@ -226,6 +233,10 @@ Result<void> Entry::read_anew_locked(Effects& effects) {
   if (found->header.data != driver_.header().data || found->doomed) {
     lost_name();
     return {};
+  }
+  // Before the bytes in them.
+  if (auto read = driver_.follow_pieces(*found); !read) {
+    return read;
   }
   // What the system has lost without a word is a hole; what is being evicted may be one already.
   auto there = driver_.not_holes(found->available);

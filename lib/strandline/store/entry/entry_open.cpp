@@ -3,9 +3,11 @@
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/entry/inspection.h>
+#include <strandline/store/sealing/sealed_data.h>
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -25,6 +27,9 @@ Result<DriverState> EntryDriver::open(Options options) noexcept {
     if (options_.files == nullptr || options_.name.empty() || options_.key.size() > kMaxKey ||
         options_.validator.value.size() > kMaxValidator || options_.length.value_or(0) > kMaxOffset) {
       return fail(Errc::invalid_argument, "an entry's options");
+    }
+    if (options_.secret != nullptr && !Sealer::supported()) {
+      return fail(Errc::unsupported, "this build has no encryption");
     }
     auto epoch = ForkEpoch::arm();
     if (!epoch) {
@@ -80,7 +85,7 @@ Result<DriverState> EntryDriver::open_as_writer(std::unique_ptr<File> data) {
       MutexLock lock(account_mutex_);
       accounted_ += (*there)->allocated().value_or(0);
     }
-    auto found = Journal::open(options_.files, journal_path());
+    auto found = Journal::open(options_.files, journal_path(), [this](const Replay& said) { return unseal(said); });
     if (found) {
       return open_found(std::move(*found), std::move(data));
     }
@@ -124,8 +129,8 @@ Result<DriverState> EntryDriver::open_as_reader(const BootId& boot) {
   if (found->header.boot != boot || found->header.data != *identity || found->doomed) {
     return fail(Errc::not_found, journal_path());
   }
-  if (found->header.key != options_.key) {
-    return fail(Errc::conflict, journal_path() + " is another key's");
+  if (auto allowed = unseal(*found); !allowed) {
+    return fail(std::move(allowed.error()));
   }
   if (is_other_version(*found)) {
     return fail(Errc::busy, "another version is being written");
@@ -143,7 +148,8 @@ Result<DriverState> EntryDriver::open_as_reader(const BootId& boot) {
 
 bool EntryDriver::is_other_version(const Replay& found) const noexcept {
   return (options_.validator.kind != Validator::Kind::none && options_.validator != found.header.validator) ||
-         (options_.length && found.length && *options_.length != *found.length);
+         (options_.length && found.length && *options_.length != *found.length) ||
+         (options_.secret != nullptr && !found.cipher);
 }
 
 DriverState EntryDriver::state_of(Replay& found, RangeSet believed) {
@@ -151,7 +157,11 @@ DriverState EntryDriver::state_of(Replay& found, RangeSet believed) {
   state.length = found.length;
   state.committed = found.committed && believed.covers({0, *found.length});
   state.available = std::move(believed);
-  checks_ = std::make_unique<BlockChecks>(*data_, state.available, state.length, std::move(found.checksums));
+  checks_ = std::make_unique<BlockChecks>(*data_, state.available, state.length, std::move(found.checksums),
+                                          sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
+  if (sealed_ != nullptr && !sealed_->table().reset(found.pieces, state.available)) {
+    throw std::bad_alloc();
+  }
   reach_.store(state.available.end_offset(), std::memory_order_relaxed);
   return state;
 }
@@ -193,9 +203,6 @@ Result<std::unique_ptr<File>> EntryDriver::claim() {
 
 Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_ptr<File> data) {
   Replay& found = opened.found;
-  if (found.header.key != options_.key) {
-    return fail(Errc::conflict, journal_path() + " is another key's");
-  }
   const std::uint64_t next = found.header.generation + 1;
   const auto identity = data->identity();
   if (!identity) {
@@ -250,6 +257,14 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   if (options_.must_exist) {
     return fail(Errc::not_found, journal_path());
   }
+  sealed_.reset();
+  if (options_.secret != nullptr) {
+    auto sealer = Sealer::begin(*options_.secret, options_.key, generation);
+    if (!sealer) {
+      return fail(std::move(sealer.error()));
+    }
+    sealed_ = std::make_unique<SealedData>(std::move(*sealer));
+  }
   const std::string beside = data_path() + ".new";
   if (auto removed = options_.files->remove(beside); !removed) {
     return fail(std::move(removed.error()));
@@ -275,7 +290,8 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
     return fail(known.error().clone());
   }
   header_ = JournalHeader{generation, boot, *identity, options_.length, options_.validator, options_.key};
-  auto journal = Journal::create(options_.files, journal_path(), header_);
+  auto journal =
+      Journal::create(options_.files, journal_path(), header_, sealed_ != nullptr ? &sealed_->cipher() : nullptr);
   if (!journal) {
     return fail(std::move(journal.error()));
   }
@@ -284,7 +300,8 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   DriverState state;
   state.length = options_.length;
   checks_ =
-      std::make_unique<BlockChecks>(*data_, state.available, state.length, std::map<std::uint64_t, std::uint32_t>());
+      std::make_unique<BlockChecks>(*data_, state.available, state.length, std::map<std::uint64_t, std::uint32_t>(),
+                                    sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
   return state;
 }
 

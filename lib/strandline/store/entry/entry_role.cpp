@@ -2,6 +2,7 @@
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/entry/room.h>
+#include <strandline/store/sealing/sealed_data.h>
 
 #include <algorithm>
 #include <utility>
@@ -56,6 +57,12 @@ Result<void> EntryDriver::promote() noexcept {
     auto found = Journal::open(options_.files, journal_path());
     if (found && (found->found.header.data != header_.data || found->found.doomed)) {
       return fail(Errc::changed, "the entry is of the past");
+    }
+    if (found) {
+      // Before the role: reads may need what others have sealed since, and what is followed comes behind it.
+      if (auto read = follow_pieces(found->found); !read) {
+        return fail(std::move(read.error()));
+      }
     }
     return found;
   }();

@@ -49,7 +49,9 @@ enum class RecordType : std::uint8_t {
   blocks = 7,
   ranges = 8,
   checksums = 9,
-  doomed = 10
+  doomed = 10,
+  cipher = 11,
+  pieces = 12
 };
 inline constexpr std::uint8_t kSkippable = 128;  // types from here on
 inline constexpr std::size_t kRecordHead = 8;

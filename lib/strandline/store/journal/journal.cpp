@@ -51,11 +51,16 @@ Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
 }
 
 Result<std::unique_ptr<Journal>> Journal::create(std::shared_ptr<FileSystem> files, std::string path,
-                                                 const JournalHeader& header) noexcept {
+                                                 const JournalHeader& header, const Cipher* cipher) noexcept {
   return file::contained([&]() -> Result<std::unique_ptr<Journal>> {
     std::unique_ptr<Journal> journal(new Journal(std::move(files), std::move(path)));
     JournalEncoder image;
     image.header(header);
+    if (cipher != nullptr) {
+      std::vector<std::byte> payload;
+      put(payload, *cipher);
+      image.record(RecordType::cipher, payload);
+    }
     MutexLock lock(journal->mutex_);
     auto done = journal->replace_locked(image);
     lock.unlock();
@@ -66,7 +71,8 @@ Result<std::unique_ptr<Journal>> Journal::create(std::shared_ptr<FileSystem> fil
   });
 }
 
-Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::string path) noexcept {
+Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::string path,
+                                      const std::function<Result<void>(const Replay&)>& accept) noexcept {
   return file::contained([&]() -> Result<Opened> {
     std::unique_ptr<Journal> journal(new Journal(std::move(files), std::move(path)));
     MutexLock lock(journal->mutex_);
@@ -85,6 +91,11 @@ Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::st
     auto found = replay(*bytes, Trust::everything);
     if (!found) {
       return fail(std::move(found.error()));
+    }
+    if (accept) {
+      if (auto accepted = accept(*found); !accepted) {
+        return fail(std::move(accepted.error()));
+      }
     }
     journal->file_ = std::move(*file);
     journal->size_ = journal->size_when_rewritten_ = found->valid_bytes;
@@ -148,6 +159,20 @@ Result<void> Journal::append_checksums(std::optional<std::uint64_t> commit,
       put(payload, block, 8);
       put(payload, checksum, 4);
       out.record(RecordType::checksums, payload);
+    }
+  });
+}
+
+Result<void> Journal::append_sealed(std::span<const Piece> pieces, std::span<const ByteRange> ranges) noexcept {
+  MutexLock lock(mutex_);
+  return append_locked([&](JournalEncoder& out) {
+    std::vector<std::byte> payload;
+    for (const Piece& piece : pieces) {
+      put(payload, piece);
+    }
+    out.record(RecordType::pieces, payload);
+    for (const ByteRange range : ranges) {
+      out.record(RecordType::range, {range.begin, range.end});
     }
   });
 }

@@ -9,6 +9,7 @@
 #include <strandline/store/journal/replay.h>
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -21,13 +22,17 @@ namespace strandline::store {
 // behind size_ there is nothing, or what a failed append has left and the next one, or the next opening, cuts off.
 class Journal {
  public:
-  // Writes a new journal, empty but for its header, in place of any that is there. It survives a power cut.
+  // Writes a new journal, empty but for its header and how the version is encrypted, if it is, in place of any that is
+  // there. It survives a power cut.
   [[nodiscard]] static Result<std::unique_ptr<Journal>> create(std::shared_ptr<FileSystem> files, std::string path,
-                                                               const JournalHeader& header) noexcept;
+                                                               const JournalHeader& header,
+                                                               const Cipher* cipher = nullptr) noexcept;
   struct Opened;
   // Goes on with the journal at `path`. What may be believed of it is in the answer; a torn tail is cut off. After a
-  // restart of the system it is rewritten first, so that it says just that.
-  [[nodiscard]] static Result<Opened> open(std::shared_ptr<FileSystem> files, std::string path) noexcept;
+  // restart of the system it is rewritten first, so that it says just that. `accept` is asked before anything is
+  // changed: its error ends the opening.
+  [[nodiscard]] static Result<Opened> open(std::shared_ptr<FileSystem> files, std::string path,
+                                           const std::function<Result<void>(const Replay&)>& accept = {}) noexcept;
 
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
@@ -37,6 +42,9 @@ class Journal {
   // In one write: a commit, if there is one, and checksums of blocks.
   [[nodiscard]] Result<void> append_checksums(std::optional<std::uint64_t> commit,
                                               std::span<const std::pair<std::uint64_t, std::uint32_t>> sums) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  // In one write, so that no crash parts them: what has been sealed, and that these bytes are there.
+  [[nodiscard]] Result<void> append_sealed(std::span<const Piece> pieces, std::span<const ByteRange> ranges) noexcept
       STRANDLINE_EXCLUDES(mutex_);
   // A barrier, in two steps: between them the caller syncs the data. The second says whether it could.
   [[nodiscard]] std::uint64_t begin_barrier() noexcept STRANDLINE_EXCLUDES(mutex_);

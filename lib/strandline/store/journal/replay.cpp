@@ -36,7 +36,8 @@ class Replayer {
   };
 
   [[nodiscard]] bool may_hold(ByteRange range) const noexcept {
-    return range.valid() && !range.empty() && range.end <= result_.length.value_or(kMaxOffset);
+    return range.valid() && !range.empty() && range.end <= result_.length.value_or(kMaxOffset) &&
+           (!result_.cipher || result_.pieces.covers(range));
   }
   void hold(ByteRange range, bool durable, std::uint64_t end) {
     add(result_.available, range);
@@ -62,6 +63,12 @@ class Replayer {
   [[nodiscard]] bool blocks(std::span<const std::byte> payload, std::uint64_t end);
   [[nodiscard]] bool ranges(std::span<const std::byte> payload, std::uint64_t end);
   [[nodiscard]] bool checksums(std::span<const std::byte> payload);
+  [[nodiscard]] bool cipher(std::span<const std::byte> payload);
+  [[nodiscard]] bool pieces(std::span<const std::byte> payload, std::uint64_t end);
+  // Of those that overlap the range.
+  void forget_empty_pieces(ByteRange range) {
+    result_.pieces.erase_if(range, [&](const Piece& piece) { return !result_.available.intersects(piece.range); });
+  }
 
   Replay& result_;
   const Trust trust_;
@@ -79,6 +86,7 @@ void Replayer::give_up(ByteRange range, std::uint64_t end) {
   const auto first = result_.checksums.lower_bound(range.begin / kChecksumBlock);
   const auto last = result_.checksums.lower_bound((range.end - 1) / kChecksumBlock + 1);
   result_.checksums.erase(first, last);
+  forget_empty_pieces(range);
 }
 
 void Replayer::barrier(std::uint64_t covered) {
@@ -176,6 +184,32 @@ bool Replayer::checksums(std::span<const std::byte> payload) {
   return true;
 }
 
+// Before anything else, so that whoever has no key has changed nothing when it learns that it needs one.
+bool Replayer::cipher(std::span<const std::byte> payload) {
+  if (result_.records != 0) {
+    return false;
+  }
+  result_.cipher = decode_cipher(payload);
+  return result_.cipher.has_value();
+}
+
+// What is sealed in the place of other bytes destroys them. Who does so gives them up first; this is for the others.
+bool Replayer::pieces(std::span<const std::byte> payload, std::uint64_t end) {
+  const auto pieces = decode_pieces(payload);
+  if (!result_.cipher || !pieces) {
+    return false;
+  }
+  for (const Piece& piece : *pieces) {
+    for (const Piece& old : result_.pieces.overlapping(piece.range)) {
+      if (result_.available.intersects(old.range)) {
+        give_up(old.range, end);
+      }
+    }
+    result_.pieces.replace(std::span(&piece, 1));
+  }
+  return true;
+}
+
 bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
   if (record.type >= kSkippable) {
     return true;
@@ -237,6 +271,10 @@ bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
     case RecordType::doomed:
       result_.doomed = result_.doomed || payload.empty();
       return payload.empty();
+    case RecordType::cipher:
+      return cipher(payload);
+    case RecordType::pieces:
+      return pieces(payload, end);
   }
   return false;  // of a newer version, and not to be skipped
 }
@@ -248,6 +286,7 @@ void Replayer::finish() {
   if (result_.doomed) {
     result_.available.clear();
   }
+  forget_empty_pieces({0, kMaxOffset});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <strandline/base/range_set.h>
 #include <strandline/store/journal/format.h>
+#include <strandline/store/journal/pieces.h>
 
 #include <cstdint>
 #include <map>
@@ -26,6 +27,8 @@ struct Replay {
   bool committed = false;                            // it was complete once; evictions may have taken bytes away since
   bool doomed = false;                               // believe nothing: then `available` is empty
   std::map<std::uint64_t, std::uint32_t> checksums;  // of blocks of kChecksumBlock, by number
+  std::optional<Cipher> cipher;                      // of an encrypted version
+  PieceMap pieces;                                   // those of which a byte is there; no byte is there without one
 
   std::size_t valid_bytes = 0;  // header and records up to the torn tail
   std::size_t torn_bytes = 0;   // behind them

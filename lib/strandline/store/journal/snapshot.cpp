@@ -119,6 +119,20 @@ void encode_checksums(JournalEncoder& out, const Replay& all) {
   flush();
 }
 
+void encode_pieces(JournalEncoder& out, const Replay& all) {
+  std::vector<std::byte> payload;
+  for (const auto& [begin, piece] : all.pieces.pieces()) {
+    put(payload, piece);
+    if (payload.size() > kMaxPayload / 2) {
+      out.record(RecordType::pieces, payload);
+      payload.clear();
+    }
+  }
+  if (!payload.empty()) {
+    out.record(RecordType::pieces, payload);
+  }
+}
+
 }  // namespace
 
 JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, const RangeSet& durable) {
@@ -126,10 +140,16 @@ JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, c
   JournalHeader next = header;
   next.length = all.length;
   out.header(next);
+  if (all.cipher) {
+    std::vector<std::byte> payload;
+    put(payload, *all.cipher);
+    out.record(RecordType::cipher, payload);
+  }
   // Explains the gaps of what was complete once.
   if (all.committed && !all.available.covers({0, *all.length})) {
     out.record(RecordType::evict, {0, *all.length});
   }
+  encode_pieces(out, all);  // behind that, which would end them, and before what lies in them
   RunEncoder sure(out, true);
   for (const ByteRange run : durable) {
     sure.add(run);
