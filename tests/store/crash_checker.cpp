@@ -104,8 +104,12 @@ class BelatedFiles final : public store::FileSystem {
 
 }  // namespace
 
-CrashChecker::CrashChecker(std::uint64_t seed, Broken broken)
-    : seed_(seed), broken_(broken), random_(seed), files_(std::make_shared<SimulatedFiles>()) {
+CrashChecker::CrashChecker(std::uint64_t seed, Broken broken, std::shared_ptr<const store::SecretKey> secret)
+    : seed_(seed),
+      broken_(broken),
+      secret_(std::move(secret)),
+      random_(seed),
+      files_(std::make_shared<SimulatedFiles>()) {
   files_->ignores_data_syncs = broken == Broken::barrier_without_sync;
   files_->ignores_journal_syncs = broken == Broken::hole_before_journal;
   files_->sees_no_holes = broken == Broken::hole_before_journal;
@@ -172,6 +176,7 @@ bool CrashChecker::open(const std::shared_ptr<SimulatedFiles>& files, Crash afte
   options.files = seen(files);
   options.name = "entry";
   options.key = "key";
+  options.secret = secret_;
   options.validator = {store::Validator::Kind::strong, "v" + std::to_string(version_)};
   if (version_ % 2 == 0) {
     options.length = length_of(version_);
@@ -206,16 +211,39 @@ void CrashChecker::write() {
   const std::uint64_t begin = random_() % end();
   const ByteRange wanted{begin, std::min(begin + 1 + random_() % 40000, end())};
   for (const ByteRange gap : gaps_of(available_, wanted)) {
-    const auto data = bytes_of(gap);
-    add(versions_[version_].attempted, gap);
-    const auto count = driver_->write_at(gap.begin, data);
-    if (!count) {
+    if (!write_piece(gap)) {
       return;
     }
-    const ByteRange written{gap.begin, gap.begin + *count};
-    add(available_, written);
-    add(sure_.written, written);
   }
+}
+
+// As the core does: again until all of it is written.
+bool CrashChecker::write_piece(ByteRange range) {
+  add(versions_[version_].attempted, range);
+  while (!range.empty()) {
+    const std::uint64_t block = range.begin / store::kChecksumBlock;
+    const ByteRange beside{block * store::kChecksumBlock, (block + 1) * store::kChecksumBlock};
+    const bool seals_anew = secret_ != nullptr && cut_blocks_.contains(block);
+    if (seals_anew) {
+      take(sure_.written, beside);
+      take(sure_.synced, beside);
+    }
+    const auto data = bytes_of(range);
+    const auto count = driver_->write_at(range.begin, data);
+    if (!count) {
+      return false;
+    }
+    add(available_, {range.begin, range.begin + *count});
+    add(sure_.written, {range.begin, range.begin + *count});
+    if (seals_anew) {
+      const auto there = available_.covered(beside).value();
+      for (const ByteRange run : there) {
+        add(sure_.written, run);
+      }
+    }
+    range.begin += *count;
+  }
+  return true;
 }
 
 void CrashChecker::evict() {
@@ -225,19 +253,18 @@ void CrashChecker::evict() {
   take(available_, range);
   take(sure_.written, range);
   take(sure_.synced, range);
+  const auto block_of = [](std::uint64_t at) { return at / store::kChecksumBlock; };
+  cut_blocks_.erase(cut_blocks_.lower_bound(block_of(range.begin)), cut_blocks_.upper_bound(block_of(range.end - 1)));
+  cut_blocks_.insert({block_of(range.begin), block_of(range.end - 1)});
   static_cast<void>(driver_->evict(range));
 }
 
 void CrashChecker::commit() {
   const ByteRange whole{0, end()};
   for (const ByteRange gap : gaps_of(available_, whole)) {
-    const auto data = bytes_of(gap);
-    add(versions_[version_].attempted, gap);
-    if (driver_->write_at(gap.begin, data) != data.size()) {
+    if (!write_piece(gap)) {
       return;
     }
-    add(available_, gap);
-    add(sure_.written, gap);
   }
   versions_[version_].sealed = true;
   if (driver_->commit(whole.end)) {
@@ -264,6 +291,7 @@ void CrashChecker::commit_below_and_reopen() {
   take(sure_.synced, dropped);
   version.sealed = true;
   version.lengths.insert(length);
+  cut_blocks_.insert(length / store::kChecksumBlock);
   if (!driver_->commit(length) || !driver_->reactivate()) {
     return;
   }
@@ -298,6 +326,7 @@ void CrashChecker::work() {
           // Another version, or back to one that was: nothing is sure of it.
           version_ = random_() % 3 == 0 && version_ > 1 ? version_ - 1 : version_ + 1;
           sure_ = Sure{};
+          cut_blocks_.clear();
         }
         if (!open(files_, Crash::none)) {
           return;

@@ -28,7 +28,8 @@ enum class Broken : std::uint8_t {
 
 class CrashChecker {
  public:
-  CrashChecker(std::uint64_t seed, Broken broken);
+  // `secret`: the entry is encrypted.
+  CrashChecker(std::uint64_t seed, Broken broken, std::shared_ptr<const store::SecretKey> secret = nullptr);
 
   // Works until it crashes, and looks at `states` of what may then be found; goes on from one of them, `crashes` times.
   // False: see violation().
@@ -57,6 +58,7 @@ class CrashChecker {
   [[nodiscard]] bool open(const std::shared_ptr<SimulatedFiles>& files, Crash after);
   void work();
   void write();
+  [[nodiscard]] bool write_piece(ByteRange range);
   void evict();
   void commit();
   void commit_below_and_reopen();
@@ -67,6 +69,9 @@ class CrashChecker {
 
   const std::uint64_t seed_;
   const Broken broken_;
+  const std::shared_ptr<const store::SecretKey> secret_;
+  // Blocks in which a piece may have been cut: what is left of it is given up when others are written beside it.
+  std::set<std::uint64_t> cut_blocks_;
   std::mt19937_64 random_;
   std::shared_ptr<SimulatedFiles> files_;
   std::unique_ptr<store::EntryDriver> driver_;

@@ -1,6 +1,8 @@
 // F30, F31, F32: crashes of the process and of the system at every change, whatever the disk then holds, also while
 // recovering; and broken protocols, which the checker must find. STRANDLINE_CRASH_STATES says how many states,
 // STRANDLINE_CRASH_SEED from which seed on (tools/crash_states).
+#include <strandline/store/sealing/sealer.h>
+
 #include <doctest/doctest.h>
 #include <tests/store/crash_checker.h>
 
@@ -24,6 +26,22 @@ TEST_CASE("F30, F31, F32: what is found after a crash was written, and what was 
   std::uint64_t states = 0;
   for (std::uint64_t seed = number("STRANDLINE_CRASH_SEED", 1); states < wanted; ++seed) {
     CrashChecker checker(seed, Broken::nowhere);
+    const bool sound = checker.run(4, 10);
+    states += checker.states();
+    REQUIRE_MESSAGE(sound, checker.violation());
+  }
+  MESSAGE(states << " crash states");
+}
+
+TEST_CASE("F30, F31, F32: the same of an encrypted entry") {
+  if (!store::Sealer::supported()) {
+    return;
+  }
+  const auto secret = std::make_shared<const store::SecretKey>(std::array<std::byte, store::SecretKey::kBytes>{});
+  const std::uint64_t wanted = number("STRANDLINE_CRASH_STATES", 10000) / 5;
+  std::uint64_t states = 0;
+  for (std::uint64_t seed = number("STRANDLINE_CRASH_SEED", 1); states < wanted; ++seed) {
+    CrashChecker checker(seed, Broken::nowhere, secret);
     const bool sound = checker.run(4, 10);
     states += checker.states();
     REQUIRE_MESSAGE(sound, checker.violation());
