@@ -1,8 +1,9 @@
-// B14, B15: what it costs that an entry survives.
+// B14, B15: what it costs that an entry survives. B20: and that it is encrypted.
 #include <bench/baseline/interval_set.h>
 #include <bench/support/scene.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/journal/snapshot.h>
+#include <strandline/store/sealing/sealer.h>
 
 #include <memory>
 #include <utility>
@@ -15,10 +16,11 @@ using namespace strandline::store;
 
 // One entry of its own, begun anew each time.
 struct FreshEntry {
-  explicit FreshEntry(const ScratchFolder& folder) {
+  explicit FreshEntry(const ScratchFolder& folder, std::shared_ptr<const SecretKey> secret = nullptr) {
     EntryDriver::Options options;
     options.name = folder / "entry";
     options.key = "key";
+    options.secret = std::move(secret);
     static std::uint64_t version = 0;
     options.validator = {Validator::Kind::strong, std::to_string(++version)};
     must(driver.open(options));
@@ -122,8 +124,45 @@ void b15(const Context& context) {
          "a record each into interval_set", Gate::value_at_most(5) && Gate::ratio_at_most(1.0 / 50));
 }
 
+// What a filler writes, and what a reader of as much, or of a little, pays.
+void b20(const Context& context) {
+  if (!Sealer::supported()) {
+    return;
+  }
+  constexpr std::uint64_t kBlock = 64 * kKiB;
+  const auto bytes = random_bytes(kBlock);
+  const auto secret = std::make_shared<const SecretKey>(std::span(bytes).first<SecretKey::kBytes>());
+  const ScratchFolder folder(Medium::memory);
+  const std::uint64_t pieces = context.scaled(1024, 16);
+  const auto written = [&](std::shared_ptr<const SecretKey> key) {
+    FreshEntry entry(folder, std::move(key));
+    return per_piece(pieces, [&](std::uint64_t piece) { must(entry.driver.write_at(piece * kBlock, bytes)); });
+  };
+  report("B20", "write 64 KiB, " + folder.file_system(), "us", 1e6,
+         interleaved(
+             context, [&] { return written(secret); }, [&] { return written(nullptr); }),
+         "not encrypted", std::nullopt);
+  const ScratchFolder other(Medium::memory);
+  FreshEntry sealed(folder, secret);
+  FreshEntry plain(other);
+  for (std::uint64_t piece = 0; piece < pieces; ++piece) {
+    must(sealed.driver.write_at(piece * kBlock, bytes));
+    must(plain.driver.write_at(piece * kBlock, bytes));
+  }
+  for (const std::uint64_t size : {kBlock, 4 * kKiB}) {
+    std::vector<std::byte> out(size);
+    const auto read = [&](const FreshEntry& entry) {
+      return per_piece(pieces, [&](std::uint64_t piece) { must(entry.driver.read_at(piece * kBlock, out)); });
+    };
+    report("B20", "read " + std::to_string(size / kKiB) + " KiB of 64, " + folder.file_system(), "us", 1e6,
+           interleaved(
+               context, [&] { return read(sealed); }, [&] { return read(plain); }),
+           "not encrypted", std::nullopt);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run(argc, argv, {{"B14", b14}, {"B15", b15}});
+  return run(argc, argv, {{"B14", b14}, {"B15", b15}, {"B20", b20}});
 }

@@ -1,9 +1,8 @@
 // F30, F31, F32: crashes of the process and of the system at every change, whatever the disk then holds, also while
 // recovering; and broken protocols, which the checker must find. STRANDLINE_CRASH_STATES says how many states,
 // STRANDLINE_CRASH_SEED from which seed on (tools/crash_states).
-#include <strandline/store/sealing/sealer.h>
-
 #include <doctest/doctest.h>
+#include <strandline/store/sealing/sealer.h>
 #include <tests/store/crash_checker.h>
 
 #include <cstdlib>
