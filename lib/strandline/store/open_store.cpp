@@ -1,6 +1,7 @@
 #include <strandline/drivers/file/failure.h>
-#include <strandline/store/entry/room.h>
+#include <strandline/store/index/index.h>
 #include <strandline/store/key.h>
+#include <strandline/store/live/room.h>
 #include <strandline/store/open_store.h>
 
 #include <algorithm>

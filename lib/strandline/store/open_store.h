@@ -5,7 +5,6 @@
 
 #include <strandline/store/directory/directory.h>
 #include <strandline/store/entry/later.h>
-#include <strandline/store/index/index.h>
 #include <strandline/store/live/live_file.h>
 #include <strandline/store/store.h>
 
@@ -19,6 +18,9 @@
 #include <unordered_map>
 
 namespace strandline::store {
+
+class Index;
+struct IndexRow;
 
 class OpenStore : public std::enable_shared_from_this<OpenStore> {
  public:

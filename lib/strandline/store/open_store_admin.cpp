@@ -1,4 +1,5 @@
 // OpenStore: what is asked of all entries, and removing one.
+#include <strandline/store/index/index.h>
 #include <strandline/store/key.h>
 #include <strandline/store/open_store.h>
 

@@ -1,5 +1,6 @@
 // OpenStore: the cap, and what goes when it is reached.
 #include <strandline/drivers/file/failure.h>
+#include <strandline/store/index/index.h>
 #include <strandline/store/open_store.h>
 
 #include <sys/statvfs.h>

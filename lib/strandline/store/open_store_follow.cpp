@@ -1,4 +1,5 @@
 // OpenStore: the thread that follows what other processes write, syncs what is due, and notices writers that died.
+#include <strandline/store/index/index.h>
 #include <strandline/store/open_store.h>
 
 #include <algorithm>

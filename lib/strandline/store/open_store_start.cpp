@@ -1,5 +1,6 @@
 // OpenStore: opening, and making the index agree with the entries.
 #include <strandline/drivers/file/failure.h>
+#include <strandline/store/index/index.h>
 #include <strandline/store/open_store.h>
 #include <strandline/store/sealing/sealer.h>
 

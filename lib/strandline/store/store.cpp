@@ -1,4 +1,5 @@
 #include <strandline/drivers/file/failure.h>
+#include <strandline/store/index/index.h>
 #include <strandline/store/open_store.h>
 #include <strandline/store/store.h>
 

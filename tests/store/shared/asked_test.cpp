@@ -207,3 +207,53 @@ TEST_CASE("F38: a complete entry is had at once, whoever is stopped in the midst
   CHECK(says(s.acquire("key")) == "ok");
   CHECK(says(s.peek("key")) == "ok");
 }
+
+TEST_CASE("store: what is durable when, as the store was asked") {
+  // What would be believed after a power cut.
+  const auto durable = [](const Lease& lease) {
+    const auto journal = required(system_files()->open(lease.entry().journal_path(), OpenFile::to_read));
+    return says(required(replay(required(read_all(*journal)), Trust::barriers)).available);
+  };
+  Scene scene;
+  SUBCASE("process") {
+    auto store = scene.open();
+    auto lease = required(store.acquire("key"));
+    CHECK(write(lease, {0, 100}) == "100");
+    CHECK(durable(lease) == "{}");
+    CHECK(says(store.checkpoint()) == "ok");
+    CHECK(durable(lease) == "{[0, 100)}");
+  }
+  SUBCASE("batched, by time") {
+    StoreOptions options;
+    options.durability = Durability::batched;
+    options.batch_interval = std::chrono::milliseconds(20);
+    auto store = scene.open(options);
+    auto lease = required(store.acquire("key"));
+    CHECK(write(lease, {0, 100}) == "100");
+    CHECK(eventually([&] { return durable(lease) == "{[0, 100)}"; }));
+    CHECK(write(lease, {100, 200}) == "100");
+    CHECK(eventually([&] { return durable(lease) == "{[0, 200)}"; }));
+  }
+  SUBCASE("batched, by bytes") {
+    StoreOptions options;
+    options.durability = Durability::batched;
+    options.batch_interval = std::chrono::hours(1);
+    options.batch_bytes = 1000;
+    auto store = scene.open(options);
+    auto lease = required(store.acquire("key"));
+    CHECK(write(lease, {0, 999}) == "999");
+    CHECK(durable(lease) == "{}");
+    CHECK(write(lease, {999, 1000}) == "1");
+    CHECK(eventually([&] { return durable(lease) == "{[0, 1000)}"; }));
+  }
+  SUBCASE("every commit") {
+    StoreOptions options;
+    options.durability = Durability::every_commit;
+    auto store = scene.open(options);
+    auto lease = required(store.acquire("key"));
+    CHECK(write(lease, {0, 100}) == "100");
+    CHECK(durable(lease) == "{}");
+    CHECK(says(lease.writer()->commit()) == "ok");
+    CHECK(durable(lease) == "{[0, 100)}");
+  }
+}

@@ -1,7 +1,7 @@
 // A store in one process: keys, versions, writers, the cap.
 #include <tests/store/shared/scene.h>
 
-#include <strandline/store/entry/inspection.h>
+#include <strandline/store/inspection.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -357,56 +357,6 @@ TEST_CASE("D2: a bad block becomes missing, and is never served") {
   CHECK(required(store.verify(true)).bad_bytes == 0);
   auto lease = required(store.acquire("key"));
   CHECK(available(lease) == "{[0, 196608) [262144, 300000)}");
-}
-
-TEST_CASE("store: what is durable when, as the store was asked") {
-  // What would be believed after a power cut.
-  const auto durable = [](const Lease& lease) {
-    const auto journal = required(system_files()->open(lease.entry().journal_path(), OpenFile::to_read));
-    return says(required(replay(required(read_all(*journal)), Trust::barriers)).available);
-  };
-  Scene scene;
-  SUBCASE("process") {
-    auto store = scene.open();
-    auto lease = required(store.acquire("key"));
-    CHECK(write(lease, {0, 100}) == "100");
-    CHECK(durable(lease) == "{}");
-    CHECK(says(store.checkpoint()) == "ok");
-    CHECK(durable(lease) == "{[0, 100)}");
-  }
-  SUBCASE("batched, by time") {
-    StoreOptions options;
-    options.durability = Durability::batched;
-    options.batch_interval = std::chrono::milliseconds(20);
-    auto store = scene.open(options);
-    auto lease = required(store.acquire("key"));
-    CHECK(write(lease, {0, 100}) == "100");
-    CHECK(eventually([&] { return durable(lease) == "{[0, 100)}"; }));
-    CHECK(write(lease, {100, 200}) == "100");
-    CHECK(eventually([&] { return durable(lease) == "{[0, 200)}"; }));
-  }
-  SUBCASE("batched, by bytes") {
-    StoreOptions options;
-    options.durability = Durability::batched;
-    options.batch_interval = std::chrono::hours(1);
-    options.batch_bytes = 1000;
-    auto store = scene.open(options);
-    auto lease = required(store.acquire("key"));
-    CHECK(write(lease, {0, 999}) == "999");
-    CHECK(durable(lease) == "{}");
-    CHECK(write(lease, {999, 1000}) == "1");
-    CHECK(eventually([&] { return durable(lease) == "{[0, 1000)}"; }));
-  }
-  SUBCASE("every commit") {
-    StoreOptions options;
-    options.durability = Durability::every_commit;
-    auto store = scene.open(options);
-    auto lease = required(store.acquire("key"));
-    CHECK(write(lease, {0, 100}) == "100");
-    CHECK(durable(lease) == "{}");
-    CHECK(says(lease.writer()->commit()) == "ok");
-    CHECK(durable(lease) == "{[0, 100)}");
-  }
 }
 
 TEST_CASE("F41: times of any kind mean nothing") {

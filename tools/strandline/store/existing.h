@@ -4,7 +4,7 @@
 #pragma once
 
 #include <strandline/store/directory/directory.h>
-#include <strandline/store/entry/inspection.h>
+#include <strandline/store/inspection.h>
 #include <strandline/store/store.h>
 
 #include <string>

@@ -1,7 +1,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
-#include <strandline/store/entry/room.h>
+#include <strandline/store/live/room.h>
 #include <strandline/store/sealing/sealed_data.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
-#include <strandline/store/entry/inspection.h>
+#include <strandline/store/inspection.h>
 #include <strandline/store/sealing/sealed_data.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // EntryDriver: what is encrypted: who may open it, and how it is written and followed.
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/entry/entry_driver.h>
-#include <strandline/store/entry/room.h>
+#include <strandline/store/live/room.h>
 #include <strandline/store/sealing/sealed_data.h>
 
 #include <algorithm>

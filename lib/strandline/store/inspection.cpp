@@ -1,6 +1,6 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/entry/entry.h>
-#include <strandline/store/entry/inspection.h>
+#include <strandline/store/inspection.h>
 
 #include <algorithm>
 #include <utility>
