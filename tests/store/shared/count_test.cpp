@@ -28,18 +28,18 @@ struct Place {
     return found;
   }
   [[nodiscard]] std::filesystem::path file(const std::string& ending) const {
-    for (const auto& path : files()) {
-      if (path.extension() == ending) {
-        return path;
+    for (const auto& found : files()) {
+      if (found.extension() == ending) {
+        return found;
       }
     }
     return {};
   }
   [[nodiscard]] std::uint64_t on_disk() const {
     std::uint64_t bytes = 0;
-    for (const auto& path : files()) {
+    for (const auto& found : files()) {
       struct ::stat facts {};
-      REQUIRE(::stat(path.c_str(), &facts) == 0);
+      REQUIRE(::stat(found.c_str(), &facts) == 0);
       bytes += static_cast<std::uint64_t>(facts.st_blocks) * 512;
     }
     return bytes;
