@@ -43,7 +43,9 @@ class HookedFile final : public File {
   Result<bool> has_name() const noexcept override { return file_->has_name(); }
   Result<void> try_hold(ByteRange range, Hold how) noexcept override { return file_->try_hold(range, how); }
   void let_go(ByteRange range) noexcept override { file_->let_go(range); }
-  Result<bool> held_elsewhere(ByteRange range) const noexcept override { return file_->held_elsewhere(range); }
+  Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
+    return file_->held_elsewhere(range);
+  }
 
  private:
   const std::unique_ptr<File> file_;
