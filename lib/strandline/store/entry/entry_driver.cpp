@@ -52,15 +52,18 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
 Result<void> EntryDriver::check(ByteRange range, std::span<std::byte> buffer) const noexcept {
   const std::uint32_t epoch = alone_epoch_.load(std::memory_order_acquire);
   const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);
-  if (auto verified = checks_->verify(range); !verified) {
+  const auto judged = [&](Error error) -> tl::unexpected<Error> {
     const bool alone = epoch % 2 != 0 && alone_epoch_.load(std::memory_order_acquire) == epoch;
     const bool sure = alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire);
-    return sure ? std::move(verified) : fail(Errc::changed, "by another process");
+    return sure ? fail(std::move(error)) : fail(Errc::changed, "by another process");
+  };
+  if (auto verified = checks_->verify(range); !verified) {
+    return judged(std::move(verified.error()));
   }
   while (!range.empty()) {
     const auto count = read_stored(range.begin, buffer.first(range.size()));
     if (!count || *count == 0) {
-      return count ? fail(Errc::io, "the file has been cut short") : fail(count.error().clone());
+      return count ? fail(Errc::io, "the file has been cut short") : judged(count.error().clone());
     }
     range.begin += *count;
   }
