@@ -132,19 +132,20 @@ void b20(const Context& context) {
   constexpr std::uint64_t kBlock = 64 * kKiB;
   const auto bytes = random_bytes(kBlock);
   const auto secret = std::make_shared<const SecretKey>(std::span(bytes).first<SecretKey::kBytes>());
-  const ScratchFolder folder(Medium::memory);
+  // Each its own: an entry that is encrypted is denied to who has no key.
+  const ScratchFolder encrypted(Medium::memory);
+  const ScratchFolder bare(Medium::memory);
   const std::uint64_t pieces = context.scaled(1024, 16);
-  const auto written = [&](std::shared_ptr<const SecretKey> key) {
+  const auto written = [&](const ScratchFolder& folder, std::shared_ptr<const SecretKey> key) {
     FreshEntry entry(folder, std::move(key));
     return per_piece(pieces, [&](std::uint64_t piece) { must(entry.driver.write_at(piece * kBlock, bytes)); });
   };
-  report("B20", "write 64 KiB, " + folder.file_system(), "us", 1e6,
+  report("B20", "write 64 KiB, " + bare.file_system(), "us", 1e6,
          interleaved(
-             context, [&] { return written(secret); }, [&] { return written(nullptr); }),
+             context, [&] { return written(encrypted, secret); }, [&] { return written(bare, nullptr); }),
          "not encrypted", std::nullopt);
-  const ScratchFolder other(Medium::memory);
-  FreshEntry sealed(folder, secret);
-  FreshEntry plain(other);
+  FreshEntry sealed(encrypted, secret);
+  FreshEntry plain(bare);
   for (std::uint64_t piece = 0; piece < pieces; ++piece) {
     must(sealed.driver.write_at(piece * kBlock, bytes));
     must(plain.driver.write_at(piece * kBlock, bytes));
@@ -154,7 +155,7 @@ void b20(const Context& context) {
     const auto read = [&](const FreshEntry& entry) {
       return per_piece(pieces, [&](std::uint64_t piece) { must(entry.driver.read_at(piece * kBlock, out)); });
     };
-    report("B20", "read " + std::to_string(size / kKiB) + " KiB of 64, " + folder.file_system(), "us", 1e6,
+    report("B20", "read " + std::to_string(size / kKiB) + " KiB of 64, " + bare.file_system(), "us", 1e6,
            interleaved(
                context, [&] { return read(sealed); }, [&] { return read(plain); }),
            "not encrypted", std::nullopt);
