@@ -350,7 +350,7 @@ BUGS = [
         "changes": [(ENTRY, "  {\n    MutexLock lock(checks_mutex_);\n    if (auto told = journal_->append(RecordType::evict",
                      "  static_cast<void>(data_->punch(range));\n"
                      "  {\n    MutexLock lock(checks_mutex_);\n    if (auto told = journal_->append(RecordType::evict"),
-                    (ENTRY_OPEN, "    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});",
+                    (LIB + "store/inspection.cpp", "    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});",
                      "    const auto believed = said.covered({at, kMaxOffset});")],
         "tests": [CRASH],
     },
@@ -436,13 +436,14 @@ BUGS = [
     {
         "name": "cap-forgotten",
         "breaks": "D4: reservations pass the cap",
-        "changes": [(LIB + "store/open_store_evict.cpp", "      while (!over(bytes)) {", "      while (!over(bytes) || bytes > 0) {")],
+        "changes": [(LIB + "store/open_store_evict.cpp", "      while (before <= cap && bytes <= cap - before) {",
+                     "      while (before <= cap || bytes > 0) {")],
         "tests": [SHARED + " --test-case=*cap*"],
     },
     {
         "name": "pins-of-others-forgotten",
         "breaks": "D4: an eviction does not ask other processes",
-        "changes": [(LIB + "store/entry/entry.cpp", "if (auto excluded = driver_.exclude(range); !excluded) {",
+        "changes": [(LIB + "store/entry/entry_evict.cpp", "if (auto excluded = driver_.exclude(range); !excluded) {",
                      "if (auto excluded = Result<void>(); !excluded) {")],
         "tests": [SHARED + " --test-case=F39*pinned*"],
     },

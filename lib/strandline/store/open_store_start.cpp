@@ -147,6 +147,9 @@ Result<void> OpenStore::look_after_left_open() {
     const auto header = directory_.header_of(name);
     if (!header && header.error().code == Errc::not_found) {
       auto removed = directory_.remove(name);
+      if (!removed && removed.error().code == Errc::not_found) {
+        removed = {};  // not even its folder is there
+      }
       removed = removed ? index_->remove(name) : std::move(removed);
       if (!removed) {
         return removed;

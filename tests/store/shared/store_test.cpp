@@ -196,6 +196,19 @@ TEST_CASE("F45: a store that others could change is refused, and so is one of ot
   CHECK(write(lease, {0, 10}) == "10");
 }
 
+TEST_CASE("store: entries that somebody has deleted are gone, and that is all") {
+  Scene scene;
+  {
+    auto store = scene.open();
+    auto lease = required(store.acquire("key"));
+    fill(lease, 1000);
+  }
+  std::filesystem::remove_all(scene.path + "/entries");
+  auto store = scene.open();
+  CHECK(keys_of(store).empty());
+  CHECK(available(required(store.acquire("key"))) == "{}");
+}
+
 TEST_CASE("F36: a store of a newer version is left alone") {
   Scene scene;
   { auto store = scene.open(); }

@@ -132,7 +132,9 @@ void check_store(const std::string& path, Page& page) {
     page.complain("verify, alone: " + report.error().message());
   } else if (report->bad_bytes != 0 || !report->unreadable.empty()) {
     page.complain("verify, alone: " + std::to_string(report->bad_bytes) + " bad bytes, " +
-                  (report->unreadable.empty() ? "" : report->unreadable.front()));
+                  (report->unreadable.empty()
+                       ? std::string()
+                       : report->unreadable.front().name + ": " + report->unreadable.front().why.message()));
   }
   check_totals(path, *store, page, "at the end");
 }

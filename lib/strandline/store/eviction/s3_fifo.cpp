@@ -6,9 +6,10 @@
 // Otherwise the oldest of main is evicted, unless uses have counted: then it joins main anew, at the price of one.
 //
 // Two things are not the paper's. Its requests are for whole objects; here a reader takes a chunk in many small reads,
-// and a scan would look hot (were each to count, most of what bench/store/eviction.cpp shows would be lost). So a use counts
-// only if it is apart from the last that did: the correlated references of E. O'Neil, P. O'Neil, G. Weikum, "The LRU-K
-// page replacement algorithm", SIGMOD 1993. And since uses that count are few, one suffices where the paper wants two.
+// and a scan would look hot (were each to count, most of what bench/store/eviction.cpp shows would be lost). So a use
+// counts only if it is apart from the last that did: the correlated references of E. O'Neil, P. O'Neil, G. Weikum, "The
+// LRU-K page replacement algorithm", SIGMOD 1993. And since uses that count are few, one suffices where the paper wants
+// two.
 //
 // Its price: of two readers of the same bytes, one behind the other by more than the fresh queue and less than half the
 // cache, the second finds gone what LRU would have kept.
