@@ -117,20 +117,28 @@ Result<std::shared_ptr<Entry>> OpenStore::open_entry(const std::string& name, co
                                                      const Validator& validator, std::optional<std::uint64_t> length,
                                                      bool must_exist) {
   const std::uint64_t id = id_of(name);
+  // One Entry at a time of a name: acquire() has its stripe, but who evicts or verifies has not.
+  std::shared_ptr<Entry> open;
   {
-    // One Entry at a time of a name: acquire() has its stripe, but who evicts or verifies has not.
     MutexLock lock(mutex_);
     for (;;) {
       const auto known = table_.find(name);
-      auto open = known != table_.end() ? known->second.entry.lock() : nullptr;
-      if (open != nullptr && !open->is_past() && must_exist) {
-        return open;
+      open = known != table_.end() ? known->second.entry.lock() : nullptr;
+      if (open != nullptr && open->is_past()) {
+        open = nullptr;
       }
-      if (opening_now_.insert(name).second) {
+      if (open != nullptr || opening_now_.insert(name).second) {
         break;
       }
       opened_.wait(mutex_);
     }
+  }
+  if (open != nullptr) {
+    // Somebody has opened it since the caller looked.
+    if (must_exist || (!open->is_cancelled() && open->serves(validator, length))) {
+      return open;
+    }
+    return fail(Errc::changed, "opened by another at this moment");
   }
   const auto opened = [&](std::shared_ptr<Entry> entry) {
     MutexLock lock(mutex_);
@@ -228,6 +236,8 @@ Result<std::shared_ptr<Entry>> OpenStore::entry_for(const std::string& key, cons
     if (auto retired = entry->retire(&later); !retired) {
       return fail(std::move(retired.error()));
     }
+  }
+  if (entry != nullptr) {
     forget(found->name);
   }
   return open_entry(found->name, key, validator, options.length, false);
@@ -296,7 +306,11 @@ Result<Lease> OpenStore::peek(const std::string& key) {
       return fail(std::move(followed.error()));
     }
   }
-  if (entry == nullptr || entry->is_past() || entry->is_cancelled()) {
+  if (entry != nullptr && (entry->is_past() || entry->is_cancelled())) {
+    forget(found->name);
+    entry = nullptr;
+  }
+  if (entry == nullptr) {
     auto opened = open_entry(found->name, key, {}, std::nullopt, true);
     if (!opened) {
       return fail(std::move(opened.error()));
