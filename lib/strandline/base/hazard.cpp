@@ -18,7 +18,7 @@ struct Registry {
     }
     auto* const record = new (std::nothrow) HazardRecord();
     if (record != nullptr) {
-      record->next = first.load(std::memory_order_relaxed);
+      record->next = first.load(std::memory_order_acquire);  // its number is read below
       do {
         record->number = record->next != nullptr ? record->next->number + 1 : 0;
       } while (!first.compare_exchange_weak(record->next, record, std::memory_order_acq_rel));
