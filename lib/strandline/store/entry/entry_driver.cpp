@@ -28,7 +28,7 @@ Result<std::size_t> EntryDriver::read_at(std::uint64_t offset, std::span<std::by
     if (options_.room != nullptr && count) {
       options_.room->read({offset, offset + *count});
     }
-    if (alone || options_.signals.intact(drops) || retired_.load(std::memory_order_acquire)) {
+    if ((alone && !retired_.load(std::memory_order_acquire)) || options_.signals.intact(drops)) {
       // Not before: a block that others have evicted and are filling anew only looks bad.
       if (!count && count.error().code == Errc::corrupt && on_bad_block) {
         const ByteRange read{offset, offset + out.size()};

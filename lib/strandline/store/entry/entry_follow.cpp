@@ -23,6 +23,14 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
   // Both before the journal is read: what comes after is found the next time.
   const std::uint32_t changes = signals.changes();
   const std::uint32_t drops = signals.drops();
+  if (past_) {
+    // It has let go of its name, but until another version has that, somebody else may evict from these files.
+    if (at_any_rate) {
+      read_last_locked(effects);
+      driver_.followed(drops);
+    }
+    return {};
+  }
   if (driver_.role() == EntryDriver::Role::writer && !becoming_writer_) {
     driver_.followed(drops);  // nobody else changes anything
     return {};
