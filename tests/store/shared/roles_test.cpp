@@ -203,6 +203,23 @@ TEST_CASE("F39: an entry whose version has lost its name serves nothing that was
   const auto n = b->resource().read_at(0, bytes);
   CHECK((!n || bytes == content({0, 4096})));
 }
+TEST_CASE("F39: an entry that has let go of its name asks whether others have evicted from its files since") {
+  Pair p;
+  auto a = p.entry(p.one);
+  auto b = p.entry(p.two);
+  auto w = required(a->take_writer());
+  REQUIRE(w);
+  REQUIRE(w->write_at(0, content({0, 2 * kMiB})).has_value());
+  a->end_writing(std::move(*w));
+  REQUIRE(says(b->follow()) == "ok");
+  // For a version that is never begun: the name goes on leading to the same files.
+  REQUIRE(says(a->retire()) == "ok");
+  CHECK(read_back(a->resource(), {0, 2 * kMiB}) == std::to_string(2 * kMiB));
+  REQUIRE(says(b->evict({0, kMiB})) == std::to_string(kMiB));
+  CHECK(read_back(a->resource(), {0, 4096}) == "!not_available");
+  CHECK(read_back(a->resource(), {kMiB, 2 * kMiB}) == std::to_string(kMiB));
+}
+
 TEST_CASE("F34: a follower that has read what a failed append took back reads anew") {
   Pair p;
   auto a = p.entry(p.one);
