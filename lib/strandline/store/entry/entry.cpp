@@ -114,55 +114,65 @@ void Entry::demote_locked() noexcept {
   }
 }
 
-// Others change the files as well, but only for a moment: who is to write waits for them.
-Result<void> Entry::promote_patiently_locked(Effects& effects) noexcept {
-  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-  for (;;) {
-    auto promoted = promote_locked(effects);
-    if (promoted || promoted.error().code != Errc::busy || std::chrono::steady_clock::now() > patience) {
-      return promoted;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
-
 Result<std::optional<Writer<EntryDriver>>> Entry::take_writer(Later* later) noexcept {
   using Answer = Result<std::optional<Writer<EntryDriver>>>;
   end_finished();
   return file::contained([&]() -> Answer {
-    Effects own(core());
+    const auto claimed = claim_writer(later);
+    if (!claimed || !*claimed) {
+      return claimed ? Answer(std::nullopt) : fail(claimed.error().clone());
+    }
     Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
-    Effects& effects = given != nullptr ? *given : own;
-    MutexLock lock(mutex_);
-    if (past_) {
-      return fail(Errc::changed, "another version has taken its place");
-    }
-    if (driver_.role() == EntryDriver::Role::writer) {
-      return std::nullopt;
-    }
-    // Most entries that are asked for are complete.
-    if (auto followed = follow_locked(false, effects); !followed || core().status().state == State::committed) {
-      return followed ? Answer(std::nullopt) : fail(std::move(followed.error()));
-    }
-    if (auto claimed = driver_.claim_role(); !claimed) {
-      if (claimed.error().code != Errc::busy) {
-        return fail(std::move(claimed.error()));
+    auto writer = patiently([&](bool last) -> std::optional<Answer> {
+      Effects own(core());
+      MutexLock lock(mutex_);
+      auto started = start_writing_locked(given != nullptr ? *given : own);
+      const bool held = !started && started.error().code == Errc::busy;
+      if (held && !last) {
+        return std::nullopt;
       }
-      auto followed = follow_locked(true, effects);  // who has it shall be stood in for
-      return followed ? Answer(std::nullopt) : fail(std::move(followed.error()));
-    }
-    auto writer = start_writing_locked(effects);
+      // Somebody who changes the files, for a moment, has been stopped in the midst of it.
+      return held ? Answer(std::nullopt) : std::move(started);
+    });
+    MutexLock lock(mutex_);
+    taking_writer_ = false;
     if (!writer || !*writer) {
       demote_locked();
       driver_.release_role();
     }
-    // Somebody who changes the files, for a moment, has been stopped in the midst of it.
-    return writer || writer.error().code != Errc::busy ? std::move(writer) : Answer(std::nullopt);
+    return writer;
   });
 }
 
+// True: the role is this caller's, until it is released. False: another's, or there is nothing to write.
+Result<bool> Entry::claim_writer(Later* later) {
+  Effects own(core());
+  Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
+  Effects& effects = given != nullptr ? *given : own;
+  MutexLock lock(mutex_);
+  if (past_) {
+    return fail(Errc::changed, "another version has taken its place");
+  }
+  if (taking_writer_ || is_writer()) {
+    return false;
+  }
+  // Most entries that are asked for are complete.
+  if (auto followed = follow_locked(false, effects); !followed || core().status().state == State::committed) {
+    return followed ? Result<bool>(false) : fail(std::move(followed.error()));
+  }
+  if (auto claimed = driver_.claim_role(); !claimed) {
+    if (claimed.error().code != Errc::busy) {
+      return fail(std::move(claimed.error()));
+    }
+    auto followed = follow_locked(true, effects);  // who has it shall be stood in for
+    return followed ? Result<bool>(false) : fail(std::move(followed.error()));
+  }
+  taking_writer_ = true;
+  return true;
+}
+
 Result<std::optional<Writer<EntryDriver>>> Entry::start_writing_locked(Effects& effects) {
-  if (auto promoted = promote_patiently_locked(effects); !promoted) {
+  if (auto promoted = promote_locked(effects); !promoted) {
     return fail(std::move(promoted.error()));
   }
   leave_stand_in_locked(Abandon::handover, effects);
@@ -172,7 +182,9 @@ Result<std::optional<Writer<EntryDriver>>> Entry::start_writing_locked(Effects& 
   }
   auto writer = state == State::failed ? core().reactivate(Reactivate::resume, &effects) : core().take_writer();
   if (!writer) {
-    return fail(std::move(writer.error()));
+    // busy: somebody has taken one from the resource itself, which cannot write. It is theirs to let go of.
+    return writer.error().code == Errc::busy ? Result<std::optional<Writer<EntryDriver>>>(std::nullopt)
+                                             : fail(std::move(writer.error()));
   }
   return Writer<EntryDriver>(resource_.handle(), *writer);
 }
@@ -214,32 +226,37 @@ Result<void> Entry::retire_and(const std::function<Result<void>()>& then, Later*
   if (driver_.doomed()) {
     driver_.wait_for_changes();  // before the mutex, as there; those that come now are refused at once
   }
-  Effects own(core());
   Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
-  Effects& effects = given != nullptr ? *given : own;
-  MutexLock lock(mutex_);
-  if (past_) {
-    return {};
-  }
-  if (driver_.role() == EntryDriver::Role::writer && !driver_.doomed()) {
-    return fail(Errc::busy, "it is being written");
-  }
-  if (driver_.role() == EntryDriver::Role::reader) {
-    const auto elsewhere = driver_.has_writer_elsewhere();
-    if (!elsewhere || *elsewhere) {
-      return elsewhere ? fail(Errc::busy, "it is being written") : fail(elsewhere.error().clone());
+  return patiently([&](bool last) -> std::optional<Result<void>> {
+    Effects own(core());
+    Effects& effects = given != nullptr ? *given : own;
+    MutexLock lock(mutex_);
+    if (past_) {
+      return Result<void>();
     }
-    if (auto promoted = promote_patiently_locked(effects); !promoted) {
-      return promoted.error().code == Errc::changed ? Result<void>() : std::move(promoted);
+    if (taking_writer_ || (is_writer() && !driver_.doomed())) {
+      return fail(Errc::busy, "it is being written");
     }
-  }
-  auto done = then();
-  if (done) {
-    become_past_locked(effects);
-  } else {
-    demote_locked();
-  }
-  return done;
+    if (!is_writer()) {
+      const auto elsewhere = driver_.has_writer_elsewhere();
+      if (!elsewhere || *elsewhere) {
+        return elsewhere ? fail(Errc::busy, "it is being written") : fail(elsewhere.error().clone());
+      }
+      if (auto promoted = promote_locked(effects); !promoted) {
+        if (promoted.error().code == Errc::busy && !last) {
+          return std::nullopt;
+        }
+        return promoted.error().code == Errc::changed ? Result<void>() : std::move(promoted);
+      }
+    }
+    auto done = then();
+    if (done) {
+      become_past_locked(effects);
+    } else {
+      demote_locked();
+    }
+    return done;
+  });
 }
 
 Result<void> Entry::sync(bool at_any_rate) noexcept {

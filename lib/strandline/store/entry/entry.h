@@ -9,11 +9,13 @@
 #include <strandline/store/journal/follower.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -104,9 +106,23 @@ class Entry : public std::enable_shared_from_this<Entry> {
       : resource_(std::move(resource)), driver_(driver), name_(std::move(name)), id_(id) {}
   using Effects = Core::Effects;
 
+  // Until attempt(last) answers something: other processes hold the files for a moment at a time, and nothing tells
+  // when they let go. A second, then the last attempt is made. Between two, nothing is held.
+  template <class Attempt>
+  static auto patiently(Attempt&& attempt) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    for (;;) {
+      const bool last = std::chrono::steady_clock::now() > until;
+      if (auto answer = attempt(last)) {
+        return std::move(*answer);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
   [[nodiscard]] Core& core() const noexcept { return *resource_.handle()->core(); }
   [[nodiscard]] Result<void> promote_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<void> promote_patiently_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<bool> claim_writer(Later* later) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::optional<Writer<EntryDriver>>> start_writing_locked(Effects& effects)
       STRANDLINE_REQUIRES(mutex_);
   void demote_locked() noexcept STRANDLINE_REQUIRES(mutex_);
@@ -136,7 +152,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   std::optional<JournalFollower> follower_ STRANDLINE_GUARDED_BY(mutex_);  // made when there is something to follow
   std::optional<WriterId> stand_in_ STRANDLINE_GUARDED_BY(mutex_);         // for a writer in another process
   std::uint32_t changes_ STRANDLINE_GUARDED_BY(mutex_) = 0;                // those that have been applied
-  bool becoming_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;             // the role is, the resource not yet
+  bool taking_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;    // the writer's role is claimed, for one caller
+  bool becoming_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;  // the role is, the resource not yet
   std::optional<std::pair<std::uint64_t, std::uint64_t>> torn_ STRANDLINE_GUARDED_BY(mutex_);  // position, size
   std::atomic<bool> past_{false};  // written under the mutex
   std::vector<ByteRange> pins_ STRANDLINE_GUARDED_BY(mutex_);

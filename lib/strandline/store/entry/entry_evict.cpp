@@ -28,26 +28,21 @@ Result<void> Entry::pin(ByteRange range) noexcept {
   if (range.empty()) {
     return {};
   }
-  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-  for (;;) {
-    {
-      MutexLock lock(mutex_);
-      try {
-        pins_.reserve(pins_.size() + 1);
-      } catch (const std::bad_alloc&) {
-        return fail(Errc::no_memory, "pin");
-      }
-      auto held = driver_.pin(range);
-      if (held) {
-        pins_.push_back(range);
-        return {};
-      }
-      if (held.error().code != Errc::busy || std::chrono::steady_clock::now() > patience) {
-        return held;
-      }
+  return patiently([&](bool last) -> std::optional<Result<void>> {
+    MutexLock lock(mutex_);
+    try {
+      pins_.reserve(pins_.size() + 1);
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::no_memory, "pin");
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+    auto held = driver_.pin(range);
+    if (held) {
+      pins_.push_back(range);
+    } else if (held.error().code == Errc::busy && !last) {
+      return std::nullopt;
+    }
+    return held;
+  });
 }
 
 void Entry::unpin(ByteRange range) noexcept {
