@@ -418,7 +418,7 @@ BUGS = [
     {
         "name": "trust-a-copy-of-a-hole",
         "breaks": "docs/store.md: a reader in another process does not look whether bytes were destroyed",
-        "changes": [(ENTRY, "if (alone || options_.signals.intact(drops)", "if (alone || drops == drops")],
+        "changes": [(ENTRY, "|| options_.signals.intact(drops)) {", "|| drops == drops) {")],
         "tests": [SHARED + " --test-case=F39*readers*"],
     },
     {
