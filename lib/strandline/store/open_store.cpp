@@ -54,13 +54,18 @@ class OpenStore::EntryRoom final : public Room {
 };
 
 OpenStore::OpenStore(Directory directory, StoreOptions options, std::shared_ptr<LiveFile> live,
-                     std::unique_ptr<EvictionPolicy> policy) noexcept
-    : directory_(std::move(directory)),
+                     std::unique_ptr<EvictionPolicy> policy, ForkEpoch epoch)
+    : epoch_(epoch),
+      directory_(std::move(directory)),
       options_(std::move(options)),
       live_(std::move(live)),
       policy_(std::move(policy)) {}
 
 OpenStore::~OpenStore() {
+  if (epoch_.inherited()) {
+    keeper_.detach();  // it runs in the parent, who may have held any lock
+    return;
+  }
   stopping_.store(true, std::memory_order_release);
   live_->ring();
   if (keeper_.get_id() == std::this_thread::get_id()) {

@@ -29,6 +29,8 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   OpenStore(const OpenStore&) = delete;
   OpenStore& operator=(const OpenStore&) = delete;
   ~OpenStore();
+  // For who has the last Store: when it returns, what is not in use by leases is closed. Waits for the keeper's round.
+  static void leave(std::shared_ptr<OpenStore> store) noexcept;
 
   // As Store has them.
   [[nodiscard]] Result<Lease> acquire(const std::string& key, const Validator& validator,
@@ -56,7 +58,7 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   static constexpr std::size_t kStripes = 64;
 
   OpenStore(Directory directory, StoreOptions options, std::shared_ptr<LiveFile> live,
-            std::unique_ptr<EvictionPolicy> policy) noexcept;
+            std::unique_ptr<EvictionPolicy> policy, ForkEpoch epoch);
   // open_store_start.cpp
   [[nodiscard]] Result<void> start();
   [[nodiscard]] Result<void> open_index();
@@ -94,9 +96,10 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   void forget(const std::string& name) STRANDLINE_EXCLUDES(mutex_, policy_mutex_);
 
   // open_store_follow.cpp
-  static void look_after(std::weak_ptr<OpenStore> store, std::shared_ptr<LiveFile> live);
+  static void look_after(std::weak_ptr<OpenStore> store, std::shared_ptr<LiveFile> live, std::shared_ptr<Mutex> rounds);
   [[nodiscard]] std::chrono::steady_clock::time_point round();
 
+  const ForkEpoch epoch_;
   const Directory directory_;
   const StoreOptions options_;               // without its key
   std::shared_ptr<const SecretKey> secret_;  // constant once open; null: nothing is encrypted
@@ -107,6 +110,7 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   std::atomic<std::uint64_t> evicted_bytes_{0};
   std::atomic<std::uint64_t> reserved_since_look_{0};  // bytes since the disk was last asked how much is free
   std::atomic<bool> stopping_{false};
+  const std::shared_ptr<Mutex> rounds_ = std::make_shared<Mutex>();  // held while the keeper holds the store: the first
   std::thread keeper_;
 
   std::array<Mutex, kStripes> opening_;           // one caller at a time finds and opens the entries of a stripe

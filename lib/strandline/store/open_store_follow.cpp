@@ -14,18 +14,32 @@ constexpr auto kLookForDead = std::chrono::milliseconds(250);
 
 }  // namespace
 
-// It holds the store only during a round, so that the last user's leaving ends it.
-void OpenStore::look_after(std::weak_ptr<OpenStore> store, std::shared_ptr<LiveFile> live) {
+// It holds the store, and entries, only during a round, so that the last user's leaving ends it.
+void OpenStore::look_after(std::weak_ptr<OpenStore> store, std::shared_ptr<LiveFile> live,
+                           std::shared_ptr<Mutex> rounds) {
   for (;;) {
     // Before the round: what changes during it is found in the next.
     const std::uint32_t bell = live->bell();
     auto until = std::chrono::steady_clock::time_point::max();
-    if (const auto self = store.lock(); self == nullptr || self->stopping_.load(std::memory_order_acquire)) {
-      return;
-    } else {
+    {
+      MutexLock in_round(*rounds);  // let go of after the store
+      const auto self = store.lock();
+      if (self == nullptr || self->stopping_.load(std::memory_order_acquire)) {
+        return;
+      }
       until = self->round();
     }
     live->sleep(bell, until);
+  }
+}
+
+// If the keeper holds the last reference at this moment, it is the keeper who closes the store, in the same round.
+void OpenStore::leave(std::shared_ptr<OpenStore> store) noexcept {
+  const std::shared_ptr<Mutex> rounds = store->rounds_;
+  const bool waits = store->keeper_.get_id() != std::this_thread::get_id() && !store->epoch_.inherited();
+  store.reset();
+  if (waits) {
+    MutexLock no_round(*rounds);
   }
 }
 

@@ -30,17 +30,21 @@ Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOption
     if (!live) {
       return fail(std::move(live.error()));
     }
+    const auto epoch = ForkEpoch::arm();
+    if (!epoch) {
+      return fail(epoch.error().clone());
+    }
     auto policy = options.policy ? options.policy() : make_s3_fifo();
     if (policy == nullptr) {
       return fail(Errc::no_memory, "eviction policy");
     }
     std::shared_ptr<OpenStore> store(
-        new OpenStore(std::move(*directory), std::move(options), std::move(*live), std::move(policy)));
+        new OpenStore(std::move(*directory), std::move(options), std::move(*live), std::move(policy), *epoch));
     store->secret_ = secret;
     if (auto started = store->start(); !started) {
       return fail(std::move(started.error()));
     }
-    store->keeper_ = std::thread(look_after, std::weak_ptr<OpenStore>(store), store->live_);
+    store->keeper_ = std::thread(look_after, std::weak_ptr<OpenStore>(store), store->live_, store->rounds_);
     return store;
   });
 }

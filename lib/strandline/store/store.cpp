@@ -9,11 +9,15 @@
 namespace strandline::store {
 
 Result<Store> Store::open(std::string path, StoreOptions options) noexcept {
-  auto store = OpenStore::open(std::move(path), std::move(options));
-  if (!store) {
-    return fail(std::move(store.error()));
-  }
-  return Store(std::move(*store));
+  return file::contained([&]() -> Result<Store> {
+    auto store = OpenStore::open(std::move(path), std::move(options));
+    if (!store) {
+      return fail(std::move(store.error()));
+    }
+    // Leases and the keeper's thread share the other reference: this one knows when the last Store goes.
+    OpenStore* const open = store->get();
+    return Store({open, [held = std::move(*store)](OpenStore*) mutable { OpenStore::leave(std::move(held)); }});
+  });
 }
 
 Result<Lease> Store::acquire(const std::string& key, const Validator& validator,

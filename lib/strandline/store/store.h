@@ -2,8 +2,9 @@
 // a cap.
 // Threads: thread-safe; cheap to copy. Blocks: on the disk; acquire() for up to a second on another process that is
 // opening the entry. Errors: the system's, with the path; no_space when the cap is reached and nothing can go. Cost:
-// acquire() of an open entry: a lock; else some ten system calls. Lifetime: leases may outlive it. In a fork()ed child
-// every call answers unsupported, or fails as its parts do.
+// acquire() of an open entry: a lock; else some ten system calls. Lifetime: leases may outlive it. The last copy's end
+// waits for the store's own thread to finish what it does, callbacks included (on that thread itself it does not); then
+// nothing is open but what leases hold. In a fork()ed child every call answers unsupported, or fails as its parts do.
 #pragma once
 
 #include <strandline/store/eviction/policy.h>

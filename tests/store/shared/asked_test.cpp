@@ -1,5 +1,6 @@
 // A store asked by those whom it tells, by several at once, and about what others have done to its directory.
 #include <tests/store/shared/scene.h>
+#include <tests/support/sleeping.h>
 
 #include <algorithm>
 #include <atomic>
@@ -88,6 +89,42 @@ TEST_CASE("R10: an observer may ask the store about what it is told") {
   over = true;
   peeker.join();
 }
+TEST_CASE("store: who ends the last copy waits for what the store's thread is doing") {
+  Scene scene;
+  {
+    auto a = scene.open();
+    std::optional<Store> b(scene.open());
+    auto la = required(a.acquire("key"));
+    std::optional<Lease> lb(required(b->acquire("key", {}, {.want_writer = false})));
+    struct Lingers : AvailabilityObserver {
+      std::atomic<bool> inside{false};
+      std::atomic<bool> go{false};
+      void on_write(ByteRange) noexcept override {
+        inside = true;
+        go.wait(false);
+      }
+    };
+    const auto lingers = std::make_shared<Lingers>();
+    const auto subscription = required(lb->resource().subscribe(lingers));
+    REQUIRE(write(la, {0, 10}) == "10");
+    REQUIRE(eventually([&] { return lingers->inside.load(); }));
+    std::atomic<pid_t> closer_id{0};
+    std::atomic<bool> closed{false};
+    std::thread closer([&] {
+      closer_id = ::gettid();
+      lb.reset();
+      b.reset();
+      closed = true;
+    });
+    CHECK(eventually([&] { return closed || (closer_id != 0 && sleeps(closer_id)); }));
+    CHECK_FALSE(closed);
+    lingers->go = true;
+    lingers->go.notify_all();
+    closer.join();
+  }
+  CHECK(required(LiveFile::open(scene.path + "/live"))->alone());
+}
+
 TEST_CASE("R10: an observer of an eviction may write, and so evict") {
   Scene scene;
   auto s = scene.open({.max_bytes = 6 * kMiB});
