@@ -1,10 +1,9 @@
-// Store: a cache on disk of content by key, that survives crashes, is used by many processes at once, and stays below
-// a cap.
+// Store: a cache on disk of content by key: survives crashes, is used by many processes at once, stays below a cap.
 // Threads: thread-safe; cheap to copy. Blocks: on the disk; acquire() for up to a second on another process that is
 // opening the entry. Errors: the system's, with the path; no_space when the cap is reached and nothing can go. Cost:
 // acquire() of an open entry: a lock; else some ten system calls. Lifetime: leases may outlive it. The last copy's end
-// waits for the store's own thread to finish what it does, callbacks included (on that thread itself it does not); then
-// nothing is open but what leases hold. In a fork()ed child every call answers unsupported, or fails as its parts do.
+// waits for what the store's own thread is doing, callbacks included (on that thread it does not); then nothing is open
+// but what leases hold. In a fork()ed child every call answers unsupported, or fails as its parts do.
 #pragma once
 
 #include <strandline/store/eviction/policy.h>

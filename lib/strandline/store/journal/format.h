@@ -5,6 +5,7 @@
 #pragma once
 
 #include <strandline/base/byte_range.h>
+#include <strandline/driver/validator.h>
 #include <strandline/store/io/identity.h>
 
 #include <cstddef>
@@ -17,13 +18,7 @@
 
 namespace strandline::store {
 
-// What tells one version of the content from another, as HTTP's ETag does (RFC 9110, section 8.8).
-struct Validator {
-  enum class Kind : std::uint8_t { none = 0, strong = 1, weak = 2 };
-  Kind kind = Kind::none;
-  std::string value;
-  friend bool operator==(const Validator&, const Validator&) = default;
-};
+using strandline::Validator;
 
 inline constexpr std::uint32_t kChecksumBlock = 65536;
 inline constexpr std::size_t kMaxKey = 65536;
