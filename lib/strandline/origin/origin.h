@@ -56,6 +56,8 @@ struct ReadRequest {
   Validator if_match{};
   // No faster than this, in bytes per second; 0: no limit.
   std::uint64_t max_rate = 0;
+  // Not over a connection that stands already: it may be dead.
+  bool new_connection = false;
 };
 
 // Where a read's bytes go. The calls of one read come one after the other: begin() once, before any byte; then bytes();
