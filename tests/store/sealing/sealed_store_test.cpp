@@ -16,23 +16,6 @@ using namespace strandline::testing;
 
 namespace {
 
-constexpr std::uint64_t kMiB = 1 << 20;
-
-struct Place {
-  TempDir directory;
-  std::string path = (directory.path() / "store").native();
-  // Of the only entry.
-  [[nodiscard]] std::filesystem::path file(const std::string& ending) const {
-    for (const auto& one : std::filesystem::recursive_directory_iterator(path)) {
-      if (one.path().extension() == ending) {
-        return one.path();
-      }
-    }
-    REQUIRE(false);
-    return {};
-  }
-};
-
 StoreOptions sealed(unsigned char key = 0) {
   StoreOptions options;
   options.key = some_secret(key);
@@ -56,14 +39,14 @@ void flip(const std::filesystem::path& path, std::uint64_t at) {
 }  // namespace
 
 TEST_CASE("encrypted store: what is damaged becomes missing, is fetched again, and the rest is served meanwhile") {
-  const Place place;
-  auto store = required(Store::open(place.path, sealed()));
+  const StoreScene scene;
+  auto store = scene.open(sealed());
   {
     auto lease = required(store.acquire("key", version("1")));
     fill(lease, kMiB);
     CHECK(read(lease, {0, kMiB}) == std::to_string(kMiB));
   }
-  flip(place.file(".data"), 5 * kPieceBlock + 77);
+  flip(scene.file(".data"), 5 * kPieceBlock + 77);
   auto lease = required(store.acquire("key", version("1")));
   CHECK(lease.writer() == nullptr);
   CHECK(read(lease, {0, 100}) == "100");
@@ -75,7 +58,7 @@ TEST_CASE("encrypted store: what is damaged becomes missing, is fetched again, a
   lease.end_writing();
   CHECK(read(lease, {0, kMiB}) == std::to_string(kMiB));
   // And so does a look at everything.
-  flip(place.file(".data"), 99);
+  flip(scene.file(".data"), 99);
   auto report = required(store.verify(false));
   CHECK(report.bad_bytes == kPieceBlock);
   CHECK(report.bytes == kMiB);
@@ -86,16 +69,16 @@ TEST_CASE("encrypted store: what is damaged becomes missing, is fetched again, a
 }
 
 TEST_CASE("encrypted store: with another key, or none, entries are denied and left alone; they can be removed") {
-  const Place place;
+  const StoreScene scene;
   {
-    auto store = required(Store::open(place.path, sealed()));
+    auto store = scene.open(sealed());
     auto lease = required(store.acquire("key"));
     fill(lease, 1000);
   }
-  const std::string data = bytes_in(place.file(".data"));
-  const std::string journal = bytes_in(place.file(".journal"));
+  const std::string data = bytes_in(scene.file(".data"));
+  const std::string journal = bytes_in(scene.file(".journal"));
   for (const StoreOptions& options : {sealed(1), StoreOptions{}}) {
-    auto store = required(Store::open(place.path, options));
+    auto store = scene.open(options);
     const auto lease = store.acquire("key");
     REQUIRE_FALSE(lease);
     CHECK(lease.error().code == Errc::permission_denied);
@@ -105,14 +88,14 @@ TEST_CASE("encrypted store: with another key, or none, entries are denied and le
     const auto report = required(store.verify(true));
     CHECK(report.unreadable.size() == 1);
     CHECK(required(store.list()).size() == 1);
-    CHECK(bytes_in(place.file(".data")) == data);
-    CHECK(bytes_in(place.file(".journal")) == journal);
+    CHECK(bytes_in(scene.file(".data")) == data);
+    CHECK(bytes_in(scene.file(".journal")) == journal);
   }
   {
-    auto store = required(Store::open(place.path, sealed()));
+    auto store = scene.open(sealed());
     CHECK(read(required(store.peek("key")), {0, 1000}) == "1000");
   }
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   CHECK(says(store.remove("key")) == "ok");
   CHECK(says(store.peek("key")) == "!not_found");
   CHECK(required(store.list()).empty());
@@ -120,13 +103,13 @@ TEST_CASE("encrypted store: with another key, or none, entries are denied and le
 }
 
 TEST_CASE("encrypted store: entries that are not encrypted are begun anew") {
-  const Place place;
+  const StoreScene scene;
   {
-    auto store = required(Store::open(place.path));
+    auto store = scene.open();
     auto lease = required(store.acquire("key"));
     fill(lease, 1000);
   }
-  auto store = required(Store::open(place.path, sealed()));
+  auto store = scene.open(sealed());
   CHECK(says(store.peek("key")) == "!not_found");
   auto lease = required(store.acquire("key"));
   CHECK(available(lease) == "{}");
@@ -135,10 +118,10 @@ TEST_CASE("encrypted store: entries that are not encrypted are begun anew") {
 }
 
 TEST_CASE("encrypted store: its cap holds, and what it evicts comes again") {
-  const Place place;
+  const StoreScene scene;
   StoreOptions options = sealed();
   options.max_bytes = 4 * kMiB;
-  auto store = required(Store::open(place.path, options));
+  auto store = scene.open(options);
   auto lease = required(store.acquire("key", {}, {.length = 8 * kMiB}));
   for (std::uint64_t at = 0; at < 8 * kMiB; at += 100'000) {
     const ByteRange range{at, std::min(at + 100'000, 8 * kMiB)};
@@ -152,9 +135,9 @@ TEST_CASE("encrypted store: its cap holds, and what it evicts comes again") {
 }
 
 TEST_CASE("encrypted store: another process reads along, waits, and sees what is given up and sealed anew") {
-  const Place place;
+  const StoreScene scene;
   Process writer([&](Process::Talk& talk) {
-    auto store = Store::open(place.path, sealed());
+    auto store = Store::open(scene.path, sealed());
     auto lease = store->acquire("key");
     talk.say(write(*lease, {0, 100'000}));
     while (true) {
@@ -173,7 +156,7 @@ TEST_CASE("encrypted store: another process reads along, waits, and sees what is
     }
   });
   REQUIRE(writer.hear() == "100000");
-  auto store = required(Store::open(place.path, sealed()));
+  auto store = scene.open(sealed());
   auto lease = required(store.acquire("key"));
   CHECK(lease.writer() == nullptr);
   CHECK(read(lease, {0, 100'000}) == "100000");
@@ -196,14 +179,14 @@ TEST_CASE("encrypted store: another process reads along, waits, and sees what is
   CHECK(write(lease, {0, 200'000}) == "5000");
   CHECK(says(lease.writer()->commit(200'000)) == "ok");
   CHECK(read(lease, {0, 200'000}) == "200000");
-  CHECK(says(Store::open(place.path, sealed(1))->acquire("key")) == "!permission_denied");
+  CHECK(says(Store::open(scene.path, sealed(1))->acquire("key")) == "!permission_denied");
 }
 
 TEST_CASE("encrypted store: readers in two processes, ragged evictions and refills: the right bytes or none") {
-  const Place place;
+  const StoreScene scene;
   constexpr std::uint64_t kLength = kMiB;
   Process evictor([&](Process::Talk& talk) {
-    auto store = Store::open(place.path, sealed());
+    auto store = Store::open(scene.path, sealed());
     auto lease = store->acquire("key");
     static_cast<void>(write(*lease, {0, kLength}));
     talk.say("filled");
@@ -236,7 +219,7 @@ TEST_CASE("encrypted store: readers in two processes, ragged evictions and refil
     static_cast<void>(talk.hear());
   });
   REQUIRE(evictor.hear() == "filled");
-  auto store = required(Store::open(place.path, sealed()));
+  auto store = scene.open(sealed());
   auto lease = required(store.acquire("key", {}, {.want_writer = false}));
   unsigned wrong = 0;
   unsigned right = 0;

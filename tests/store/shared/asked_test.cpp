@@ -11,43 +11,15 @@ using namespace strandline;
 using namespace strandline::store;
 using namespace strandline::testing;
 
-namespace {
-
-constexpr std::uint64_t kMiB = 1 << 20;
-
-struct Scene {
-  TempDir directory;
-  std::string path = (directory.path() / "store").native();
-  Store open(StoreOptions options = {}) { return required(Store::open(path, std::move(options))); }
-};
-template <class T>
-T got(const Process::Talk& talk, Result<T> result) {
-  if (!result) {
-    talk.say("! " + result.error().message());
-    ::_exit(1);
-  }
-  return std::move(*result);
-}
-std::string wr(Lease& lease, ByteRange range, std::uint64_t g = 1) {
-  return lease.writer() == nullptr ? "no writer" : write_to(*lease.writer(), range, g);
-}
-std::string journal_of(const std::string& path) {
-  for (const auto& f : std::filesystem::recursive_directory_iterator(path + "/entries"))
-    if (f.path().native().ends_with(".journal")) return f.path().native();
-  return "";
-}
-
-}  // namespace
-
 TEST_CASE("store: what another process has filled since can go as well") {
-  Scene scene;
+  StoreScene scene;
   Process other([&](Process::Talk& talk) {
     static_cast<void>(talk.hear());
     {
       auto store = got(talk, Store::open(scene.path, {.max_bytes = 8 * kMiB}));
       for (int i = 0; i < 7; ++i) {
         auto l = got(talk, store.acquire("b" + std::to_string(i)));
-        static_cast<void>(wr(l, {0, kMiB}));
+        static_cast<void>(write(l, {0, kMiB}));
         static_cast<void>(l.writer()->commit(kMiB));
       }
     }
@@ -62,7 +34,7 @@ TEST_CASE("store: what another process has filled since can go as well") {
   CHECK(says(w) == std::to_string(2 * kMiB));
 }
 TEST_CASE("R10: an observer may ask the store about what it is told") {
-  Scene scene;
+  StoreScene scene;
   auto a = scene.open();
   auto b = scene.open();
   auto la = required(a.acquire("key"));
@@ -90,7 +62,7 @@ TEST_CASE("R10: an observer may ask the store about what it is told") {
   peeker.join();
 }
 TEST_CASE("store: who ends the last copy waits for what the store's thread is doing") {
-  Scene scene;
+  StoreScene scene;
   {
     auto a = scene.open();
     std::optional<Store> b(scene.open());
@@ -126,7 +98,7 @@ TEST_CASE("store: who ends the last copy waits for what the store's thread is do
 }
 
 TEST_CASE("R10: an observer of an eviction may write, and so evict") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open({.max_bytes = 6 * kMiB});
   auto victim = required(s.acquire("victim"));
   REQUIRE(write(victim, {0, 4 * kMiB}) == std::to_string(4 * kMiB));
@@ -146,19 +118,19 @@ TEST_CASE("R10: an observer of an eviction may write, and so evict") {
   CHECK(eventually([&] { return o->n > 0; }));
 }
 TEST_CASE("store: what has been written and let go of is synced when it is due") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open({.durability = Durability::batched, .batch_interval = std::chrono::milliseconds(50)});
   {
     auto l = required(s.acquire("key"));
     fill(l, kMiB);
   }
   CHECK(says(s.checkpoint()) == "ok");
-  auto f = required(system_files()->open(journal_of(scene.path), OpenFile::to_read));
+  auto f = required(system_files()->open(scene.file(".journal").native(), OpenFile::to_read));
   auto bytes = required(read_all(*f));
   CHECK(says(required(replay(bytes, Trust::barriers)).available) == "{[0, 1048576)}");
 }
 TEST_CASE("D4: an eviction goes through the store, which heeds pins") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open();
   auto s2 = scene.open();
   auto l = required(s.acquire("key"));
@@ -172,7 +144,7 @@ TEST_CASE("D4: an eviction goes through the store, which heeds pins") {
   CHECK(available(l) == "{[0, 2097152)}");
 }
 TEST_CASE("store: one user's cancel is nobody else's") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open();
   auto l = required(s.acquire("key"));
   fill(l, 1000);
@@ -182,7 +154,7 @@ TEST_CASE("store: one user's cancel is nobody else's") {
   if (l2) CHECK(read(*l2, {0, 1000}) == "1000");
 }
 TEST_CASE("D5: a length that contradicts what is there begins a new version") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open();
   auto l = required(s.acquire("key"));
   REQUIRE(write(l, {0, 1000}) == "1000");
@@ -193,7 +165,7 @@ TEST_CASE("D5: a length that contradicts what is there begins a new version") {
   CHECK(l2.generation() != l.generation());
 }
 TEST_CASE("store: an entry is open once, whoever opens it") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open();
   int lost = 0;
   for (int round = 0; round < 60; ++round) {
@@ -213,7 +185,7 @@ TEST_CASE("store: an entry is open once, whoever opens it") {
 }
 
 TEST_CASE("F45: a removal does not follow a directory that has been swapped") {
-  Scene one, two;
+  StoreScene one, two;
   {
     auto s = two.open();
     auto l = required(s.acquire("key"));
@@ -233,13 +205,11 @@ TEST_CASE("F45: a removal does not follow a directory that has been swapped") {
   CHECK(says(t.peek("key")) == "ok");
 }
 TEST_CASE("F38: a complete entry is had at once, whoever is stopped in the midst of an eviction") {
-  Scene scene;
+  StoreScene scene;
   auto s = scene.open();
   auto l = required(s.acquire("key"));
   fill(l, 1000);
-  std::string data = journal_of(scene.path);
-  data.replace(data.size() - 8, 8, ".data");
-  auto f = required(system_files()->open(data, OpenFile::to_write));
+  auto f = required(system_files()->open(scene.file(".data").native(), OpenFile::to_write));
   REQUIRE(says(f->try_lock()) == "ok");
   CHECK(says(s.acquire("key")) == "ok");
   CHECK(says(s.peek("key")) == "ok");
@@ -251,7 +221,7 @@ TEST_CASE("store: what is durable when, as the store was asked") {
     const auto journal = required(system_files()->open(lease.entry().journal_path(), OpenFile::to_read));
     return says(required(replay(required(read_all(*journal)), Trust::barriers)).available);
   };
-  Scene scene;
+  StoreScene scene;
   SUBCASE("process") {
     auto store = scene.open();
     auto lease = required(store.acquire("key"));

@@ -13,38 +13,14 @@ using namespace strandline;
 using namespace strandline::store;
 using namespace strandline::testing;
 
-namespace {
-
-constexpr std::uint64_t kMiB = 1 << 20;
-
-struct Place {
-  TempDir directory;
-  std::string path = (directory.path() / "store").native();
-};
-
-// Without doctest, for other processes: what goes wrong is said.
-template <class T>
-T got(const Process::Talk& talk, Result<T> result) {
-  if (!result) {
-    talk.say("! " + result.error().message());
-    ::_exit(1);
-  }
-  return std::move(*result);
-}
-std::string write_some(Lease& lease, ByteRange range, std::uint64_t generation = 1) {
-  return lease.writer() == nullptr ? "no writer" : write_to(*lease.writer(), range, generation);
-}
-
-}  // namespace
-
 TEST_CASE("F37: of many processes exactly one gets the writer, and the others get its bytes") {
-  const Place place;
+  const StoreScene scene;
   constexpr int kKeys = 20;
   constexpr ByteRange kAll{0, 100'000};
   std::vector<std::unique_ptr<Process>> processes;
   for (int i = 0; i < 4; ++i) {
     processes.push_back(std::make_unique<Process>([&](Process::Talk& talk) {
-      auto store = got(talk, Store::open(place.path));
+      auto store = got(talk, Store::open(scene.path));
       talk.say("open");
       static_cast<void>(talk.hear());
       std::string line;
@@ -53,7 +29,7 @@ TEST_CASE("F37: of many processes exactly one gets the writer, and the others ge
         const bool writes = lease.writer() != nullptr;
         if (writes) {
           for (std::uint64_t at = 0; at < kAll.end; at += 10'000) {
-            static_cast<void>(write_some(lease, {at, at + 10'000}));
+            static_cast<void>(write(lease, {at, at + 10'000}));
           }
           static_cast<void>(lease.writer()->commit());
           lease.end_writing();
@@ -84,19 +60,19 @@ TEST_CASE("F37: of many processes exactly one gets the writer, and the others ge
 }
 
 TEST_CASE("D6: a follower waits for what another process writes, sees its length and its end") {
-  const Place place;
+  const StoreScene scene;
   Process writer([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     auto lease = got(talk, store.acquire("key"));
-    talk.say(write_some(lease, {0, 1000}));
+    talk.say(write(lease, {0, 1000}));
     while (true) {
       const std::string order = talk.hear();
       if (order == "write") {
-        talk.say(write_some(lease, {1000, 2000}));
+        talk.say(write(lease, {1000, 2000}));
       } else if (order == "length") {
         talk.say(says(lease.writer()->set_length(3000)));
       } else if (order == "commit") {
-        static_cast<void>(write_some(lease, {2000, 3000}));
+        static_cast<void>(write(lease, {2000, 3000}));
         talk.say(says(lease.writer()->commit()));
       } else if (order == "leave") {
         lease.end_writing();
@@ -107,7 +83,7 @@ TEST_CASE("D6: a follower waits for what another process writes, sees its length
     }
   });
   REQUIRE(writer.hear() == "1000");
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   auto lease = required(store.acquire("key"));
   CHECK(lease.writer() == nullptr);
   CHECK(available(lease) == "{[0, 1000)}");
@@ -133,17 +109,17 @@ TEST_CASE("D6: a follower waits for what another process writes, sees its length
 }
 
 TEST_CASE("D6: a follower sees a commit, what it dropped, and that it is complete") {
-  const Place place;
+  const StoreScene scene;
   Process writer([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     auto lease = got(talk, store.acquire("key"));
-    talk.say(write_some(lease, {0, 2000}));
+    talk.say(write(lease, {0, 2000}));
     static_cast<void>(talk.hear());
     talk.say(says(lease.writer()->commit(1000)));
     static_cast<void>(talk.hear());
   });
   REQUIRE(writer.hear() == "2000");
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   auto lease = required(store.acquire("key"));
   const auto observer = std::make_shared<RecordingObserver>();
   const auto subscription = required(lease.resource().subscribe(observer));
@@ -164,15 +140,15 @@ TEST_CASE("D6: a follower sees a commit, what it dropped, and that it is complet
 }
 
 TEST_CASE("F38: a stopped writer keeps its place, a killed one loses it at once") {
-  const Place place;
+  const StoreScene scene;
   Process writer([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     auto lease = got(talk, store.acquire("key"));
-    talk.say(write_some(lease, {0, 1000}));
+    talk.say(write(lease, {0, 1000}));
     static_cast<void>(talk.hear());
   });
   REQUIRE(writer.hear() == "1000");
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   auto lease = required(store.acquire("key"));
   writer.send(SIGSTOP);
   CHECK_FALSE(required(lease.take_writer()));
@@ -195,13 +171,13 @@ TEST_CASE("F38: a stopped writer keeps its place, a killed one loses it at once"
 }
 
 TEST_CASE("F39: readers in one process, evictions and refills in another: the right bytes or none") {
-  const Place place;
+  const StoreScene scene;
   constexpr std::uint64_t kLength = 4 * kMiB;
   Process evictor([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     {
       auto lease = got(talk, store.acquire("key"));
-      static_cast<void>(write_some(lease, {0, kLength}));
+      static_cast<void>(write(lease, {0, kLength}));
       static_cast<void>(lease.writer()->commit());
     }
     talk.say("filled");
@@ -213,7 +189,7 @@ TEST_CASE("F39: readers in one process, evictions and refills in another: the ri
       const std::uint64_t chunk = random() % 4;
       static_cast<void>(lease.entry().evict({chunk * kMiB, (chunk + 1) * kMiB}));
       if (got(talk, lease.take_writer())) {
-        static_cast<void>(write_some(lease, {0, kLength}));
+        static_cast<void>(write(lease, {0, kLength}));
         static_cast<void>(lease.writer()->commit());
       }
     }
@@ -221,7 +197,7 @@ TEST_CASE("F39: readers in one process, evictions and refills in another: the ri
     static_cast<void>(talk.hear());
   });
   REQUIRE(evictor.hear() == "filled");
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   auto lease = required(store.acquire("key", {}, {.want_writer = false}));
   std::atomic<bool> over{false};
   std::atomic<unsigned> wrong{0};
@@ -255,12 +231,12 @@ TEST_CASE("F39: readers in one process, evictions and refills in another: the ri
 }
 
 TEST_CASE("F39: what one process has pinned no other evicts") {
-  const Place place;
+  const StoreScene scene;
   Process evictor([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     {
       auto lease = got(talk, store.acquire("key"));
-      static_cast<void>(write_some(lease, {0, 4 * kMiB}));
+      static_cast<void>(write(lease, {0, 4 * kMiB}));
     }
     talk.say("filled");
     while (talk.hear() == "evict") {
@@ -268,7 +244,7 @@ TEST_CASE("F39: what one process has pinned no other evicts") {
     }
   });
   REQUIRE(evictor.hear() == "filled");
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   auto lease = required(store.acquire("key", {}, {.want_writer = false}));
   CHECK(says(lease.pin({kMiB, 2 * kMiB})) == "ok");
   evictor.say("evict");
@@ -282,17 +258,17 @@ TEST_CASE("F39: what one process has pinned no other evicts") {
 }
 
 TEST_CASE("D5: a new version in another process: readers of the old one go on, and are told") {
-  const Place place;
+  const StoreScene scene;
   Process other([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     talk.say("open");
     static_cast<void>(talk.hear());
     auto lease = got(talk, store.acquire("key", version("2")));
-    talk.say(write_some(lease, {0, 1000}, 2));
+    talk.say(write(lease, {0, 1000}, 2));
     static_cast<void>(talk.hear());
   });
   REQUIRE(other.hear() == "open");
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   auto lease = required(store.acquire("key", version("1")));
   CHECK(write(lease, {0, 1000}) == "1000");
   lease.end_writing();
@@ -309,15 +285,15 @@ TEST_CASE("D5: a new version in another process: readers of the old one go on, a
 
 TEST_CASE(
     "F39: one process begins an entry again and again, another removes it: neither loses its files to the other") {
-  const Place place;
-  static_cast<void>(required(Store::open(place.path)));
-  const std::string over = place.path + "-over";
+  const StoreScene scene;
+  static_cast<void>(scene.open());
+  const std::string over = scene.path + "-over";
   // What neither must ever hear, of entries that nobody has harmed.
   const auto odd = [](const auto& result) {
     return !result && result.error().code != Errc::busy && result.error().code != Errc::changed;
   };
   Process remover([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(place.path));
+    auto store = got(talk, Store::open(scene.path));
     for (int round = 0; !std::filesystem::exists(over); ++round) {
       const auto removed = round % 2 == 0 ? store.remove("key") : store.evict(1).map([](std::uint64_t) {});
       if (odd(removed)) {
@@ -327,7 +303,7 @@ TEST_CASE(
     talk.say("done");
     static_cast<void>(talk.hear());
   });
-  auto store = required(Store::open(place.path));
+  auto store = scene.open();
   for (int round = 0; round < 300; ++round) {
     // One that only reads may be removed under it: then the next one begins it.
     auto lease = store.acquire("key", {}, {.want_writer = round % 4 == 0});
@@ -335,8 +311,7 @@ TEST_CASE(
     if (lease && lease->writer() != nullptr) {
       CHECK(write(*lease, {0, 100}).find('!') == std::string::npos);
       // Who writes keeps the name.
-      const std::string& name = lease->entry().name();
-      CHECK(std::filesystem::exists(place.path + "/entries/" + name.substr(0, 2) + "/" + name + ".journal"));
+      CHECK(std::filesystem::exists(scene.files_of(*lease) + ".journal"));
     }
   }
   std::ofstream(over) << "over";

@@ -13,23 +13,8 @@ using namespace strandline::testing;
 
 namespace {
 
-constexpr std::uint64_t kMiB = 1 << 20;
-
-struct Scene {
-  TempDir directory;
-  std::string path = (directory.path() / "store").native();
-  Store open(StoreOptions options = {}) { return required(Store::open(path, std::move(options))); }
-};
 WaitOptions for_seconds(int s) {
   return {{}, std::chrono::steady_clock::now() + std::chrono::seconds(s), WaitFor::all};
-}
-template <class T>
-T got(const Process::Talk& talk, Result<T> result) {
-  if (!result) {
-    talk.say("! " + result.error().message());
-    ::_exit(1);
-  }
-  return std::move(*result);
 }
 struct Pair {
   TempDir directory;
@@ -52,7 +37,7 @@ struct Pair {
 }  // namespace
 
 TEST_CASE("F28: a forked child that ends its copies of leases takes nothing from its parent") {
-  Scene scene;
+  StoreScene scene;
   Process other([&](Process::Talk& talk) {
     static_cast<void>(talk.hear());
     auto store = got(talk, Store::open(scene.path));
@@ -89,7 +74,7 @@ TEST_CASE("F28: a forked child that ends its copies of leases takes nothing from
   other.say("end");
 }
 TEST_CASE("D6: a lease that has committed does not keep the entry from being completed again") {
-  Scene scene;
+  StoreScene scene;
   auto a = scene.open();
   auto b = scene.open();
   auto la = required(a.acquire("key"));
@@ -106,7 +91,7 @@ TEST_CASE("D6: a lease that has committed does not keep the entry from being com
 }
 
 TEST_CASE("D6: a lease whose writer has failed or stepped back does not keep others from writing") {
-  Scene scene;
+  StoreScene scene;
   auto a = scene.open();
   auto b = scene.open();
   auto la = required(a.acquire("key"));

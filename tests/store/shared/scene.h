@@ -8,9 +8,11 @@
 #include <tests/resource/subjects.h>
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <utility>
@@ -23,6 +25,42 @@ using store::Lease;
 using store::Store;
 using store::StoreOptions;
 using store::Validator;
+
+inline constexpr std::uint64_t kMiB = 1 << 20;
+
+// A place for a store, and what lies there.
+struct StoreScene {
+  TempDir directory;
+  std::string path = (directory.path() / "store").native();
+
+  [[nodiscard]] Store open(StoreOptions options = {}) const { return required(Store::open(path, std::move(options))); }
+  // Of the only entry.
+  [[nodiscard]] std::filesystem::path file(const std::string& ending) const {
+    for (const auto& found : std::filesystem::recursive_directory_iterator(path + "/entries")) {
+      if (found.path().extension() == ending) {
+        return found.path();
+      }
+    }
+    REQUIRE_MESSAGE(false, "no file that ends in " << ending);
+    return {};
+  }
+  // Of the lease's entry: what the names of its files begin with.
+  [[nodiscard]] std::string files_of(const Lease& lease) const {
+    const std::string& name = lease.entry().name();
+    return path + "/entries/" + name.substr(0, 2) + "/" + name;
+  }
+  // What the entries' files take, as the file system has it. Some may go meanwhile.
+  [[nodiscard]] std::uint64_t on_disk() const {
+    std::uint64_t bytes = 0;
+    for (const auto& found : std::filesystem::recursive_directory_iterator(path + "/entries")) {
+      struct ::stat facts {};
+      if (::stat(found.path().c_str(), &facts) == 0 && S_ISREG(facts.st_mode)) {
+        bytes += static_cast<std::uint64_t>(facts.st_blocks) * 512;
+      }
+    }
+    return bytes;
+  }
+};
 
 inline Validator version(const std::string& value) {
   return {Validator::Kind::strong, value};
@@ -126,5 +164,15 @@ class Process {
   int to_ = -1;
   int from_ = -1;
 };
+
+// For such a body: what goes wrong is said.
+template <class T>
+T got(const Process::Talk& talk, Result<T> result) {
+  if (!result) {
+    talk.say("! " + result.error().message());
+    ::_exit(1);
+  }
+  return std::move(*result);
+}
 
 }  // namespace strandline::testing

@@ -2,7 +2,6 @@
 #include <tests/store/shared/scene.h>
 
 #include <strandline/store/inspection.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <fstream>
@@ -13,26 +12,6 @@ using namespace strandline::store;
 using namespace strandline::testing;
 
 namespace {
-
-constexpr std::uint64_t kMiB = 1 << 20;
-
-struct Scene {
-  TempDir directory;
-  std::string path = (directory.path() / "store").native();
-  Store open(StoreOptions options = {}) { return required(Store::open(path, std::move(options))); }
-};
-
-// What the files take, as the file system has it.
-std::uint64_t on_disk(const std::string& path) {
-  std::uint64_t bytes = 0;
-  for (const auto& file : std::filesystem::recursive_directory_iterator(path + "/entries")) {
-    struct ::stat facts {};
-    if (::stat(file.path().c_str(), &facts) == 0 && S_ISREG(facts.st_mode)) {
-      bytes += static_cast<std::uint64_t>(facts.st_blocks) * 512;
-    }
-  }
-  return bytes;
-}
 
 std::vector<std::string> keys_of(Store& store, std::string_view prefix = {}) {
   std::vector<std::string> keys;
@@ -45,7 +24,7 @@ std::vector<std::string> keys_of(Store& store, std::string_view prefix = {}) {
 }  // namespace
 
 TEST_CASE("store: what was written is there when it is opened again") {
-  Scene scene;
+  StoreScene scene;
   {
     auto store = scene.open();
     auto lease = required(store.acquire("film", version("1")));
@@ -65,7 +44,7 @@ TEST_CASE("store: what was written is there when it is opened again") {
 }
 
 TEST_CASE("store: one writer at a time; others see what it writes") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   auto first = required(store.acquire("key"));
   auto second = required(store.acquire("key"));
@@ -85,7 +64,7 @@ TEST_CASE("store: one writer at a time; others see what it writes") {
 }
 
 TEST_CASE("store: a lease's writer does not fail what it leaves") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   { static_cast<void>(write(*std::make_unique<Lease>(required(store.acquire("key"))), {0, 10})); }
   auto lease = required(store.acquire("key"));
@@ -99,7 +78,7 @@ TEST_CASE("store: a lease's writer does not fail what it leaves") {
 }
 
 TEST_CASE("D5: another validator begins a new version; who reads the old one goes on") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   auto old = required(store.acquire("key", version("1")));
   fill(old, 100'000, 1);
@@ -123,7 +102,7 @@ TEST_CASE("D5: another validator begins a new version; who reads the old one goe
 }
 
 TEST_CASE("F44: keys that differ in anything are different; names that collide are told apart") {
-  Scene scene;
+  StoreScene scene;
   const std::vector<std::string> keys = {"key",
                                          "Key",
                                          std::string("key\0", 4),
@@ -170,7 +149,7 @@ TEST_CASE("F44: keys that differ in anything are different; names that collide a
 }
 
 TEST_CASE("F45: a store that others could change is refused, and so is one of other things") {
-  Scene scene;
+  StoreScene scene;
   std::filesystem::create_directory(scene.path);
   std::filesystem::permissions(scene.path, std::filesystem::perms::all);
   CHECK(says(Store::open(scene.path)) == "!permission_denied");
@@ -197,7 +176,7 @@ TEST_CASE("F45: a store that others could change is refused, and so is one of ot
 }
 
 TEST_CASE("store: entries that somebody has deleted are gone, and that is all") {
-  Scene scene;
+  StoreScene scene;
   {
     auto store = scene.open();
     auto lease = required(store.acquire("key"));
@@ -210,14 +189,14 @@ TEST_CASE("store: entries that somebody has deleted are gone, and that is all") 
 }
 
 TEST_CASE("F36: a store of a newer version is left alone") {
-  Scene scene;
+  StoreScene scene;
   { auto store = scene.open(); }
   std::ofstream(scene.path + "/strandline-store") << "strandline store 2\n";
   CHECK(says(Store::open(scene.path)) == "!unsupported");
 }
 
 TEST_CASE("store: removing; who reads goes on") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   auto lease = required(store.acquire("key"));
   CHECK(write(lease, {0, 10}) == "10");
@@ -236,7 +215,7 @@ TEST_CASE("store: removing; who reads goes on") {
 }
 
 TEST_CASE("store: the least used goes when the cap is reached, and the cap is never passed") {
-  Scene scene;
+  StoreScene scene;
   StoreOptions options;
   options.max_bytes = 20 * kMiB;
   auto store = scene.open(options);
@@ -244,26 +223,26 @@ TEST_CASE("store: the least used goes when the cap is reached, and the cap is ne
     auto lease = required(store.acquire("key" + std::to_string(i)));
     for (std::uint64_t at = 0; at < 4 * kMiB; at += 256 << 10) {
       REQUIRE(write(lease, {at, at + (256 << 10)}) == std::to_string(256 << 10));
-      CHECK(on_disk(scene.path) <= options.max_bytes);
+      CHECK(scene.on_disk() <= options.max_bytes);
     }
   }
   const auto stats = required(store.stats());
   CHECK(stats.bytes <= options.max_bytes);
   CHECK(stats.evicted_bytes >= 28 * kMiB);
-  CHECK(stats.bytes == on_disk(scene.path));
+  CHECK(stats.bytes == scene.on_disk());
   CHECK(required(store.contains("key11", {0, 4 * kMiB})));
   // One that is larger than the cap loses its own cold parts.
   auto large = required(store.acquire("large"));
   for (std::uint64_t at = 0; at < 30 * kMiB; at += kMiB) {
     REQUIRE(write(large, {at, at + kMiB}) == std::to_string(kMiB));
-    CHECK(on_disk(scene.path) <= options.max_bytes);
+    CHECK(scene.on_disk() <= options.max_bytes);
   }
   CHECK(required(store.contains("large", {29 * kMiB, 30 * kMiB})));
   CHECK(says(large.writer()->commit()) == "!incomplete");
 }
 
 TEST_CASE("F40: everything pinned, and the cap reached") {
-  Scene scene;
+  StoreScene scene;
   StoreOptions options;
   options.max_bytes = 8 * kMiB;
   auto store = scene.open(options);
@@ -273,15 +252,15 @@ TEST_CASE("F40: everything pinned, and the cap reached") {
   const auto full = other.writer()->write_at(0, content({0, 2 * kMiB}));
   CHECK(says(full) == "!no_space");
   CHECK(full.error().message().find("pinned") != std::string::npos);
-  CHECK(on_disk(scene.path) <= options.max_bytes);
+  CHECK(scene.on_disk() <= options.max_bytes);
   CHECK(read(pinned, {0, 7 * kMiB}) == std::to_string(7 * kMiB));
   pinned.unpin();
   CHECK(write(other, {0, 2 * kMiB}) == std::to_string(2 * kMiB));
-  CHECK(on_disk(scene.path) <= options.max_bytes);
+  CHECK(scene.on_disk() <= options.max_bytes);
 }
 
 TEST_CASE("D4: what is pinned stays, what is beside it goes") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   auto lease = required(store.acquire("key"));
   CHECK(write(lease, {0, 4 * kMiB}) == std::to_string(4 * kMiB));
@@ -296,7 +275,7 @@ TEST_CASE("D4: what is pinned stays, what is beside it goes") {
 }
 
 TEST_CASE("store: entries that nobody has open go first, the longest unused before others") {
-  Scene scene;
+  StoreScene scene;
   {
     auto store = scene.open();
     for (const char* const key : {"a", "b", "c"}) {
@@ -314,13 +293,12 @@ TEST_CASE("store: entries that nobody has open go first, the longest unused befo
 
 TEST_CASE("F42: an entry whose sync failed is begun anew, and nothing of it is believed") {
   // The entry's own part, on a disk that fails, is in entry_test.cpp; here the store has found it doomed.
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   auto lease = required(store.acquire("key"));
   CHECK(write(lease, {0, 100}) == "100");
   lease.end_writing();
-  const std::string journal =
-      scene.path + "/entries/" + lease.entry().name().substr(0, 2) + "/" + lease.entry().name() + ".journal";
+  const std::string journal = scene.files_of(lease) + ".journal";
   auto opened = required(Journal::open(system_files(), journal));
   CHECK(says(opened.journal->append(RecordType::doomed, {})) == "ok");
   auto next = required(store.acquire("key"));
@@ -329,13 +307,13 @@ TEST_CASE("F42: an entry whose sync failed is begun anew, and nothing of it is b
 }
 
 TEST_CASE("D2: a bad block becomes missing, and is never served") {
-  Scene scene;
+  StoreScene scene;
   std::string data;
   {
     auto store = scene.open();
     auto lease = required(store.acquire("key"));
     fill(lease, 300'000);
-    data = scene.path + "/entries/" + lease.entry().name().substr(0, 2) + "/" + lease.entry().name() + ".data";
+    data = scene.files_of(lease) + ".data";
   }
   const auto damage = [&](std::streamoff at) {
     std::fstream file(data, std::ios::binary | std::ios::in | std::ios::out);
@@ -373,7 +351,7 @@ TEST_CASE("D2: a bad block becomes missing, and is never served") {
 }
 
 TEST_CASE("F41: times of any kind mean nothing") {
-  Scene scene;
+  StoreScene scene;
   {
     auto store = scene.open();
     auto lease = required(store.acquire("key"));
@@ -388,7 +366,7 @@ TEST_CASE("F41: times of any kind mean nothing") {
 }
 
 TEST_CASE("store: with must_exist nothing is made, and what is no store is not_found") {
-  Scene scene;
+  StoreScene scene;
   StoreOptions options;
   options.must_exist = true;
   CHECK(says(Store::open(scene.path, options)) == "!not_found");
@@ -409,13 +387,13 @@ TEST_CASE("store: with must_exist nothing is made, and what is no store is not_f
 }
 
 TEST_CASE("store: an entry whose journal has no header is removed by a repair, and not while it is open") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   std::string journal;
   {
     auto lease = required(store.acquire("key"));
     fill(lease, 1000);
-    journal = scene.path + "/entries/" + lease.entry().name().substr(0, 2) + "/" + lease.entry().name() + ".journal";
+    journal = scene.files_of(lease) + ".journal";
     std::filesystem::resize_file(journal, 10);
     REQUIRE(says(lease.pin()) == "ok");
     const auto told = required(store.verify(true));
@@ -426,16 +404,16 @@ TEST_CASE("store: an entry whose journal has no header is removed by a repair, a
   CHECK_FALSE(required(store.verify(false)).unreadable.at(0).removed);
   CHECK(required(store.verify(true)).unreadable.at(0).removed);
   CHECK(required(store.verify(true)).unreadable.empty());
-  CHECK(on_disk(scene.path) == 0);
+  CHECK(scene.on_disk() == 0);
   CHECK(keys_of(store).empty());
 }
 
 TEST_CASE("inspect: what an opening would believe, who writes, what is pinned") {
-  Scene scene;
+  StoreScene scene;
   auto store = scene.open();
   auto lease = required(store.acquire("key", version("1")));
   CHECK(write(lease, {0, 100'000}) == "100000");
-  const std::string path = scene.path + "/entries/" + lease.entry().name().substr(0, 2) + "/" + lease.entry().name();
+  const std::string path = scene.files_of(lease);
   {
     const auto found = required(inspect(*system_files(), path));
     CHECK(says(found.available) == "{[0, 100000)}");
