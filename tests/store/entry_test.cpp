@@ -1,7 +1,5 @@
 // A resource on an entry: what survives, and what is made of files that somebody or something has damaged.
-#include <strandline/store/entry/entry_driver.h>
-#include <tests/resource/subjects.h>
-#include <tests/store/simulated_files.h>
+#include <tests/store/entry_fixture.h>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,56 +14,6 @@ using namespace strandline::testing;
 namespace {
 
 constexpr std::uint64_t kBlocks = 3 * kChecksumBlock;
-
-// An entry on simulated files, which may be closed, damaged and opened again.
-struct Entry {
-  std::shared_ptr<SimulatedFiles> files = std::make_shared<SimulatedFiles>();
-  EntryDriver::Options options;
-  std::unique_ptr<EntryDriver> driver;
-
-  Entry() {
-    options.files = files;
-    options.name = "entry";
-    options.key = "key";
-  }
-  // What is there, "!error" if it cannot be opened.
-  std::string open() {
-    driver = std::make_unique<EntryDriver>();
-    auto state = driver->open(options);
-    if (!state) {
-      driver.reset();
-      return says(state);
-    }
-    committed = state->committed;
-    return to_string(state->available);
-  }
-  std::string reopen() {
-    driver.reset();
-    files->restart();
-    return open();
-  }
-  std::string write(ByteRange range, std::uint64_t generation = 1) {
-    return says(driver->write_at(range.begin, content(range, generation)));
-  }
-  std::string read(ByteRange range, std::uint64_t generation = 1) {
-    std::vector<std::byte> bytes(range.size());
-    for (std::size_t have = 0; have < bytes.size();) {
-      const auto count = driver->read_at(range.begin + have, std::span(bytes).subspan(have));
-      if (!count) {
-        return says(count);
-      }
-      have += *count;
-    }
-    return bytes == content(range, generation) ? "ok" : "wrong bytes";
-  }
-  void damage(const std::string& path, std::size_t at) {
-    auto bytes = files->contents(path);
-    REQUIRE(at < bytes.size());
-    bytes[at] ^= std::byte{0x10};
-    files->set_contents(path, bytes);
-  }
-  bool committed = false;
-};
 
 }  // namespace
 
@@ -104,12 +52,12 @@ TEST_CASE("D1: a resource on an entry goes on where it was") {
 }
 
 TEST_CASE("D5: another version begins anew, and readers of the old one keep it") {
-  Entry entry;
+  EntryFixture entry;
   entry.options.validator = {Validator::Kind::strong, "v1"};
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   CHECK(says(entry.driver->commit(100)) == "ok");
-  Entry later;
+  EntryFixture later;
   later.files = entry.files;
   later.options = entry.options;
   later.options.validator.value = "v2";
@@ -178,7 +126,7 @@ TEST_CASE("F37: one driver at a time has a name, in whatever process") {
 }
 
 TEST_CASE("F35: a data file that is gone, shorter, or another") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, kBlocks}) == std::to_string(kBlocks));
   CHECK(says(entry.driver->sync()) == "ok");
@@ -212,7 +160,7 @@ TEST_CASE("F35: a data file that is gone, shorter, or another") {
 }
 
 TEST_CASE("D4: a block that is not what it was is corrupt, and its neighbours are served") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, kBlocks - 100}) == std::to_string(kBlocks - 100));
   CHECK(says(entry.driver->commit(kBlocks - 100)) == "ok");
@@ -238,14 +186,14 @@ TEST_CASE("D4: a block that is not what it was is corrupt, and its neighbours ar
 }
 
 TEST_CASE("D4: checksums follow what commits drop, what grows again, and what was found without one") {
-  const auto written = [](Entry& entry) {
+  const auto written = [](EntryFixture& entry) {
     CHECK(entry.open() == "{}");
     CHECK(entry.write({0, 2 * kChecksumBlock}) == "131072");
     CHECK(says(entry.driver->sync()) == "ok");
     CHECK(entry.reopen() == "{[0, 131072)}");
   };
   SUBCASE("a commit within a block") {
-    Entry entry;
+    EntryFixture entry;
     written(entry);
     CHECK(says(entry.driver->commit(100000)) == "ok");
     CHECK(entry.read({70000, 100000}) == "ok");
@@ -254,7 +202,7 @@ TEST_CASE("D4: checksums follow what commits drop, what grows again, and what wa
     CHECK(entry.read({70000, 70001}) == "!corrupt");
   }
   SUBCASE("a commit at the edge of one, and other bytes behind it") {
-    Entry entry;
+    EntryFixture entry;
     written(entry);
     CHECK(says(entry.driver->commit(kChecksumBlock)) == "ok");
     CHECK(says(entry.driver->reactivate()) == "ok");
@@ -265,7 +213,7 @@ TEST_CASE("D4: checksums follow what commits drop, what grows again, and what wa
     CHECK(entry.read({kChecksumBlock, 2 * kChecksumBlock}, 2) == "ok");
   }
   SUBCASE("a block that was cut and is not whole again") {
-    Entry entry;
+    EntryFixture entry;
     written(entry);
     CHECK(says(entry.driver->commit(1000)) == "ok");
     CHECK(says(entry.driver->reactivate()) == "ok");
@@ -277,7 +225,7 @@ TEST_CASE("D4: checksums follow what commits drop, what grows again, and what wa
     CHECK(entry.read({70000, 131072}, 2) == "ok");
   }
   SUBCASE("blocks from before a crash, and the last of a length that was known") {
-    Entry entry;
+    EntryFixture entry;
     entry.options.length = 100000;
     CHECK(entry.open() == "{}");
     CHECK(entry.write({0, kChecksumBlock}) == "65536");
@@ -294,7 +242,7 @@ TEST_CASE("D4: checksums follow what commits drop, what grows again, and what wa
 }
 
 TEST_CASE("F20, R7: a commit that finds no room has changed nothing") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   entry.files->fault = [&](const std::string& call, const std::string& path) -> Result<void> {
@@ -313,7 +261,7 @@ TEST_CASE("F20, R7: a commit that finds no room has changed nothing") {
 }
 
 TEST_CASE("D1: without a boot id nothing is opened, and nothing lost") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   entry.files->no_boot_id = true;
@@ -323,7 +271,7 @@ TEST_CASE("D1: without a boot id nothing is opened, and nothing lost") {
 }
 
 TEST_CASE("F42: once an fsync has failed the entry is failed for good, and begun anew by who opens it next") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
@@ -341,7 +289,7 @@ TEST_CASE("F42: once an fsync has failed the entry is failed for good, and begun
 }
 
 TEST_CASE("F42: a failed fsync that cannot be journalled either takes the journal away") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
@@ -354,7 +302,7 @@ TEST_CASE("F42: a failed fsync that cannot be journalled either takes the journa
 }
 
 TEST_CASE("F20: a full disk costs the write that met it, and no other") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   for (const std::string full : {"entry.data", "entry.journal"}) {
@@ -371,7 +319,7 @@ TEST_CASE("F20: a full disk costs the write that met it, and no other") {
 }
 
 TEST_CASE("F43: a rename that fails is an error of the opening, and leaves what was there") {
-  Entry entry;
+  EntryFixture entry;
   entry.options.validator = {Validator::Kind::strong, "v1"};
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
@@ -387,7 +335,7 @@ TEST_CASE("F43: a rename that fails is an error of the opening, and leaves what 
 }
 
 TEST_CASE("D3: what is synced keeps its name, though who gave it died before syncing the directory") {
-  Entry entry;
+  EntryFixture entry;
   entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
     return call == "sync_directory" ? Result<void>(fail(Errc::io, path)) : Result<void>();
   };
@@ -409,7 +357,7 @@ TEST_CASE("D3: what is synced keeps its name, though who gave it died before syn
 }
 
 TEST_CASE("F36: an entry of a newer version, or of another key, is refused and left alone") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   entry.options.key = "another";
@@ -427,7 +375,7 @@ TEST_CASE("F36: an entry of a newer version, or of another key, is refused and l
 }
 
 TEST_CASE("F33: an entry whose journal is no journal is begun anew") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   entry.damage("entry.journal", 20);
@@ -438,7 +386,7 @@ TEST_CASE("F33: an entry whose journal is no journal is begun anew") {
 }
 
 TEST_CASE("F34: a torn tail is counted, cut off, and gone") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
   CHECK(entry.write({200, 300}) == "100");
@@ -453,7 +401,7 @@ TEST_CASE("F34: a torn tail is counted, cut off, and gone") {
 }
 
 TEST_CASE("D4: evicted bytes are gone, also after a power cut, and may be written again") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, kBlocks}) == std::to_string(kBlocks));
   CHECK(says(entry.driver->commit(kBlocks)) == "ok");
@@ -473,7 +421,7 @@ TEST_CASE("D4: evicted bytes are gone, also after a power cut, and may be writte
 }
 
 TEST_CASE("D3: a journal that grows is rewritten, and says the same") {
-  Entry entry;
+  EntryFixture entry;
   CHECK(entry.open() == "{}");
   constexpr std::uint64_t kWrites = 60000;
   for (std::uint64_t i = 0; i < kWrites; ++i) {

@@ -3,10 +3,8 @@
 // within one test.
 #pragma once
 
-#include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/sealing/sealer.h>
-#include <tests/resource/subjects.h>
-#include <tests/store/simulated_files.h>
+#include <tests/store/entry_fixture.h>
 
 #include <array>
 #include <functional>
@@ -26,35 +24,10 @@ inline SecretKey some_secret(unsigned char first = 0) {
   return SecretKey(bytes);
 }
 
-struct SealedEntry {
-  std::shared_ptr<SimulatedFiles> files = std::make_shared<SimulatedFiles>();
-  EntryDriver::Options options;
-  std::unique_ptr<EntryDriver> driver;
-  bool committed = false;
+struct SealedEntry : EntryFixture {
+  SealedEntry() { options.secret = std::make_shared<const SecretKey>(some_secret()); }
 
-  SealedEntry() {
-    options.files = files;
-    options.name = "entry";
-    options.key = "key";
-    options.secret = std::make_shared<const SecretKey>(some_secret());
-  }
-  // What is there, "!error" if it cannot be opened.
-  std::string open() {
-    driver = std::make_unique<EntryDriver>();
-    auto state = driver->open(options);
-    if (!state) {
-      driver.reset();
-      return says(state);
-    }
-    committed = state->committed;
-    return to_string(state->available);
-  }
-  std::string reopen() {
-    driver.reset();
-    files->restart();
-    return open();
-  }
-  // As the core does: again until all of it is written.
+  // One call writes a piece at the most. As the core does: again until all of it is written.
   std::string write(ByteRange range, std::uint64_t generation = 1) {
     std::size_t done = 0;
     const auto bytes = content(range, generation);
@@ -66,23 +39,6 @@ struct SealedEntry {
       done += *count;
     }
     return "ok";
-  }
-  std::string read(ByteRange range, std::uint64_t generation = 1) {
-    std::vector<std::byte> bytes(range.size());
-    for (std::size_t have = 0; have < bytes.size();) {
-      const auto count = driver->read_at(range.begin + have, std::span(bytes).subspan(have));
-      if (!count) {
-        return says(count);
-      }
-      have += *count;
-    }
-    return bytes == content(range, generation) ? "ok" : "wrong bytes";
-  }
-  void damage(const std::string& path, std::size_t at) {
-    auto bytes = files->contents(path);
-    REQUIRE(at < bytes.size());
-    bytes[at] ^= std::byte{0x10};
-    files->set_contents(path, bytes);
   }
 
   struct Record {
