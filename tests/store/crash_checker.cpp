@@ -1,4 +1,5 @@
 #include <tests/store/crash_checker.h>
+#include <tests/store/forwarding_files.h>
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +7,6 @@
 
 namespace strandline::testing {
 
-using store::DataIdentity;
 using store::EntryDriver;
 using store::File;
 using store::OpenFile;
@@ -36,9 +36,9 @@ void take(RangeSet& set, ByteRange range) {
 }
 
 // A file whose writes reach the system one call late, as those of a program that buffers them do.
-class BelatedFile final : public File {
+class BelatedFile final : public ForwardingFile {
  public:
-  explicit BelatedFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  using ForwardingFile::ForwardingFile;
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
     flush();
     return file_->read_at(offset, out);
@@ -56,14 +56,7 @@ class BelatedFile final : public File {
   Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept override {
     return flush(), file_->next_data(from);
   }
-  Result<DataIdentity> identity() const noexcept override { return file_->identity(); }
   Result<std::uint64_t> allocated() const noexcept override { return flush(), file_->allocated(); }
-  Result<bool> has_name() const noexcept override { return file_->has_name(); }
-  Result<void> try_hold(ByteRange range, Hold how) noexcept override { return file_->try_hold(range, how); }
-  void let_go(ByteRange range) noexcept override { file_->let_go(range); }
-  Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
-    return file_->held_elsewhere(range);
-  }
 
  private:
   void flush() const noexcept {
@@ -72,14 +65,13 @@ class BelatedFile final : public File {
       static_cast<void>(file_->write_at(offset_, pending));
     }
   }
-  const std::unique_ptr<File> file_;
   mutable std::vector<std::byte> pending_;
   mutable std::uint64_t offset_ = 0;
 };
 
-class BelatedFiles final : public store::FileSystem {
+class BelatedFiles final : public ForwardingFiles {
  public:
-  explicit BelatedFiles(std::shared_ptr<FileSystem> files) : files_(std::move(files)) {}
+  using ForwardingFiles::ForwardingFiles;
   Result<std::unique_ptr<File>> open(const std::string& path, OpenFile how) noexcept override {
     auto file = files_->open(path, how);
     if (file && path.find(".data") != std::string::npos) {
@@ -87,19 +79,6 @@ class BelatedFiles final : public store::FileSystem {
     }
     return file;
   }
-  Result<void> rename(const std::string& from, const std::string& to) noexcept override {
-    return files_->rename(from, to);
-  }
-  Result<void> remove(const std::string& path) noexcept override { return files_->remove(path); }
-  Result<void> make_directory(const std::string& path) noexcept override { return files_->make_directory(path); }
-  Result<std::vector<std::string>> names_in(const std::string& path) const noexcept override {
-    return files_->names_in(path);
-  }
-  Result<void> sync_directory_of(const std::string& path) noexcept override { return files_->sync_directory_of(path); }
-  Result<store::BootId> boot_id() const noexcept override { return files_->boot_id(); }
-
- private:
-  const std::shared_ptr<FileSystem> files_;
 };
 
 }  // namespace

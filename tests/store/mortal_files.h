@@ -3,7 +3,7 @@
 // keeps it.
 #pragma once
 
-#include <strandline/store/io/file_system.h>
+#include <tests/store/forwarding_files.h>
 
 #include <functional>
 #include <memory>
@@ -12,9 +12,9 @@
 
 namespace strandline::testing {
 
-class MortalFiles final : public store::FileSystem, public std::enable_shared_from_this<MortalFiles> {
+class MortalFiles final : public ForwardingFiles, public std::enable_shared_from_this<MortalFiles> {
  public:
-  explicit MortalFiles(std::shared_ptr<store::FileSystem> disk) : disk_(std::move(disk)) {}
+  using ForwardingFiles::ForwardingFiles;
 
   void die() noexcept {
     if (!std::exchange(dead_, true) && on_death) {
@@ -34,26 +34,22 @@ class MortalFiles final : public store::FileSystem, public std::enable_shared_fr
     if (dead_) {
       return fail(Errc::io, "dead");
     }
-    auto file = disk_->open(path, how);
+    auto file = files_->open(path, how);
     if (!file) {
       return file;
     }
     return std::make_unique<MortalFile>(shared_from_this(), std::move(*file));
   }
   Result<void> rename(const std::string& from, const std::string& to) noexcept override {
-    return changing() ? disk_->rename(from, to) : died();
+    return changing() ? files_->rename(from, to) : died();
   }
-  Result<void> remove(const std::string& path) noexcept override { return changing() ? disk_->remove(path) : died(); }
+  Result<void> remove(const std::string& path) noexcept override { return changing() ? files_->remove(path) : died(); }
   Result<void> make_directory(const std::string& path) noexcept override {
-    return changing() ? disk_->make_directory(path) : died();
-  }
-  Result<std::vector<std::string>> names_in(const std::string& path) const noexcept override {
-    return disk_->names_in(path);
+    return changing() ? files_->make_directory(path) : died();
   }
   Result<void> sync_directory_of(const std::string& path) noexcept override {
-    return changing() ? disk_->sync_directory_of(path) : died();
+    return changing() ? files_->sync_directory_of(path) : died();
   }
-  Result<store::BootId> boot_id() const noexcept override { return disk_->boot_id(); }
 
  private:
   // True when the process lives to make the change.
@@ -65,16 +61,13 @@ class MortalFiles final : public store::FileSystem, public std::enable_shared_fr
   }
   static Result<void> died() noexcept { return fail(Errc::io, "dead"); }
 
-  class MortalFile final : public store::File {
+  class MortalFile final : public ForwardingFile {
    public:
-    MortalFile(std::shared_ptr<MortalFiles> files, std::unique_ptr<store::File> file)
-        : files_(std::move(files)), file_(std::move(file)) {}
-    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
-      return file_->read_at(offset, out);
-    }
+    MortalFile(std::shared_ptr<MortalFiles> process, std::unique_ptr<store::File> file)
+        : ForwardingFile(std::move(file)), process_(std::move(process)) {}
     Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
-      const bool was_dead = files_->dead_;
-      if (files_->changing()) {
+      const bool was_dead = process_->dead_;
+      if (process_->changing()) {
         return file_->write_at(offset, data);
       }
       if (!was_dead && data.size() > 1) {
@@ -82,37 +75,26 @@ class MortalFiles final : public store::FileSystem, public std::enable_shared_fr
       }
       return fail(Errc::io, "dead");
     }
-    Result<std::uint64_t> size() const noexcept override { return file_->size(); }
     Result<void> set_size(std::uint64_t size) noexcept override {
-      return files_->changing() ? file_->set_size(size) : died();
+      return process_->changing() ? file_->set_size(size) : died();
     }
     Result<void> sync() noexcept override {
-      if (std::exchange(files_->fails_next_sync, false)) {
+      if (std::exchange(process_->fails_next_sync, false)) {
         return fail(Errc::io, "sync");
       }
-      return files_->changing() ? file_->sync() : died();
+      return process_->changing() ? file_->sync() : died();
     }
-    Result<void> punch(ByteRange range) noexcept override { return files_->changing() ? file_->punch(range) : died(); }
-    Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept override {
-      return file_->next_data(from);
+    Result<void> punch(ByteRange range) noexcept override {
+      return process_->changing() ? file_->punch(range) : died();
     }
-    Result<store::DataIdentity> identity() const noexcept override { return file_->identity(); }
-    Result<std::uint64_t> allocated() const noexcept override { return file_->allocated(); }
-    Result<bool> has_name() const noexcept override { return file_->has_name(); }
     Result<void> try_hold(ByteRange range, Hold how) noexcept override {
-      return files_->dead_ ? died() : file_->try_hold(range, how);
-    }
-    void let_go(ByteRange range) noexcept override { file_->let_go(range); }
-    Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
-      return file_->held_elsewhere(range);
+      return process_->dead_ ? died() : file_->try_hold(range, how);
     }
 
    private:
-    const std::shared_ptr<MortalFiles> files_;
-    const std::unique_ptr<store::File> file_;
+    const std::shared_ptr<MortalFiles> process_;
   };
 
-  const std::shared_ptr<store::FileSystem> disk_;
   bool dead_ = false;
   unsigned dies_in_ = 0;  // 0: not by itself
 };

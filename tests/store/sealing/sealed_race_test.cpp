@@ -1,5 +1,6 @@
 // Encrypted bytes that do not match for a moment only: because they are being sealed anew, or were misread once.
 #include <strandline/store/entry/entry.h>
+#include <tests/store/forwarding_files.h>
 #include <tests/store/sealing/sealed_scene.h>
 
 #include <atomic>
@@ -15,9 +16,9 @@ struct Hooks {
   std::function<void(std::span<std::byte>)> after_read;  // likewise
 };
 
-class HookedFile final : public File {
+class HookedFile final : public ForwardingFile {
  public:
-  HookedFile(std::unique_ptr<File> file, const Hooks& hooks) : file_(std::move(file)), hooks_(hooks) {}
+  HookedFile(std::unique_ptr<File> file, const Hooks& hooks) : ForwardingFile(std::move(file)), hooks_(hooks) {}
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
     auto count = file_->read_at(offset, out);
     if (count && hooks_.after_read) {
@@ -31,30 +32,15 @@ class HookedFile final : public File {
     }
     return file_->write_at(offset, data);
   }
-  Result<std::uint64_t> size() const noexcept override { return file_->size(); }
-  Result<void> set_size(std::uint64_t size) noexcept override { return file_->set_size(size); }
-  Result<void> sync() noexcept override { return file_->sync(); }
-  Result<void> punch(ByteRange range) noexcept override { return file_->punch(range); }
-  Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept override {
-    return file_->next_data(from);
-  }
-  Result<DataIdentity> identity() const noexcept override { return file_->identity(); }
-  Result<std::uint64_t> allocated() const noexcept override { return file_->allocated(); }
-  Result<bool> has_name() const noexcept override { return file_->has_name(); }
-  Result<void> try_hold(ByteRange range, Hold how) noexcept override { return file_->try_hold(range, how); }
-  void let_go(ByteRange range) noexcept override { file_->let_go(range); }
-  Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {
-    return file_->held_elsewhere(range);
-  }
 
  private:
-  const std::unique_ptr<File> file_;
   const Hooks& hooks_;
 };
 
 // The system's, with hooks in the files of data.
-class HookedFiles final : public FileSystem {
+class HookedFiles final : public ForwardingFiles {
  public:
+  HookedFiles() : ForwardingFiles(system_files()) {}
   Hooks hooks;
   Result<std::unique_ptr<File>> open(const std::string& path, OpenFile how) noexcept override {
     auto file = files_->open(path, how);
@@ -63,19 +49,6 @@ class HookedFiles final : public FileSystem {
     }
     return file;
   }
-  Result<void> rename(const std::string& from, const std::string& to) noexcept override {
-    return files_->rename(from, to);
-  }
-  Result<void> remove(const std::string& path) noexcept override { return files_->remove(path); }
-  Result<void> make_directory(const std::string& path) noexcept override { return files_->make_directory(path); }
-  Result<std::vector<std::string>> names_in(const std::string& path) const noexcept override {
-    return files_->names_in(path);
-  }
-  Result<void> sync_directory_of(const std::string& path) noexcept override { return files_->sync_directory_of(path); }
-  Result<BootId> boot_id() const noexcept override { return files_->boot_id(); }
-
- private:
-  const std::shared_ptr<FileSystem> files_ = system_files();
 };
 
 struct HookedEntry : SealedEntry {
