@@ -13,6 +13,21 @@ using namespace strandline;
 using namespace strandline::store;
 using namespace strandline::testing;
 
+namespace {
+
+// Another process, the writer of "key": it says what writing [0, end) has answered, and goes on with `then`.
+Process writer_of(const StoreScene& scene, std::uint64_t end,
+                  const std::function<void(Process::Talk& talk, Lease& lease)>& then) {
+  return Process([&](Process::Talk& talk) {
+    auto store = got(talk, Store::open(scene.path));
+    auto lease = got(talk, store.acquire("key"));
+    talk.say(write(lease, {0, end}));
+    then(talk, lease);
+  });
+}
+
+}  // namespace
+
 TEST_CASE("F37: of many processes exactly one gets the writer, and the others get its bytes") {
   const StoreScene scene;
   constexpr int kKeys = 20;
@@ -61,19 +76,13 @@ TEST_CASE("F37: of many processes exactly one gets the writer, and the others ge
 
 TEST_CASE("D6: a follower waits for what another process writes, sees its length and its end") {
   const StoreScene scene;
-  Process writer([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(scene.path));
-    auto lease = got(talk, store.acquire("key"));
-    talk.say(write(lease, {0, 1000}));
+  const Process writer = writer_of(scene, 1000, [](Process::Talk& talk, Lease& lease) {
     while (true) {
       const std::string order = talk.hear();
       if (order == "write") {
         talk.say(write(lease, {1000, 2000}));
       } else if (order == "length") {
         talk.say(says(lease.writer()->set_length(3000)));
-      } else if (order == "commit") {
-        static_cast<void>(write(lease, {2000, 3000}));
-        talk.say(says(lease.writer()->commit()));
       } else if (order == "leave") {
         lease.end_writing();
         talk.say("left");
@@ -110,10 +119,7 @@ TEST_CASE("D6: a follower waits for what another process writes, sees its length
 
 TEST_CASE("D6: a follower sees a commit, what it dropped, and that it is complete") {
   const StoreScene scene;
-  Process writer([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(scene.path));
-    auto lease = got(talk, store.acquire("key"));
-    talk.say(write(lease, {0, 2000}));
+  const Process writer = writer_of(scene, 2000, [](Process::Talk& talk, Lease& lease) {
     static_cast<void>(talk.hear());
     talk.say(says(lease.writer()->commit(1000)));
     static_cast<void>(talk.hear());
@@ -141,12 +147,7 @@ TEST_CASE("D6: a follower sees a commit, what it dropped, and that it is complet
 
 TEST_CASE("F38: a stopped writer keeps its place, a killed one loses it at once") {
   const StoreScene scene;
-  Process writer([&](Process::Talk& talk) {
-    auto store = got(talk, Store::open(scene.path));
-    auto lease = got(talk, store.acquire("key"));
-    talk.say(write(lease, {0, 1000}));
-    static_cast<void>(talk.hear());
-  });
+  Process writer = writer_of(scene, 1000, [](Process::Talk& talk, Lease&) { static_cast<void>(talk.hear()); });
   REQUIRE(writer.hear() == "1000");
   auto store = scene.open();
   auto lease = required(store.acquire("key"));
