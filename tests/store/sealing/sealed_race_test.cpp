@@ -2,6 +2,7 @@
 #include <strandline/store/entry/entry.h>
 #include <tests/store/forwarding_files.h>
 #include <tests/store/sealing/sealed_scene.h>
+#include <tests/support/sleeping.h>
 
 #include <atomic>
 
@@ -69,22 +70,19 @@ TEST_CASE("encrypted: who reads what is being sealed anew waits for it, and gets
   CHECK(says(entry.driver->evict({500, 1000})) == "ok");
   entry.driver->on_bad_block = [](ByteRange) { CHECK_MESSAGE(false, "nothing is damaged"); };
   std::thread reader;
-  std::atomic<bool> begun{false};
+  std::atomic<pid_t> reader_id{0};
   std::atomic<bool> ended{false};
   std::string answer;
   entry.hooked->hooks.before_write = [&] {
-    if (begun) {
+    if (reader_id != 0) {
       return;
     }
     reader = std::thread([&] {
-      begun = true;
+      reader_id = ::gettid();
       answer = entry.read({0, 500});
       ended = true;
     });
-    while (!begun) {
-      std::this_thread::yield();
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(eventually([&] { return ended || (reader_id != 0 && sleeps(reader_id)); }));
     CHECK_FALSE(ended);
   };
   CHECK(entry.write({600, 700}) == "ok");
