@@ -90,8 +90,23 @@ int errno_of(sqlite3* connection, int code) noexcept {
   return ::sqlite3_system_errno(connection);
 }
 
-bool is_busy(int code) noexcept {
-  return (code & 0xff) == SQLITE_BUSY;
+// The call's answer, once it is not busy any more, or the patience is over. Between two calls `let_go` gives up what
+// the first has taken. There are cases in which SQLite does not wait by itself: when that might end in a deadlock.
+template <class Call, class LetGo>
+int while_busy(std::chrono::milliseconds patience, const Call& call, const LetGo& let_go) noexcept {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    const int code = call();
+    if ((code & 0xff) != SQLITE_BUSY || std::chrono::steady_clock::now() >= until) {
+      return code;
+    }
+    let_go();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+template <class Call>
+int while_busy(std::chrono::milliseconds patience, const Call& call) noexcept {
+  return while_busy(patience, call, [] {});
 }
 
 }  // namespace
@@ -167,18 +182,8 @@ tl::unexpected<Error> Database::failed(int code, std::string_view what) const no
 }
 
 Result<void> Database::run(const char* sql) noexcept {
-  const auto until = std::chrono::steady_clock::now() + patience_;
-  for (;;) {
-    const int code = ::sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr);
-    if (code == SQLITE_OK) {
-      return {};
-    }
-    // There are cases in which SQLite does not wait by itself: when that might end in a deadlock.
-    if (!is_busy(code) || std::chrono::steady_clock::now() >= until) {
-      return failed(code, sql);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  const int code = while_busy(patience_, [&] { return ::sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr); });
+  return code == SQLITE_OK ? Result<void>() : failed(code, sql);
 }
 
 Result<Query> Database::query(const char* sql) noexcept {
@@ -188,19 +193,15 @@ Result<Query> Database::query(const char* sql) noexcept {
   }
   return file::contained([&]() -> Result<Query> {
     prepared_.reserve(prepared_.size() + 1);
-    const auto until = std::chrono::steady_clock::now() + patience_;
-    for (;;) {
-      sqlite3_stmt* statement = nullptr;
-      const int code = ::sqlite3_prepare_v3(connection_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-      if (code == SQLITE_OK) {
-        prepared_.push_back({sql, statement});
-        return Query(*this, statement);
-      }
-      if (!is_busy(code) || std::chrono::steady_clock::now() >= until) {
-        return failed(code, sql);
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    sqlite3_stmt* statement = nullptr;
+    const int code = while_busy(patience_, [&] {
+      return ::sqlite3_prepare_v3(connection_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    });
+    if (code != SQLITE_OK) {
+      return failed(code, sql);
     }
+    prepared_.push_back({sql, statement});
+    return Query(*this, statement);
   });
 }
 
@@ -271,19 +272,15 @@ Result<bool> Query::step() noexcept {
   if (bind_error_ != SQLITE_OK) {
     return database_->failed(bind_error_, "bind");
   }
-  const auto until = std::chrono::steady_clock::now() + database_->patience();
-  for (;;) {
-    const int code = ::sqlite3_step(statement_);
-    if (code == SQLITE_ROW || code == SQLITE_DONE) {
-      stepped_ = true;
-      return code == SQLITE_ROW;
-    }
-    if (!is_busy(code) || stepped_ || std::chrono::steady_clock::now() >= until) {
-      return database_->failed(code, ::sqlite3_sql(statement_));
-    }
-    ::sqlite3_reset(statement_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // Behind the first row it cannot begin again.
+  const auto patience = stepped_ ? std::chrono::milliseconds(0) : database_->patience();
+  const int code = while_busy(
+      patience, [&] { return ::sqlite3_step(statement_); }, [&] { ::sqlite3_reset(statement_); });
+  if (code != SQLITE_ROW && code != SQLITE_DONE) {
+    return database_->failed(code, ::sqlite3_sql(statement_));
   }
+  stepped_ = true;
+  return code == SQLITE_ROW;
 }
 
 Result<void> Query::finish() noexcept {
