@@ -18,26 +18,7 @@ std::uint64_t number(const char* variable, std::uint64_t otherwise) {
   return given > 0 ? given : otherwise;
 }
 
-}  // namespace
-
-TEST_CASE("F30, F31, F32: what is found after a crash was written, and what was sure is found") {
-  const std::uint64_t wanted = number("STRANDLINE_CRASH_STATES", 10000);
-  std::uint64_t states = 0;
-  for (std::uint64_t seed = number("STRANDLINE_CRASH_SEED", 1); states < wanted; ++seed) {
-    CrashChecker checker(seed, Broken::nowhere);
-    const bool sound = checker.run(4, 10);
-    states += checker.states();
-    REQUIRE_MESSAGE(sound, checker.violation());
-  }
-  MESSAGE(states << " crash states");
-}
-
-TEST_CASE("F30, F31, F32: the same of an encrypted entry") {
-  if (!store::Sealer::supported()) {
-    return;
-  }
-  const auto secret = std::make_shared<const store::SecretKey>(std::array<std::byte, store::SecretKey::kBytes>{});
-  const std::uint64_t wanted = number("STRANDLINE_CRASH_STATES", 10000) / 5;
+void check_states(std::uint64_t wanted, const std::shared_ptr<const store::SecretKey>& secret) {
   std::uint64_t states = 0;
   for (std::uint64_t seed = number("STRANDLINE_CRASH_SEED", 1); states < wanted; ++seed) {
     CrashChecker checker(seed, Broken::nowhere, secret);
@@ -46,6 +27,20 @@ TEST_CASE("F30, F31, F32: the same of an encrypted entry") {
     REQUIRE_MESSAGE(sound, checker.violation());
   }
   MESSAGE(states << " crash states");
+}
+
+}  // namespace
+
+TEST_CASE("F30, F31, F32: what is found after a crash was written, and what was sure is found") {
+  check_states(number("STRANDLINE_CRASH_STATES", 10000), nullptr);
+}
+
+TEST_CASE("F30, F31, F32: the same of an encrypted entry") {
+  if (!store::Sealer::supported()) {
+    return;
+  }
+  const auto secret = std::make_shared<const store::SecretKey>(std::array<std::byte, store::SecretKey::kBytes>{});
+  check_states(number("STRANDLINE_CRASH_STATES", 10000) / 5, secret);
 }
 
 TEST_CASE("F31: the checker finds protocols that are broken") {

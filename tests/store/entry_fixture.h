@@ -63,6 +63,12 @@ struct EntryFixture {
     bytes[at] ^= std::byte{0x10};
     files->set_contents(path, bytes);
   }
+  // All such calls on files whose names begin so, until files->fault is taken away.
+  void fail_at(const std::string& call, const std::string& path, Errc code) const {
+    files->fault = [=](const std::string& made, const std::string& file) -> Result<void> {
+      return made == call && file.starts_with(path) ? Result<void>(fail(code, file)) : Result<void>();
+    };
+  }
 };
 
 }  // namespace strandline::testing

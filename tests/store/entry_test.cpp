@@ -245,10 +245,7 @@ TEST_CASE("F20, R7: a commit that finds no room has changed nothing") {
   EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
-  entry.files->fault = [&](const std::string& call, const std::string& path) -> Result<void> {
-    return call == "write" && path.starts_with("entry.journal") ? Result<void>(fail(Errc::no_space, path))
-                                                                : Result<void>();
-  };
+  entry.fail_at("write", "entry.journal", Errc::no_space);
   CHECK(says(entry.driver->commit(100)) == "!no_space");
   entry.files->fault = nullptr;
   CHECK(entry.write({100, 200}) == "100");
@@ -274,9 +271,7 @@ TEST_CASE("F42: once an fsync has failed the entry is failed for good, and begun
   EntryFixture entry;
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
-  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
-    return call == "sync" && path.starts_with("entry.data") ? Result<void>(fail(Errc::io, path)) : Result<void>();
-  };
+  entry.fail_at("sync", "entry.data", Errc::io);
   CHECK(says(entry.driver->sync()) == "!io");
   entry.files->fault = nullptr;
   CHECK(says(entry.driver->sync()) == "!io");
@@ -307,9 +302,7 @@ TEST_CASE("F20: a full disk costs the write that met it, and no other") {
   CHECK(entry.write({0, 100}) == "100");
   for (const std::string full : {"entry.data", "entry.journal"}) {
     CAPTURE(full);
-    entry.files->fault = [&](const std::string& call, const std::string& path) -> Result<void> {
-      return call == "write" && path.starts_with(full) ? Result<void>(fail(Errc::no_space, path)) : Result<void>();
-    };
+    entry.fail_at("write", full, Errc::no_space);
     CHECK(entry.write({200, 300}) == "!no_space");
     entry.files->fault = nullptr;
     CHECK(entry.reopen() == "{[0, 100)}");
@@ -323,9 +316,7 @@ TEST_CASE("F43: a rename that fails is an error of the opening, and leaves what 
   entry.options.validator = {Validator::Kind::strong, "v1"};
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "100");
-  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
-    return call == "rename" ? Result<void>(fail(Errc::permission_denied, path)) : Result<void>();
-  };
+  entry.fail_at("rename", "", Errc::permission_denied);
   entry.options.validator.value = "v2";
   CHECK(entry.reopen() == "!permission_denied");
   entry.files->fault = nullptr;
@@ -336,9 +327,7 @@ TEST_CASE("F43: a rename that fails is an error of the opening, and leaves what 
 
 TEST_CASE("D3: what is synced keeps its name, though who gave it died before syncing the directory") {
   EntryFixture entry;
-  entry.files->fault = [](const std::string& call, const std::string& path) -> Result<void> {
-    return call == "sync_directory" ? Result<void>(fail(Errc::io, path)) : Result<void>();
-  };
+  entry.fail_at("sync_directory", "", Errc::io);
   CHECK(entry.open() == "!io");
   entry.files->fault = nullptr;
   CHECK(entry.reopen() == "{}");

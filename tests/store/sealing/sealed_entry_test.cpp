@@ -316,13 +316,7 @@ TEST_CASE("encrypted: a full disk costs the write that met it, and what it had t
     CHECK(entry.write({0, 1000}) == "ok");
     CHECK(entry.write({2000, 3000}) == "ok");
     CHECK(says(entry.driver->evict({500, 1000})) == "ok");
-    const auto fail_on = [&](const std::string& path_part) {
-      entry.files->fault = [path_part](const std::string& call, const std::string& path) -> Result<void> {
-        return call == "write" && path.starts_with(path_part) ? Result<void>(fail(Errc::no_space, path))
-                                                              : Result<void>();
-      };
-    };
-    fail_on(full);
+    entry.fail_at("write", full, Errc::no_space);
     CHECK(entry.write({1500, 1600}) == "!no_space");
     CHECK(entry.read({0, 500}) == "ok");
     CHECK(entry.write({700, 800}) == "!no_space");

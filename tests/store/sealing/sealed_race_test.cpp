@@ -1,7 +1,7 @@
 // Encrypted bytes that do not match for a moment only: because they are being sealed anew, or were misread once.
-#include <strandline/store/entry/entry.h>
 #include <tests/store/forwarding_files.h>
 #include <tests/store/sealing/sealed_scene.h>
+#include <tests/store/shared/scene.h>
 #include <tests/support/sleeping.h>
 
 #include <atomic>
@@ -95,12 +95,7 @@ TEST_CASE("encrypted: who reads what is being sealed anew waits for it, and gets
 TEST_CASE("encrypted: what does not match is looked at again before it is given up, pinned or not") {
   HookedEntry made;
   std::shared_ptr<store::Entry> entry = required(store::Entry::open(made.options, "entry", 1));
-  {
-    auto writer = required(entry->take_writer());
-    REQUIRE(writer);
-    CHECK(write_to(*writer, {0, 1000}) == "1000");
-    entry->end_writing(std::move(*writer));
-  }
+  write_and_leave(*entry, {0, 1000});
   CHECK(says(entry->pin({0, 1000})) == "ok");
   bool once = false;
   made.hooked->hooks.after_read = [&](std::span<std::byte> bytes) {
@@ -115,5 +110,5 @@ TEST_CASE("encrypted: what does not match is looked at again before it is given 
   made.hooked->hooks.after_read = [&](std::span<std::byte> bytes) { bytes[7] ^= std::byte{1}; };
   CHECK(read_back(entry->resource(), {100, 200}) == "!not_available");
   made.hooked->hooks.after_read = nullptr;
-  CHECK(says(required(entry->resource().available())) == "{}");
+  CHECK(available(*entry) == "{}");
 }

@@ -192,19 +192,8 @@ TEST_CASE("encrypted store: readers in two processes, ragged evictions and refil
     talk.say("filled");
     static_cast<void>(talk.hear());
     std::atomic<bool> over{false};
-    std::atomic<unsigned> wrong{0};
-    std::thread reader([&] {
-      std::mt19937_64 random(7);
-      std::vector<std::byte> bytes(9'000);
-      while (!over) {
-        const std::uint64_t at = random() % (kLength - bytes.size());
-        const auto count = lease->resource().read_at(at, bytes);
-        if (count ? *count != bytes.size() || bytes != content({at, at + bytes.size()})
-                  : count.error().code != Errc::not_available) {
-          ++wrong;
-        }
-      }
-    });
+    RandomReads reads;
+    std::thread reader([&] { reads.until(over, *lease, kLength, 9'000, 7); });
     std::mt19937_64 random(1);
     for (int round = 0; round < 300; ++round) {
       const std::uint64_t at = random() % (kLength - 200'000);
@@ -215,15 +204,12 @@ TEST_CASE("encrypted store: readers in two processes, ragged evictions and refil
     }
     over = true;
     reader.join();
-    talk.say(available(*lease) + " wrong: " + std::to_string(wrong));
+    talk.say(available(*lease) + " wrong: " + std::to_string(reads.wrong));
     static_cast<void>(talk.hear());
   });
   REQUIRE(evictor.hear() == "filled");
   auto store = scene.open(sealed());
   auto lease = required(store.acquire("key", {}, {.want_writer = false}));
-  unsigned wrong = 0;
-  unsigned right = 0;
-  unsigned missed = 0;
   evictor.say("go");
   std::thread listener;
   std::string heard;
@@ -232,20 +218,11 @@ TEST_CASE("encrypted store: readers in two processes, ragged evictions and refil
     heard = evictor.hear();
     over = true;
   });
-  std::mt19937_64 random(2);
-  std::vector<std::byte> bytes(30'000);
-  while (!over) {
-    const std::uint64_t at = random() % (kLength - bytes.size());
-    const auto count = lease.resource().read_at(at, bytes);
-    if (count) {
-      ++(*count == bytes.size() && bytes == content({at, at + bytes.size()}) ? right : wrong);
-    } else {
-      ++(count.error().code == Errc::not_available ? missed : wrong);
-    }
-  }
+  RandomReads reads;
+  reads.until(over, lease, kLength, 30'000, 2);
   listener.join();
   CHECK(heard == "{[0, 1048576)} wrong: 0");
-  CHECK(wrong == 0);
-  CHECK(right > 0);
-  MESSAGE("reads: " << right << " right, " << missed << " of what was gone");
+  CHECK(reads.wrong == 0);
+  CHECK(reads.right > 0);
+  MESSAGE("reads: " << reads.right.load() << " right, " << reads.missed.load() << " of what was gone");
 }

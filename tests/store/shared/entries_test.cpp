@@ -1,7 +1,6 @@
 // Entries on files in memory: two of one name behave as two processes do, but for the thread that follows.
-#include <strandline/store/entry/entry.h>
-#include <tests/resource/subjects.h>
 #include <tests/store/mortal_files.h>
+#include <tests/store/shared/scene.h>
 #include <tests/store/simulated_files.h>
 
 #include <random>
@@ -31,17 +30,6 @@ struct Place {
   }
 };
 
-// Writes as one who takes the writer and leaves it.
-void write(store::Entry& entry, ByteRange range) {
-  auto writer = required(entry.take_writer());
-  REQUIRE(writer.has_value());
-  REQUIRE(write_to(*writer, range) == std::to_string(range.size()));
-  entry.end_writing(std::move(*writer));
-}
-std::string available(const store::Entry& entry) {
-  return says(required(entry.resource().available()));
-}
-
 std::uint64_t bad_bytes(store::Entry& entry, bool repair) {
   std::uint64_t bytes = 0;
   CHECK(says(entry.verify(
@@ -55,7 +43,7 @@ TEST_CASE("D4: bytes that were evicted before a version lost its name are not se
   const Place place;
   const auto here = place.open();
   auto there = place.open();
-  write(*there, {0, 4 * kBlock});
+  write_and_leave(*there, {0, 4 * kBlock});
   REQUIRE(says(here->follow()) == "ok");
   REQUIRE(available(*here) == "{[0, 262144)}");
   REQUIRE(says(there->evict({kBlock, 2 * kBlock})) == "65536");
@@ -88,7 +76,7 @@ TEST_CASE("D4: a block that another process has evicted in part is not bad: the 
   const Place place;
   {
     const auto before = place.open();
-    write(*before, {0, 4 * kBlock});  // and the checksums
+    write_and_leave(*before, {0, 4 * kBlock});  // and the checksums
   }
   const auto here = place.open();
   const auto there = place.open();
@@ -113,7 +101,7 @@ TEST_CASE("D6: a length below what was written and evicted: who knew of those by
   const auto here = place.open();
   {
     const auto there = place.open();
-    write(*there, {0, 4 * kBlock});
+    write_and_leave(*there, {0, 4 * kBlock});
   }
   REQUIRE(says(here->follow()) == "ok");
   REQUIRE(says(here->evict({2 * kBlock, 4 * kBlock})) == "131072");

@@ -12,21 +12,9 @@ using namespace strandline::testing;
 
 namespace {
 
-// Two mappings of one file, as two processes have them.
-struct Both {
-  TempDir directory;
-  std::string path = (directory.path() / "live").native();
-  std::shared_ptr<LiveFile> one = opened();
-  std::shared_ptr<LiveFile> two = required(LiveFile::open(path));
+struct Both : TwoMappings {
   Signals writer{one, "name"};
   Signals follower{two, "name"};
-
-  std::shared_ptr<LiveFile> opened() {
-    auto live = required(LiveFile::open(path));
-    CHECK(live->alone());
-    live->share();
-    return live;
-  }
 };
 
 }  // namespace

@@ -201,24 +201,10 @@ TEST_CASE("F39: readers in one process, evictions and refills in another: the ri
   auto store = scene.open();
   auto lease = required(store.acquire("key", {}, {.want_writer = false}));
   std::atomic<bool> over{false};
-  std::atomic<unsigned> wrong{0};
-  std::atomic<unsigned> right{0};
-  std::atomic<unsigned> missed{0};
+  RandomReads reads;
   std::vector<std::thread> readers;
   for (unsigned i = 0; i < 2; ++i) {
-    readers.emplace_back([&, i] {
-      std::mt19937_64 random(i);
-      std::vector<std::byte> bytes(30'000);
-      while (!over) {
-        const std::uint64_t at = random() % (kLength - bytes.size());
-        const auto count = lease.resource().read_at(at, bytes);
-        if (count) {
-          ++(*count == bytes.size() && bytes == content({at, at + bytes.size()}) ? right : wrong);
-        } else {
-          ++(count.error().code == Errc::not_available ? missed : wrong);
-        }
-      }
-    });
+    readers.emplace_back([&, i] { reads.until(over, lease, kLength, 30'000, i); });
   }
   evictor.say("go");
   CHECK(evictor.hear() == "done");
@@ -226,9 +212,9 @@ TEST_CASE("F39: readers in one process, evictions and refills in another: the ri
   for (std::thread& reader : readers) {
     reader.join();
   }
-  CHECK(wrong == 0);
-  CHECK(right > 0);
-  MESSAGE("reads: " << right.load() << " right, " << missed.load() << " of what was gone");
+  CHECK(reads.wrong == 0);
+  CHECK(reads.right > 0);
+  MESSAGE("reads: " << reads.right.load() << " right, " << reads.missed.load() << " of what was gone");
 }
 
 TEST_CASE("F39: what one process has pinned no other evicts") {

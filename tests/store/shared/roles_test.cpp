@@ -16,14 +16,8 @@ namespace {
 WaitOptions for_seconds(int s) {
   return {{}, std::chrono::steady_clock::now() + std::chrono::seconds(s), WaitFor::all};
 }
-struct Pair {
-  TempDir directory;
+struct Pair : TwoMappings {
   std::string name = (directory.path() / "e").native();
-  std::shared_ptr<LiveFile> one = required(LiveFile::open((directory.path() / "live").native()));
-  std::shared_ptr<LiveFile> two = [&] {
-    one->share();
-    return required(LiveFile::open((directory.path() / "live").native()));
-  }();
   std::shared_ptr<Entry> entry(const std::shared_ptr<LiveFile>& live, Validator v = {}) {
     EntryDriver::Options o;
     o.name = name;
@@ -111,12 +105,7 @@ TEST_CASE("F39: a read while its process becomes the writer trusts no copy of wh
   Pair p;
   auto a = p.entry(p.one);
   auto b = p.entry(p.two);
-  {
-    auto w = required(a->take_writer());
-    REQUIRE(w);
-    REQUIRE(says(w->write_at(0, content({0, 4 * kMiB}))) == std::to_string(4 * kMiB));
-    a->end_writing(std::move(*w));
-  }
+  write_and_leave(*a, {0, 4 * kMiB});
   REQUIRE(says(b->follow()) == "ok");
   CHECK(b->resource().contains({0, 4 * kMiB}));
   // A: many records, the last of which is an eviction; B hears of none before it becomes the writer
@@ -159,12 +148,7 @@ TEST_CASE("F39: an entry whose version has lost its name serves nothing that was
   Pair p;
   auto a = p.entry(p.one, version("1"));
   auto b = p.entry(p.two, version("1"));
-  {
-    auto w = required(a->take_writer());
-    REQUIRE(w);
-    REQUIRE(w->write_at(0, content({0, 4 * kMiB})).has_value());
-    a->end_writing(std::move(*w));
-  }
+  write_and_leave(*a, {0, 4 * kMiB});
   REQUIRE(says(b->follow()) == "ok");
   const auto jino = [&] {
     struct ::stat s {};
@@ -192,10 +176,7 @@ TEST_CASE("F39: an entry that has let go of its name asks whether others have ev
   Pair p;
   auto a = p.entry(p.one);
   auto b = p.entry(p.two);
-  auto w = required(a->take_writer());
-  REQUIRE(w);
-  REQUIRE(w->write_at(0, content({0, 2 * kMiB})).has_value());
-  a->end_writing(std::move(*w));
+  write_and_leave(*a, {0, 2 * kMiB});
   REQUIRE(says(b->follow()) == "ok");
   // For a version that is never begun: the name goes on leading to the same files.
   REQUIRE(says(a->retire()) == "ok");
@@ -264,6 +245,6 @@ TEST_CASE("D2: what has become a hole is not believed, by who only reads either"
     REQUIRE(says(f->punch({0, kMiB})) == "ok");
   }
   auto b = p.entry(p.two);
-  CHECK(says(required(b->resource().available())) == "{[1048576, 4194304)}");
+  CHECK(available(*b) == "{[1048576, 4194304)}");
   a->end_writing(std::move(*w));
 }

@@ -12,8 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -81,6 +84,55 @@ inline void fill(Lease& lease, std::uint64_t length, std::uint64_t generation = 
   REQUIRE(says(lease.writer()->commit(length)) == "ok");
   lease.end_writing();
 }
+
+// Without a store, as one who takes the writer and leaves it.
+inline void write_and_leave(store::Entry& entry, ByteRange range) {
+  auto writer = required(entry.take_writer());
+  REQUIRE(writer.has_value());
+  REQUIRE(write_to(*writer, range) == std::to_string(range.size()));
+  entry.end_writing(std::move(*writer));
+}
+inline std::string available(const store::Entry& entry) {
+  return says(required(entry.resource().available()));
+}
+
+// The memory that processes share, mapped twice, as two of them have it.
+struct TwoMappings {
+  TempDir directory;
+  std::string path = (directory.path() / "live").native();
+  std::shared_ptr<store::LiveFile> one = first();
+  std::shared_ptr<store::LiveFile> two = required(store::LiveFile::open(path));
+
+  [[nodiscard]] std::shared_ptr<store::LiveFile> first() const {
+    auto live = required(store::LiveFile::open(path));
+    CHECK(live->alone());
+    live->share();
+    return live;
+  }
+};
+
+// What reads at random have met, while others evict and write there. By any number of threads; no doctest.
+struct RandomReads {
+  std::atomic<unsigned> right{0};
+  std::atomic<unsigned> missed{0};  // nothing was there
+  std::atomic<unsigned> wrong{0};
+
+  // Of `size` bytes below `length`.
+  void until(const std::atomic<bool>& over, const Lease& lease, std::uint64_t length, std::size_t size,
+             std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::vector<std::byte> bytes(size);
+    while (!over) {
+      const std::uint64_t at = random() % (length - size);
+      const auto count = lease.resource().read_at(at, bytes);
+      if (count) {
+        ++(*count == size && bytes == content({at, at + size}) ? right : wrong);
+      } else {
+        ++(count.error().code == Errc::not_available ? missed : wrong);
+      }
+    }
+  }
+};
 
 // Another process, made before this one opens a store, that runs `body` and answers line by line what it says; it can
 // be told to go on. Its body must not use doctest.
