@@ -141,6 +141,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   void read_last_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<WriterId> stand_in_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void leave_stand_in_locked(Abandon how, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> reopen_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void become_past_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
 
   const Resource<EntryDriver> resource_;

@@ -161,15 +161,8 @@ Result<void> Entry::apply_locked(const DecodedRecord& record, Effects& effects) 
       }
       return committed;
     }
-    case RecordType::reopen: {
-      leave_stand_in_locked(Abandon::handover, effects);
-      const auto id = core().reactivate(Reactivate::resume, &effects);
-      if (!id) {
-        return fail(id.error().clone());
-      }
-      stand_in_ = *id;
-      return {};
-    }
+    case RecordType::reopen:
+      return reopen_locked(effects);
     case RecordType::pieces: {
       auto noted = driver_.follow_pieces(record.payload);
       if (!noted) {
@@ -264,12 +257,9 @@ Result<void> Entry::apply_difference_locked(const Replay& found, Effects& effect
   const auto known = core().length();
   if (known && known != found.length) {
     // It has been reopened since, and may have become longer or shorter.
-    leave_stand_in_locked(Abandon::handover, effects);
-    const auto id = core().reactivate(Reactivate::resume, &effects);
-    if (!id) {
-      return fail(id.error().clone());
+    if (auto reopened = reopen_locked(effects); !reopened) {
+      return reopened;
     }
-    stand_in_ = *id;
   }
   const auto have = core().available();
   if (!have) {
@@ -321,6 +311,17 @@ void Entry::leave_stand_in_locked(Abandon how, Effects& effects) noexcept {
     static_cast<void>(core().abandon(*stand_in_, how, &effects));  // refused when it has ended otherwise
     stand_in_.reset();
   }
+}
+
+// As its writer elsewhere has: a new stand-in goes on.
+Result<void> Entry::reopen_locked(Effects& effects) {
+  leave_stand_in_locked(Abandon::handover, effects);
+  const auto id = core().reactivate(Reactivate::resume, &effects);
+  if (!id) {
+    return fail(id.error().clone());
+  }
+  stand_in_ = *id;
+  return {};
 }
 
 // Whoever took the name may have evicted before, and this process hears of both at once, or of the second alone. From

@@ -58,7 +58,10 @@ SqliteIndex::~SqliteIndex() {
 Result<void> SqliteIndex::connect() noexcept {
   const Use use;
   MutexLock lock(mutex_);
-  auto opened = open_index(lock_, options_.path, options_.boot, options_.patience);
+  return use_locked(open_index(lock_, options_.path, options_.boot, options_.patience));
+}
+
+Result<void> SqliteIndex::use_locked(Result<OpenedIndex> opened) noexcept {
   if (!opened) {
     return fail(std::move(opened.error()));
   }
@@ -97,13 +100,7 @@ Result<void> SqliteIndex::recreate_locked() noexcept {
   }
   database_.reset();
   lock_.leave_room();
-  auto opened = open_index_inside(lock_, options_.path, options_.boot, options_.patience);
-  if (!opened) {
-    return fail(std::move(opened.error()));
-  }
-  database_.emplace(std::move(opened->database));
-  generation_ = opened->generation;
-  return {};
+  return use_locked(open_index_inside(lock_, options_.path, options_.boot, options_.patience));
 }
 
 Result<void> SqliteIndex::recreate() noexcept {

@@ -48,6 +48,7 @@ class SqliteIndex final : public Index {
   template <class F>
   [[nodiscard]] auto on_database(F&& body) noexcept -> decltype(body(std::declval<Database&>()));
   [[nodiscard]] Result<void> usable_locked() noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> use_locked(Result<OpenedIndex> opened) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> recreate_locked() noexcept STRANDLINE_REQUIRES(mutex_);
   void end_rebuild() noexcept STRANDLINE_EXCLUDES(mutex_);
 
