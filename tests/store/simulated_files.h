@@ -42,10 +42,6 @@ class SimulatedFiles final : public store::FileSystem {
   // A copy of all there is, to crash in another way.
   [[nodiscard]] std::shared_ptr<SimulatedFiles> clone() const;
 
-  // For breaking protocols on purpose: what syncs, and what tells of holes, does nothing.
-  bool ignores_data_syncs = false;
-  bool ignores_journal_syncs = false;
-  bool sees_no_holes = false;
   // As where /proc is hidden.
   bool no_boot_id = false;
   // Every change passes here first; an error is answered instead of making it.

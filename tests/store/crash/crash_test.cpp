@@ -3,7 +3,7 @@
 // STRANDLINE_CRASH_SEED from which seed on (tools/crash_states).
 #include <doctest/doctest.h>
 #include <strandline/store/sealing/sealer.h>
-#include <tests/store/crash_checker.h>
+#include <tests/store/crash/crash_checker.h>
 
 #include <cstdlib>
 
@@ -44,12 +44,15 @@ TEST_CASE("F30, F31, F32: the same of an encrypted entry") {
 }
 
 TEST_CASE("F31: the checker finds protocols that are broken") {
-  for (const Broken broken : {Broken::barrier_without_sync, Broken::journal_before_data, Broken::hole_before_journal}) {
-    CAPTURE(static_cast<int>(broken));
+  for (const Broken broken : kBroken) {
+    CAPTURE(std::string(to_string(broken)));
     bool found = false;
     for (std::uint64_t seed = 1; seed < 100 && !found; ++seed) {
       CrashChecker checker(seed, broken);
       found = !checker.run(4, 10);
+      if (found) {
+        MESSAGE(std::string(to_string(broken)) << ": " << checker.violation());
+      }
     }
     CHECK(found);
   }
