@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <strandline/resource/resource.h>
 #include <strandline/testing/scripted_driver.h>
-#include <tools/source/http_head.h>
+#include <tools/source/body_plan.h>
 #include <tools/source/stall_watch.h>
 #include <tools/strandline/fill.h>
 

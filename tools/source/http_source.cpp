@@ -5,7 +5,7 @@
 #include <chrono>
 #include <functional>
 
-#include "http_head.h"
+#include "body_plan.h"
 #include "stall_watch.h"
 
 namespace strandline::tool {

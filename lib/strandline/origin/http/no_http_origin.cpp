@@ -1,0 +1,26 @@
+// In place of the others when libcurl is missing or the http feature is off.
+#include "http_origin.h"
+
+namespace strandline::origin {
+
+// Never made.
+HttpOrigin::HttpOrigin(std::shared_ptr<http::TransferLoop> loop) : loop_(std::move(loop)) {}
+HttpOrigin::~HttpOrigin() = default;
+
+Result<std::unique_ptr<HttpOrigin>> HttpOrigin::open(HttpOptions) {
+  return fail(Errc::unsupported, "this strandline was built without HTTP (meson option http, libcurl)");
+}
+
+std::string HttpOrigin::name() const {
+  return "http";
+}
+
+void HttpOrigin::stat(std::string, Reply<ObjectInfo> reply, std::stop_token) noexcept {
+  reply(tl::unexpected(Failure{Error::make(Errc::unsupported)}));
+}
+
+void HttpOrigin::read(ReadRequest, std::shared_ptr<Sink> sink, std::stop_token) noexcept {
+  sink->end(tl::unexpected(Failure{Error::make(Errc::unsupported)}));
+}
+
+}  // namespace strandline::origin

@@ -1,0 +1,54 @@
+// HttpHead: what the header of an HTTP response says, word for word; and how the numbers in it are read.
+// Threads: values. Blocks: never. Errors: what is no number, or no range, is none; a header that says two things of
+// what can be only one is `contradictory`. Whether to believe any of it is judged elsewhere. Cost: small strings.
+// Lifetime: values.
+#pragma once
+
+#include <strandline/base/byte_range.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace strandline::origin::http {
+
+// Collects the header lines of one response; those of interim ones (1xx) and redirects before it are forgotten.
+struct HttpHead {
+  int status = 0;
+  bool complete = false;  // the empty line has come
+  std::optional<std::string> content_length;
+  std::optional<std::string> content_range;
+  std::optional<std::string> etag;
+  std::optional<std::string> location;
+  std::string content_encoding;  // empty: none, or identity
+  std::string content_type;
+  std::string last_modified;
+  std::string accept_ranges;  // in lower case
+  std::string retry_after;
+  std::string transfer_coding;  // in lower case; when there is one, Content-Length means nothing (RFC 9112, 6.3)
+  bool contradictory = false;   // two different values for what may be said once
+
+  void add_line(std::string_view line);
+  // Of the body, when it is announced; corrupt when what is said is no length, or two.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> body_length() const;
+
+ private:
+  void add_field(const std::string& name, std::string value);
+};
+
+// Invariant: first <= last, and last < total where there is one.
+struct ContentRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::optional<std::uint64_t> total;
+};
+
+// "bytes 0-99/1000" or "bytes 0-99/*", with nothing before, between or behind (RFC 9110, 14.4).
+[[nodiscard]] std::optional<ContentRange> parse_content_range(std::string_view text);
+// The length in "bytes */1000", which comes with a 416.
+[[nodiscard]] std::optional<std::uint64_t> parse_unsatisfied_range(std::string_view text);
+
+[[nodiscard]] std::string lower_case(std::string_view text);
+
+}  // namespace strandline::origin::http

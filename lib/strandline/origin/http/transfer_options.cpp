@@ -1,0 +1,109 @@
+// What each request asks libcurl for.
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "transfer.h"
+
+namespace strandline::origin::http {
+namespace {
+
+// As measured (docs/decisions/0013): 512 KiB reads need fewer calls than smaller ones, and larger ones do not help.
+constexpr std::uint64_t kMaxBuffer = 512 * 1024;
+constexpr std::uint64_t kMinBuffer = 64 * 1024;
+constexpr std::uint64_t kHeaderRoom = 8 * 1024;
+
+class Options {
+ public:
+  explicit Options(CURL* easy) : easy_(easy) {}
+
+  // libcurl copies text. An option that this libcurl does not have is one we can do without.
+  template <class T>
+  void set(CURLoption option, T value) {
+    if (curl_easy_setopt(easy_, option, value) == CURLE_OUT_OF_MEMORY) {
+      throw std::bad_alloc();
+    }
+  }
+
+ private:
+  CURL* easy_;
+};
+
+void append(List& list, const std::string& line) {
+  curl_slist* const longer = curl_slist_append(list.get(), line.c_str());
+  if (longer == nullptr) {
+    throw std::bad_alloc();
+  }
+  static_cast<void>(list.release());
+  list.reset(longer);
+}
+
+}  // namespace
+
+void Transfer::set_options(CURL* handle) {
+  const HttpOptions& own = loop_->options;
+  headers_.reset();
+  append(headers_, "Accept-Encoding: identity");
+  if (question_.ranged) {
+    append(headers_, "Range: " + question_.range_text());
+  }
+  if (const auto tag = question_.if_match_text()) {
+    append(headers_, "If-Match: " + *tag);
+  }
+  Options options(handle);
+  if (route_.trusted()) {
+    for (const auto& [name, value] : own.headers) {
+      append(headers_, value.empty() ? name + ";" : name + ": " + value);  // libcurl's way to say an empty one
+    }
+    if (!route_.first().user().empty() || !route_.first().password().empty()) {
+      options.set(CURLOPT_USERNAME, route_.first().user().c_str());
+      options.set(CURLOPT_PASSWORD, route_.first().password().c_str());
+    }
+  }
+  options.set(CURLOPT_HTTPHEADER, headers_.get());
+  options.set(CURLOPT_URL, route_.now().text().c_str());
+  options.set(CURLOPT_USERAGENT, own.user_agent.c_str());
+  options.set(CURLOPT_NOBODY, question_.head ? 1L : 0L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+  options.set(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  options.set(CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+  options.set(CURLOPT_HTTP_VERSION, static_cast<long>(own.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  options.set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+  options.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (own.proxy) {
+    options.set(CURLOPT_PROXY, own.proxy->c_str());
+  }
+  options.set(CURLOPT_SSL_VERIFYPEER, own.verify_tls ? 1L : 0L);
+  options.set(CURLOPT_SSL_VERIFYHOST, own.verify_tls ? 2L : 0L);
+  if (!own.ca_file.empty()) {
+    options.set(CURLOPT_CAINFO, own.ca_file.c_str());
+  }
+  options.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(own.connect_timeout.count()));
+  options.set(CURLOPT_NOSIGNAL, 1L);  // several threads
+#if LIBCURL_VERSION_NUM >= 0x075700
+  options.set(CURLOPT_QUICK_EXIT, 1L);  // else a stop waits for the resolver's thread
+#endif
+  options.set(CURLOPT_TCP_KEEPALIVE, 1L);
+  const std::uint64_t expected = (question_.head ? 0 : std::min(kMaxBuffer, question_.range.size())) + kHeaderRoom;
+  options.set(CURLOPT_BUFFERSIZE, static_cast<long>(std::clamp(expected, kMinBuffer, kMaxBuffer)));
+  if (request_.max_rate > 0) {
+    options.set(CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(std::min(request_.max_rate, kMaxOffset)));
+  }
+  options.set(CURLOPT_ERRORBUFFER, detail_.data());
+  options.set(CURLOPT_PRIVATE, this);
+  options.set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  options.set(CURLOPT_HEADERDATA, this);
+  options.set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  options.set(CURLOPT_WRITEDATA, this);
+  options.set(CURLOPT_VERBOSE, 1L);  // for on_log
+  options.set(CURLOPT_DEBUGFUNCTION, &Transfer::on_log);
+  options.set(CURLOPT_DEBUGDATA, this);
+  options.set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket);
+  options.set(CURLOPT_OPENSOCKETDATA, this);
+  options.set(CURLOPT_PREREQFUNCTION, &Transfer::on_ready);
+  options.set(CURLOPT_PREREQDATA, this);
+}
+
+}  // namespace strandline::origin::http
