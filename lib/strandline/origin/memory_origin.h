@@ -1,7 +1,7 @@
 // MemoryOrigin: objects in memory: for tests, and for content that a program makes itself.
 // Threads: thread-safe; replies and sinks are called on the caller's thread, before the call returns. Blocks: never.
 // Errors: not_found, changed, invalid_range; no_memory. Cost: a copy of what is written; reads are given the bytes in
-// place, in pieces of at most 1 MiB. Lifetime: a read goes on with the version that it began with.
+// place, in pieces of at most 1 MiB, at any rate. Lifetime: a read goes on with the version that it began with.
 #pragma once
 
 #include <strandline/base/mutex.h>

@@ -33,7 +33,8 @@ struct ObjectInfo {
 
 // Why a call failed, and whether it is worth asking again. Codes: not_found, permission_denied; changed: another
 // version than `if_match` is there; invalid_range: the object ends before the range begins; interrupted: the
-// stop_token; timed_out; corrupt: it contradicts itself, or the request; unsupported; io: all else.
+// stop_token; cancelled: the origin is being destroyed; timed_out; corrupt: it contradicts itself, or the request;
+// unsupported; io: all else.
 struct Failure {
   Error error;
   bool may_pass = false;                                   // the same request may succeed later
