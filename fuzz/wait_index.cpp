@@ -119,7 +119,8 @@ class Program {
     if (range.empty() || (world_.capacity && until == WaitFor::all && range.size() > *world_.capacity)) {
       return;
     }
-    auto wait = std::make_unique<Wait>(range, until, kind);
+    const Urgency urgency = range.begin % 3 == 0 ? Urgency::background : Urgency::reader;
+    auto wait = std::make_unique<Wait>(range, until, kind, urgency);
     if (world_.verdict(*wait) == Verdict::pending) {
       index_.add(*wait, *availability_);
       waits_.push_back(std::move(wait));
@@ -224,6 +225,30 @@ class Program {
       require(!wait->parked() || world_.verdict(*wait) == Verdict::pending, "sleeps on what is there");
     }
     require(parked == index_.size(), "the index lost a wait");
+    compare_demand();
+  }
+  // Each parked wait is in the group of the byte that it lacks, and no group is without one.
+  void compare_demand() const {
+    std::vector<Demand> demand;
+    index_.collect_demand(kUniverse * 2, *availability_, demand);
+    for (const Demand& group : demand) {
+      std::uint64_t end = 0;
+      std::uint64_t enough = kMaxOffset;
+      for (const auto& wait : waits_) {
+        const ByteRange asked = wait->range().clamped_to({0, world_.length.value_or(kMaxOffset)});
+        std::uint64_t lacks = asked.begin;
+        while (lacks < asked.end && world_.has(lacks)) {
+          ++lacks;
+        }
+        if (wait->parked() && wait->urgency() == group.urgency && lacks == group.missing.begin) {
+          end = std::max(end, asked.end);
+          enough = std::min(enough, wait->until() == WaitFor::any ? asked.begin + 1 : asked.end);
+        }
+      }
+      require(group.missing.end == end || waits_.size() > 64, "demand that nobody has, or too little of it");
+      require(group.enough == enough, "another end of the first wait");
+    }
+    require(demand.empty() == (index_.size() == 0), "demand without a wait, or a wait without demand");
   }
 
   World world_;

@@ -90,6 +90,38 @@ TEST_CASE("R5: ready() without options is answered at once where it can be, and 
   CHECK(sizeof(Ready) <= sizeof(Waiter) + 2 * sizeof(void*));
 }
 
+TEST_CASE("demand: ready() without options is told of, and resumes within the call that brings the bytes or ends all") {
+  struct Observer final : DemandObserver {
+    std::function<void(ByteRange)> then;
+    void on_demand(ByteRange missing) noexcept override { then(missing); }
+  };
+  const auto body = [](const Resource<MemoryDriver>& resource, Outcome outcome) -> Coroutine {
+    auto ready = resource.ready({0, 8});
+    outcome.callback()(co_await ready);
+  };
+  const auto observer = std::make_shared<Observer>();
+  auto opened = std::make_unique<Opened<MemoryDriver>>();
+  opened->resource.set_demand_observer(observer);
+  observer->then = [&](ByteRange missing) { CHECK(opened->write(missing) == "8"); };
+  Outcome met;
+  const Coroutine first = body(opened->resource, met);
+  CHECK(first.finished());
+  CHECK(met.answer() == "ready");
+
+  opened = std::make_unique<Opened<MemoryDriver>>();
+  opened->resource.set_demand_observer(observer);
+  REQUIRE(says(opened->writer.abandon(Abandon::handover)) == "ok");
+  const std::weak_ptr<Core> core = opened->resource.handle()->core();
+  observer->then = [&](ByteRange) {
+    opened.reset();
+    CHECK(core.expired());
+  };
+  Outcome cancelled;
+  const Coroutine second = body(opened->resource, cancelled);
+  CHECK(second.finished());
+  CHECK(cancelled.answer() == "!cancelled");
+}
+
 TEST_CASE("R11: resumed on the thread that decides, within its call and outside every lock") {
   Opened<MemoryDriver> opened;
   std::thread::id resumed_on;

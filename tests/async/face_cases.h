@@ -195,6 +195,44 @@ TEST_CASE_TEMPLATE_DEFINE("R11: destroyed while it waits, it leaves nothing behi
   CHECK(first->answer() == "ready");
 }
 
+TEST_CASE_TEMPLATE_DEFINE("demand: a parked wait is told of once, and may be met from within the call", Face,
+                          faces_demand) {
+  struct Observer final : DemandObserver {
+    Opened<MemoryDriver>* opened = nullptr;
+    bool writes = false;
+    std::string told;
+    void on_demand(ByteRange missing) noexcept override {
+      const auto all = required(opened->resource.demand(10));
+      told += to_string(missing) + (all.back().urgency == Urgency::background ? "b " : " ");
+      CHECK(all.back().missing == missing);
+      if (writes) {
+        CHECK(opened->write(missing) == std::to_string(missing.size()));
+      }
+    }
+  };
+  Opened<MemoryDriver> opened;
+  const auto observer = std::make_shared<Observer>();
+  observer->opened = &opened;
+  opened.resource.set_demand_observer(observer);
+  CHECK(opened.write({0, 4}) == "4");
+  Face there;
+  there.begin(opened.resource, {0, 4}, {});
+  CHECK(there.settle() == "ready");
+  CHECK(observer->told.empty());
+  Face parked;
+  park(parked, opened, {0, 8}, {{}, {}, WaitFor::all, Urgency::background});
+  CHECK(observer->told == "[4, 8)b ");
+  observer->writes = true;
+  Face met;
+  met.begin(opened.resource, {16, 24}, {});
+  CHECK(met.settle() == "ready");
+  CHECK(observer->told == "[4, 8)b [16, 24) ");
+  CHECK(opened.write({4, 8}) == "4");
+  CHECK(parked.settle() == "ready");
+  CHECK(opened.resource.stats().parked == 0);
+  opened.resource.set_demand_observer(nullptr);
+}
+
 TEST_CASE_TEMPLATE_DEFINE("R11: exactly once, whichever of write, stop, deadline, interrupt and cancel comes first",
                           Face, faces_race) {
   constexpr std::uint64_t kRounds = 200;
@@ -228,4 +266,5 @@ TEST_CASE_TEMPLATE_DEFINE("R11: exactly once, whichever of write, stop, deadline
   TEST_CASE_TEMPLATE_INVOKE(faces_gone, __VA_ARGS__);     \
   TEST_CASE_TEMPLATE_INVOKE(faces_deadline, __VA_ARGS__); \
   TEST_CASE_TEMPLATE_INVOKE(faces_stop, __VA_ARGS__);     \
+  TEST_CASE_TEMPLATE_INVOKE(faces_demand, __VA_ARGS__);   \
   TEST_CASE_TEMPLATE_INVOKE(faces_race, __VA_ARGS__)

@@ -34,6 +34,7 @@ class Duel {
     auto opened = Resource<D>::open(std::move(options), ResourceOptions{owner_.get_token(), {observer_}});
     if (opened) {
       resource_.emplace(std::move(*opened));
+      resource_->set_demand_observer(demand_observer_);
       compare();
     } else {
       differ("open: " + opened.error().message());
@@ -219,6 +220,7 @@ class Duel {
   }();
   const std::shared_ptr<RecordingObserver> observer_ = std::make_shared<RecordingObserver>();
   const std::shared_ptr<RecordingObserver> late_observer_ = std::make_shared<RecordingObserver>();
+  const std::shared_ptr<RecordDemand> demand_observer_ = std::make_shared<RecordDemand>();
   std::optional<Resource<D>> resource_;
   std::array<WriterSlot, 2> writers_;
   std::array<CursorSlot, 2> cursors_;
@@ -245,13 +247,22 @@ void Duel<D>::compare() {
            std::string(model_.error() ? to_string(*model_.error()) : "none"));
   }
   expect(resource_->stats().parked == model_.parked(), "stats().parked");
+  const auto demand = resource_->demand(kMostWaits);
+  expect(demand.has_value() && *demand == model_.demand(), "demand()");
   compare_bytes();
   compare_waits();
   compare_logs();
   compare_views();
+  std::vector<std::uint64_t> positions;
   for (const CursorSlot& slot : cursors_) {
     expect(!slot.cursor || slot.cursor->position() == slot.position, "a cursor's position");
+    if (slot.cursor) {
+      positions.push_back(slot.position);
+    }
   }
+  std::sort(positions.begin(), positions.end());
+  const auto stand = resource_->reader_positions(cursors_.size());
+  expect(stand.has_value() && *stand == positions, "reader_positions()");
 }
 
 template <Driver D>

@@ -293,10 +293,14 @@ void Duel<D>::async_wait(const Operation& operation) {
   if (operation.stopped) {
     wait.stop.request_stop();
   }
-  WaitOptions options{wait.stop.get_token(), {}, operation.flag ? WaitFor::any : WaitFor::all};
+  WaitOptions options{wait.stop.get_token(),
+                      {},
+                      operation.flag ? WaitFor::any : WaitFor::all,
+                      operation.variant == 2 ? Urgency::background : Urgency::reader};
   if (operation.variant == 3) {
     options.deadline = std::chrono::steady_clock::time_point::max();
   }
+  demand_observer_->told.clear();
   (void)call([&] {
     resource_->async_wait(operation.range(), options, RecordWait{wait.record});
     return 0;
@@ -304,7 +308,9 @@ void Duel<D>::async_wait(const Operation& operation) {
   if (wait.record->calls == 1 && lost(wait.record->answer)) {
     return;
   }
-  wait.number = model_.park(operation.range(), options.until, operation.stopped);
+  wait.number = model_.park(operation.range(), options.until, operation.stopped, options.urgency);
+  const auto lacks = model_.lacks(wait.number);
+  expect(demand_observer_->told == (lacks ? std::vector{*lacks} : std::vector<ByteRange>()), "on_demand()");
   waits_.push_back(std::move(wait));
 }
 

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <strandline/driver/driver.h>
+#include <strandline/resource/demand.h>
 #include <strandline/resource/status.h>
-#include <strandline/resource/wait.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -90,11 +90,15 @@ class Model {
   // With a deadline that has passed.
   [[nodiscard]] Answer wait(ByteRange range, WaitFor until, bool stopped) const;
   // A wait without one, from its start until it is asked for and then forgotten by take_outcome().
-  [[nodiscard]] std::uint64_t park(ByteRange range, WaitFor until, bool stopped);
+  [[nodiscard]] std::uint64_t park(ByteRange range, WaitFor until, bool stopped, Urgency urgency = Urgency::reader);
   [[nodiscard]] std::optional<Answer> outcome(std::uint64_t wait) const;
   void stop_wait(std::uint64_t wait);
   void forget_wait(std::uint64_t wait) { waits_.erase(wait); }
   [[nodiscard]] std::uint64_t parked() const;
+  // Of a parked wait: from the first byte that it lacks to the end of what it asked for.
+  [[nodiscard]] std::optional<ByteRange> lacks(std::uint64_t wait) const;
+  // By offset; of one that several urgencies wait for, readers first.
+  [[nodiscard]] std::vector<Demand> demand() const;
 
   [[nodiscard]] Answer view(ByteRange range);  // value: bytes
   // The view holds its bytes in a window from its first byte on, until it is dropped.
@@ -136,6 +140,7 @@ class Model {
   struct Wait {
     ByteRange range;
     WaitFor until;
+    Urgency urgency = Urgency::reader;
     std::optional<Answer> outcome;
   };
 

@@ -2,6 +2,7 @@
 #include <tests/support/model.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace strandline::testing {
 namespace {
@@ -144,11 +145,40 @@ Answer Model::wait(ByteRange range, WaitFor until, bool stopped) const {
   return verdict(range, until).value_or(ended(stopped ? WaitOutcome::interrupted : WaitOutcome::timed_out));
 }
 
-std::uint64_t Model::park(ByteRange range, WaitFor until, bool stopped) {
+std::uint64_t Model::park(ByteRange range, WaitFor until, bool stopped, Urgency urgency) {
   const Answer at_once = wait(range, until, stopped);
   const bool open = at_once == ended(WaitOutcome::timed_out);
-  waits_[next_id_] = {range, until, open ? std::nullopt : std::optional(at_once)};
+  waits_[next_id_] = {range, until, urgency, open ? std::nullopt : std::optional(at_once)};
   return next_id_++;
+}
+
+std::optional<ByteRange> Model::lacks(std::uint64_t number) const {
+  const Wait& wait = waits_.at(number);
+  const ByteRange asked{wait.range.begin, std::min(wait.range.end, readable_.length.value_or(wait.range.end))};
+  const auto gap = wait.outcome ? std::nullopt : first_run(readable_, asked, false);
+  return gap ? std::optional(ByteRange{gap->begin, asked.end}) : std::nullopt;
+}
+
+std::vector<Demand> Model::demand() const {
+  std::vector<Demand> all;
+  for (const auto& [id, wait] : waits_) {
+    if (const auto missing = lacks(id)) {
+      const Demand one{*missing, {}, wait.urgency, wait.until == WaitFor::any ? missing->begin + 1 : missing->end};
+      const auto same = std::find_if(all.begin(), all.end(), [&](const Demand& other) {
+        return other.missing.begin == one.missing.begin && other.urgency == one.urgency;
+      });
+      if (same == all.end()) {
+        all.push_back(one);
+      } else {
+        same->missing.end = std::max(same->missing.end, one.missing.end);
+        same->enough = std::min(same->enough, one.enough);
+      }
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const Demand& a, const Demand& b) {
+    return std::tie(a.missing.begin, a.urgency) < std::tie(b.missing.begin, b.urgency);
+  });
+  return all;
 }
 
 std::optional<Answer> Model::outcome(std::uint64_t wait) const {

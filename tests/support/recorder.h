@@ -35,6 +35,16 @@ class RecordingObserver final : public AvailabilityObserver {
   }
 };
 
+class RecordDemand final : public DemandObserver {
+ public:
+  void on_demand(ByteRange missing) noexcept override {
+    FailAllocation none(0);
+    told.push_back(missing);
+  }
+
+  std::vector<ByteRange> told;
+};
+
 inline Answer answer_of(const Result<void>& result) noexcept {
   return result ? Answer{} : Answer{result.error().code, 0};
 }

@@ -279,6 +279,24 @@ BUGS = [
         "tests": [SCHEDULE + "wake_tree"],
     },
     {
+        "name": "demand-told-before-it-is-there",
+        "breaks": "whoever fetches is told of a wait that its snapshot does not have yet, and sleeps on",
+        "changes": [(CORE + "core_wait.cpp",
+                     "    const std::uint64_t first_missing = waits_.add(waiter, readable_->availability);\n"
+                     "    if (demand_observer_) {",
+                     "    if (const auto told = demand_observer_) {\n      mutex_.unlock();\n"
+                     "      told->on_demand(waiter.range());\n      mutex_.lock();\n    }\n"
+                     "    const std::uint64_t first_missing = waits_.add(waiter, readable_->availability);\n"
+                     "    if (demand_observer_ == nullptr) {")],
+        "tests": [SCHEDULE + "demand_filler"],
+    },
+    {
+        "name": "demand-of-coroutines-untold",
+        "breaks": "the demand observer hears of blocked waits only",
+        "changes": [(CORE + "core_wait.cpp", "  demand.run();\n  return verdict;", "  return verdict;")],
+        "tests": [RESOURCE],
+    },
+    {
         "name": "reclaim-under-a-reader",
         "breaks": "R9: a replaced generation is freed while a reader without a lock is in it",
         "changes": [(CORE + "core_content.cpp", "if ((*at)->counted_readers > 0 || Hazard::held(at->get())) {",

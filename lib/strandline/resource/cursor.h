@@ -1,7 +1,7 @@
 // Cursor<D>: a streaming reader with a position; CursorStreambuf: a std::streambuf over one.
 // Threads: one at a time per cursor. Blocks: read() until the next byte is there. Errors: as wait_range(), and
-// timed_out, interrupted. Cost: read: one wait and one copy. Lifetime: a handle. On a ring that blocks, a cursor holds
-// the writer back from its position on; one the window has passed holds nothing.
+// timed_out, interrupted. Cost: read: one wait and one copy; a cursor: an allocation. Lifetime: a handle. On a ring that
+// blocks, a cursor holds the writer back from its position on; one the window has passed holds nothing.
 #pragma once
 
 #include <strandline/resource/writer.h>
@@ -21,15 +21,14 @@ template <Driver D>
 class Cursor {
  public:
   // Made by Resource::cursor().
-  Cursor(std::shared_ptr<ResourceHandle> handle, std::optional<Core::CursorSlot> slot, std::uint64_t position) noexcept
+  Cursor(std::shared_ptr<ResourceHandle> handle, Core::CursorSlot slot, std::uint64_t position) noexcept
       : handle_(std::move(handle)), slot_(slot), position_(position) {}
-  Cursor(Cursor&& other) noexcept
-      : handle_(std::move(other.handle_)), slot_(std::exchange(other.slot_, {})), position_(other.position_) {}
+  Cursor(Cursor&& other) noexcept : handle_(std::move(other.handle_)), slot_(other.slot_), position_(other.position_) {}
   Cursor& operator=(Cursor&& other) noexcept {
     if (this != &other) {
       leave();
       handle_ = std::move(other.handle_);
-      slot_ = std::exchange(other.slot_, {});
+      slot_ = other.slot_;
       position_ = other.position_;
     }
     return *this;
@@ -84,13 +83,13 @@ class Cursor {
   }
   void leave() noexcept {
     if (handle_) {
-      handle_->core()->remove_cursor(std::exchange(slot_, {}));
+      handle_->core()->remove_cursor(slot_);
       handle_.reset();
     }
   }
 
   std::shared_ptr<ResourceHandle> handle_;
-  std::optional<Core::CursorSlot> slot_;
+  Core::CursorSlot slot_;  // while there is a handle
   std::uint64_t position_ = 0;
 };
 

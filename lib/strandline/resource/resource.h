@@ -18,6 +18,7 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace strandline {
 
@@ -148,6 +149,20 @@ class Resource {
   [[nodiscard]] ResourceStats stats() const { return core()->stats(); }
   // Where the driver keeps or will keep the content; empty when nowhere with a name.
   [[nodiscard]] std::filesystem::path path() const { return core()->path().value_or(std::filesystem::path()); }
+
+  // What is waited for at this moment, at most `limit` groups, by offset: see Demand. Over the limit those of
+  // background waits go first, and then those furthest from the start. Its only error is no_memory.
+  [[nodiscard]] Result<std::vector<Demand>> demand(std::size_t limit) const { return core()->demand(limit); }
+  // The one who is told of waits that are parked from now on; null: nobody. The one before may be called once more
+  // after this has returned, by each thread that has just parked a wait.
+  void set_demand_observer(std::shared_ptr<DemandObserver> observer) const {
+    core()->set_demand_observer(std::move(observer));
+  }
+  // Where cursors stand at this moment, at most `limit` of them, ascending: who reads on without waiting shows here
+  // only.
+  [[nodiscard]] Result<std::vector<std::uint64_t>> reader_positions(std::size_t limit) const {
+    return core()->cursor_positions(limit);
+  }
 
   // The observer is told of what happens from now on, until the subscription ends.
   [[nodiscard]] Result<Subscription> subscribe(std::shared_ptr<AvailabilityObserver> observer) const {

@@ -22,10 +22,17 @@ enum class WaitFor : std::uint8_t {
   any   // the first byte of the range, so that reading on from there makes progress
 };
 
+// Who is served first by whoever fetches; no wait ends otherwise for it.
+enum class Urgency : std::uint8_t {
+  reader,     // somebody reads what comes
+  background  // it will be of use some time
+};
+
 struct WaitOptions {
   std::stop_token stop;
   std::optional<std::chrono::steady_clock::time_point> deadline;  // none, or time_point::max(): no bound
   WaitFor until = WaitFor::all;
+  Urgency urgency = Urgency::reader;
 };
 
 }  // namespace strandline

@@ -8,8 +8,9 @@ namespace strandline::testing {
 
 class CountedWaiter : public Waiter {
  public:
-  explicit CountedWaiter(ByteRange range, WaitFor until = WaitFor::all, Wake wake = Wake::thread)
-      : Waiter(range, until, wake) {}
+  explicit CountedWaiter(ByteRange range, WaitFor until = WaitFor::all, Wake wake = Wake::thread,
+                         Urgency urgency = Urgency::reader)
+      : Waiter(range, until, wake, urgency) {}
   int woken = 0;
 
  private:

@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <tuple>
 #include <vector>
@@ -36,9 +37,9 @@ class Compared {
     }
   }
 
-  void add(ByteRange range, WaitFor until) {
+  void add(ByteRange range, WaitFor until, Urgency urgency = Urgency::reader) {
     if (availability.check(range, until) == Coverage::missing) {
-      waiters.push_back(std::make_unique<CountedWaiter>(range, until));
+      waiters.push_back(std::make_unique<CountedWaiter>(range, until, Waiter::Wake::thread, urgency));
       index.add(*waiters.back(), availability);
     }
   }
@@ -81,6 +82,38 @@ class Compared {
       }
     }
     RC_ASSERT(index.size() == parked);
+    compare_demand();
+  }
+  // What is waited for, found by asking every wait.
+  [[nodiscard]] std::vector<Demand> demand() const {
+    std::map<std::pair<Urgency, std::uint64_t>, Demand> groups;
+    for (const auto& waiter : waiters) {
+      if (waiter->parked()) {
+        const ByteRange range = availability.clamp(waiter->range());
+        const std::uint64_t lacks = availability.first_missing(waiter->range());
+        const std::uint64_t enough = waiter->until() == WaitFor::any ? lacks + 1 : range.end;
+        Demand& demand =
+            groups.try_emplace({waiter->urgency(), lacks}, Demand{{lacks, 0}, {}, waiter->urgency(), kMaxOffset})
+                .first->second;
+        demand.missing.end = std::max(demand.missing.end, range.end);
+        demand.enough = std::min(demand.enough, enough);
+      }
+    }
+    std::vector<Demand> all;
+    for (const auto& [key, demand] : groups) {
+      all.push_back(demand);
+    }
+    return all;
+  }
+  void compare_demand() const {
+    const std::vector<Demand> all = demand();
+    for (const std::size_t limit : {std::size_t{0}, std::size_t{1}, std::size_t{3}, all.size(), all.size() + 1}) {
+      std::vector<Demand> said;
+      index.collect_demand(limit, availability, said);
+      const std::vector<Demand> first(all.begin(),
+                                      all.begin() + static_cast<std::ptrdiff_t>(std::min(limit, all.size())));
+      RC_ASSERT(said == first);
+    }
   }
 
   Availability availability;
@@ -95,10 +128,11 @@ void run(const std::vector<Step>& steps, std::optional<std::uint64_t> capacity) 
   Compared world(capacity);
   for (const auto& [kind, begin, size] : steps) {
     const ByteRange range{begin, begin + size};
+    const Urgency urgency = size % 3 == 0 ? Urgency::background : Urgency::reader;
     if (kind < 4) {
-      world.add(range, WaitFor::all);
+      world.add(range, WaitFor::all, urgency);
     } else if (kind < 6) {
-      world.add(range, WaitFor::any);
+      world.add(range, WaitFor::any, urgency);
     } else if (kind < 9 || capacity) {
       world.publish(range);
     } else {

@@ -3,7 +3,7 @@
 namespace strandline {
 
 BoundedWait::BoundedWait(std::shared_ptr<Core> core, ByteRange range, const WaitOptions& options) noexcept
-    : Waiter(range, options.until, Wake::callback),
+    : Waiter(range, options.until, Wake::callback, options.urgency),
       core_(std::move(core)),
       deadline_(options.deadline.value_or(Sync::time_point::max())),
       stop_(options.stop) {}

@@ -33,6 +33,7 @@ class BoundedWait : public Waiter {
   [[nodiscard]] bool refused() const noexcept { return refused_.has_value(); }
   // Once it has ended.
   [[nodiscard]] Result<WaitOutcome> outcome() const noexcept;
+  [[nodiscard]] Sync::time_point deadline() const noexcept final { return deadline_; }
 
  protected:
   // A derived class withdraws in its own destructor, since ended() is its own.

@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <vector>
 
 namespace strandline {
 
@@ -71,11 +72,16 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<std::filesystem::path> path() const noexcept;
   [[nodiscard]] Result<Subscription> subscribe(std::shared_ptr<AvailabilityObserver> observer) noexcept;
 
-  // Positions of Cursors: they hold back the writer of a ring that blocks. No-ops without a window.
-  using CursorSlot = std::list<std::uint64_t>::iterator;
-  [[nodiscard]] Result<std::optional<CursorSlot>> add_cursor(std::uint64_t position) noexcept;
-  void move_cursor(std::optional<CursorSlot> slot, std::uint64_t position) noexcept;
-  void remove_cursor(std::optional<CursorSlot> slot) noexcept;
+  // What is waited for, and who is told of more of it.
+  [[nodiscard]] Result<std::vector<Demand>> demand(std::size_t limit) const noexcept;
+  void set_demand_observer(std::shared_ptr<DemandObserver> observer) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // Positions of Cursors: they hold back the writer of a ring that blocks. Moving one takes no lock without a window.
+  using CursorSlot = std::list<CursorPosition>::iterator;
+  [[nodiscard]] Result<CursorSlot> add_cursor(std::uint64_t position) noexcept;
+  void move_cursor(CursorSlot slot, std::uint64_t position) noexcept;
+  void remove_cursor(CursorSlot slot) noexcept;
+  [[nodiscard]] Result<std::vector<std::uint64_t>> cursor_positions(std::size_t limit) const noexcept;
 
   // Ending things.
   void interrupt() noexcept;
@@ -117,6 +123,7 @@ class Core : public std::enable_shared_from_this<Core> {
   struct ViewPin;      // a view's hold on a window
   struct WriteBounds;  // a write's deadline and stop_token, while it is held up
   struct Pieces;       // what a write found: bytes to compare, bytes to write
+  struct DemandCall;   // what parking a wait leaves to be told
   struct CommitPlan;   // a commit's length, and all it needs so that it cannot fail half way
   class AsyncWait;
   using time_point = Sync::time_point;
@@ -137,7 +144,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // core_wait.cpp
   [[nodiscard]] Result<void> check_wait(ByteRange range, WaitFor until) const noexcept;
   [[nodiscard]] Verdict judge_locked(ByteRange range, WaitFor until) const noexcept STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Verdict park_locked(Waiter& waiter, time_point deadline) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Verdict park_locked(Waiter& waiter, time_point deadline, DemandCall& call) noexcept
+      STRANDLINE_REQUIRES(mutex_);
   void judge_all_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
 
   // core_write.cpp
@@ -230,8 +238,9 @@ class Core : public std::enable_shared_from_this<Core> {
   bool exclusive_ STRANDLINE_GUARDED_BY(mutex_) = false;
   // Counts interrupt() calls, for writers at the gate.
   std::uint64_t interrupts_ STRANDLINE_GUARDED_BY(mutex_) = 0;
-  Pins pins_ STRANDLINE_GUARDED_BY(mutex_);  // of reads and views, in a window
-  std::list<std::uint64_t> cursors_ STRANDLINE_GUARDED_BY(mutex_);
+  Pins pins_ STRANDLINE_GUARDED_BY(mutex_);                          // of reads and views, in a window
+  std::list<CursorPosition> cursors_ STRANDLINE_GUARDED_BY(mutex_);  // but for the positions themselves
+  std::shared_ptr<DemandObserver> demand_observer_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
 }  // namespace strandline

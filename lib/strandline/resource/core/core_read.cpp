@@ -3,6 +3,7 @@
 #include <strandline/resource/view.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace strandline {
 
@@ -319,30 +320,46 @@ std::optional<ByteRange> Core::next_gap(std::uint64_t from, std::uint64_t limit)
   return readable_->availability.next_gap(range);
 }
 
-Result<std::optional<Core::CursorSlot>> Core::add_cursor(std::uint64_t position) noexcept {
-  if (!capacity_) {
-    return std::nullopt;
-  }
-  return without_throwing([&]() -> Result<std::optional<CursorSlot>> {
+Result<Core::CursorSlot> Core::add_cursor(std::uint64_t position) noexcept {
+  return without_throwing([&]() -> Result<CursorSlot> {
+    std::list<CursorPosition> made;
+    made.emplace_back(position);
     MutexLock lock(mutex_);
-    return cursors_.insert(cursors_.end(), position);
+    cursors_.splice(cursors_.end(), made);
+    return std::prev(cursors_.end());
   });
 }
 
-void Core::move_cursor(std::optional<CursorSlot> slot, std::uint64_t position) noexcept {
-  if (slot) {
-    MutexLock lock(mutex_);
-    **slot = position;
-    gate_.notify_all();
+void Core::move_cursor(CursorSlot slot, std::uint64_t position) noexcept {
+  if (!capacity_) {
+    slot->at.store(position, std::memory_order_relaxed);
+    return;
   }
+  MutexLock lock(mutex_);
+  slot->at.store(position, std::memory_order_relaxed);
+  gate_.notify_all();
 }
 
-void Core::remove_cursor(std::optional<CursorSlot> slot) noexcept {
-  if (slot) {
-    MutexLock lock(mutex_);
-    cursors_.erase(*slot);
-    gate_.notify_all();
-  }
+void Core::remove_cursor(CursorSlot slot) noexcept {
+  std::list<CursorPosition> removed;
+  MutexLock lock(mutex_);
+  removed.splice(removed.end(), cursors_, slot);
+  gate_.notify_all();
+  lock.unlock();
+}
+
+Result<std::vector<std::uint64_t>> Core::cursor_positions(std::size_t limit) const noexcept {
+  return without_throwing([&]() -> Result<std::vector<std::uint64_t>> {
+    std::vector<std::uint64_t> positions;
+    {
+      MutexLock lock(mutex_);
+      for (auto cursor = cursors_.begin(); cursor != cursors_.end() && positions.size() < limit; ++cursor) {
+        positions.push_back(cursor->at.load(std::memory_order_relaxed));
+      }
+    }
+    std::sort(positions.begin(), positions.end());
+    return positions;
+  });
 }
 
 }  // namespace strandline

@@ -77,8 +77,20 @@ Verdict Core::judge_locked(ByteRange range, WaitFor until) const noexcept {
   return life_.supply() == Supply::stopped ? Verdict::no_writer : Verdict::pending;
 }
 
+// run() comes once the lock has been let go of. By then the wait may have ended, and the core with it: so this keeps
+// all that it needs.
+struct Core::DemandCall {
+  std::shared_ptr<DemandObserver> observer;
+  ByteRange missing;
+  void run() const noexcept {
+    if (observer) {
+      observer->on_demand(missing);
+    }
+  }
+};
+
 // Decides the wait if anything does by now, in the order of rule R4, and parks it otherwise.
-Verdict Core::park_locked(Waiter& waiter, time_point deadline) noexcept {
+Verdict Core::park_locked(Waiter& waiter, time_point deadline, DemandCall& call) noexcept {
   Verdict verdict = judge_locked(waiter.range(), waiter.until());
   if (verdict == Verdict::pending) {
     verdict = waiter.requested_end();
@@ -88,7 +100,11 @@ Verdict Core::park_locked(Waiter& waiter, time_point deadline) noexcept {
   }
   if (verdict == Verdict::pending) {
     Counters::add(counters_->waits);
-    waits_.add(waiter, readable_->availability);
+    const std::uint64_t first_missing = waits_.add(waiter, readable_->availability);
+    if (demand_observer_) {
+      call.observer = demand_observer_;
+      call.missing = readable_->availability.clamp({first_missing, waiter.range().end});
+    }
   } else {
     Counters::add(counters_->wait_hits);
     waiter.decide(verdict, failure_);
@@ -121,8 +137,14 @@ Result<Verdict> Core::start_wait(Waiter& waiter, time_point deadline) noexcept {
   if (auto checked = check_wait(waiter.range(), waiter.until()); !checked) {
     return fail(std::move(checked.error()));
   }
-  MutexLock lock(mutex_);
-  return park_locked(waiter, deadline);
+  DemandCall demand;
+  Verdict verdict = Verdict::pending;
+  {
+    MutexLock lock(mutex_);
+    verdict = park_locked(waiter, deadline, demand);
+  }
+  demand.run();
+  return verdict;
 }
 
 bool Core::withdraw(Waiter& waiter) noexcept {
@@ -151,18 +173,20 @@ Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noex
     return WaitOutcome::ready;
   }
   const time_point deadline = options.deadline.value_or(time_point::max());
-  BlockedWaiter waiter(range, options.until);
+  BlockedWaiter waiter(range, options);
   // Before the lock: its constructor may run the callback at once, its destructor waits for one that
   // runs, and the callback takes the lock.
   const std::stop_callback on_stop(options.stop, [&]() noexcept { end_wait(waiter, Verdict::interrupted); });
+  DemandCall demand;
   {
     MutexLock lock(mutex_);
-    if (park_locked(waiter, deadline) != Verdict::pending) {
+    if (park_locked(waiter, deadline, demand) != Verdict::pending) {
       lock.unlock();
       return outcome_of(waiter);
     }
   }
   const time_point start = Sync::now();
+  demand.run();
   if (!waiter.sleep(deadline)) {
     // If somebody else decided it in this moment, their wake() is on its way and must be met.
     end_wait(waiter, Verdict::timed_out);
@@ -184,6 +208,26 @@ void Core::async_wait(ByteRange range, const WaitOptions& options, std::unique_p
   } else if (!wait->start()) {
     wait->ended();
   }
+}
+
+Result<std::vector<Demand>> Core::demand(std::size_t limit) const noexcept {
+  return without_throwing([&]() -> Result<std::vector<Demand>> {
+    std::vector<Demand> demand;
+    {
+      MutexLock lock(mutex_);
+      waits_.collect_demand(limit, readable_->availability, demand);
+    }
+    std::sort(demand.begin(), demand.end(), [](const Demand& a, const Demand& b) {
+      return std::pair(a.missing.begin, a.urgency) < std::pair(b.missing.begin, b.urgency);
+    });
+    return demand;
+  });
+}
+
+void Core::set_demand_observer(std::shared_ptr<DemandObserver> observer) noexcept {
+  MutexLock lock(mutex_);
+  demand_observer_.swap(observer);
+  lock.unlock();  // what was there may end now, and may do anything
 }
 
 void Core::interrupt() noexcept {

@@ -61,7 +61,8 @@ ByteRange Core::window_chunk_locked(ByteRange range) const noexcept {
   const std::uint64_t window = filling_locked().availability.window_begin();
   ByteRange chunk{std::max(range.begin, window), range.end};
   if (overflow_ == Overflow::block && !next_) {
-    for (const std::uint64_t position : cursors_) {
+    for (const CursorPosition& cursor : cursors_) {
+      const std::uint64_t position = cursor.at.load(std::memory_order_relaxed);
       // A cursor that has been left behind can hold nothing back any more.
       if (position >= window && chunk.end > position && chunk.end - position > *capacity_) {
         chunk.end = position + *capacity_;

@@ -1,9 +1,11 @@
-// What holds back a resource's writes: the bytes that readers stand on, and those that other writes have claimed.
-// Threads: guarded by the resource's lock. Blocks: never. Errors: none. Cost: no allocation; they live with the
-// calls and views they stand for. Lifetime: linked until that call or view ends.
+// What holds back a resource's writes: the bytes that readers stand on, where cursors stand, and what other writes have
+// claimed.
+// Threads: guarded by the resource's lock, but for what is said below. Blocks: never. Errors: none. Cost: no
+// allocation; they live with the calls and views they stand for. Lifetime: linked until that call or view ends.
 #pragma once
 
 #include <strandline/base/byte_range.h>
+#include <strandline/base/sync.h>
 
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
@@ -29,5 +31,12 @@ struct InFlight : boost::intrusive::list_base_hook<> {
   std::span<const ByteRange> claimed;  // what it writes
 };
 using WritesInFlight = boost::intrusive::list<InFlight>;
+
+// Where a cursor stands. Written by the cursor's thread, read by whoever has the resource's lock; it publishes nothing.
+// On a cache line of its own: it moves with every read.
+struct alignas(64) CursorPosition {
+  explicit CursorPosition(std::uint64_t position) noexcept : at(position) {}
+  Sync::Atomic<std::uint64_t> at;
+};
 
 }  // namespace strandline

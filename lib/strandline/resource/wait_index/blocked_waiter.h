@@ -10,7 +10,11 @@ namespace strandline {
 
 class BlockedWaiter final : public Waiter {
  public:
-  BlockedWaiter(ByteRange range, WaitFor until) noexcept : Waiter(range, until, Wake::thread) {}
+  BlockedWaiter(ByteRange range, const WaitOptions& options) noexcept
+      : Waiter(range, options.until, Wake::thread, options.urgency),
+        deadline_(options.deadline.value_or(Sync::time_point::max())) {}
+
+  [[nodiscard]] Sync::time_point deadline() const noexcept override { return deadline_; }
 
   // Until wake(), or the deadline: false when that came first. Who has been decided must be met: sleep again.
   [[nodiscard]] bool sleep(Sync::time_point deadline) noexcept {
@@ -29,6 +33,7 @@ class BlockedWaiter final : public Waiter {
  private:
   void wake() noexcept override { parker_.unpark(); }
 
+  const Sync::time_point deadline_;
   Parker parker_;
 };
 

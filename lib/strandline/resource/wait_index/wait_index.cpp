@@ -1,6 +1,7 @@
 #include <strandline/resource/wait_index/wait_index.h>
 #include <strandline/resource/wait_index/waiter_heap.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace strandline {
@@ -88,39 +89,43 @@ std::uint64_t ReadyList::wake_threads() noexcept {
 }
 
 void WaitIndex::join(Waiter& heap, std::uint64_t first_missing) noexcept {
-  const auto group = groups_.find(first_missing);
-  if (group == groups_.end()) {
+  Groups& groups = groups_of(heap);
+  const auto group = groups.find(first_missing);
+  if (group == groups.end()) {
     heap.first_missing_ = first_missing;
-    groups_.insert(heap);
+    groups.insert(heap);
     return;
   }
   Waiter& root = *WaiterHeap::meld(&*group, &heap);
   if (&root != &*group) {
     root.first_missing_ = first_missing;
-    groups_.replace_node(group, root);
+    groups.replace_node(group, root);
   }
 }
 
-void WaitIndex::add(Waiter& waiter, const Availability& availability) noexcept {
+std::uint64_t WaitIndex::add(Waiter& waiter, const Availability& availability) noexcept {
+  const std::uint64_t first_missing = availability.first_missing(waiter.range_);
   waiter.parked_ = true;
   waiter.child_ = waiter.sibling_ = waiter.previous_ = nullptr;
-  join(waiter, availability.first_missing(waiter.range_));
+  join(waiter, first_missing);
   if (availability.windowed()) {
     by_begin_.insert(waiter);
   }
   ++size_;
+  return first_missing;
 }
 
 void WaitIndex::remove(Waiter& waiter) noexcept {
   if (waiter.previous_ != nullptr) {
     WaiterHeap::cut(waiter);
   } else {
-    const auto group = groups_.iterator_to(waiter);
+    Groups& groups = groups_of(waiter);
+    const auto group = groups.iterator_to(waiter);
     if (Waiter* const heir = WaiterHeap::pop(waiter)) {
       heir->first_missing_ = waiter.first_missing_;
-      groups_.replace_node(group, *heir);
+      groups.replace_node(group, *heir);
     } else {
-      groups_.erase(group);
+      groups.erase(group);
     }
   }
   if (!by_begin_.empty()) {
@@ -131,14 +136,20 @@ void WaitIndex::remove(Waiter& waiter) noexcept {
 }
 
 void WaitIndex::on_available(ByteRange run, const Availability& availability, ReadyList& ready) noexcept {
-  auto group = groups_.lower_bound(run.begin);
-  if (group == groups_.end() || group->first_missing_ >= run.end) {
-    return;
+  for (Groups& groups : groups_) {
+    const auto group = groups.lower_bound(run.begin);
+    if (group != groups.end() && group->first_missing_ < run.end) {
+      complete(groups, group, run, availability, ready);
+    }
   }
+}
+
+void WaitIndex::complete(Groups& groups, Groups::iterator group, ByteRange run, const Availability& availability,
+                         ReadyList& ready) noexcept {
   Waiter* heap = nullptr;
-  while (group != groups_.end() && group->first_missing_ < run.end) {
+  while (group != groups.end() && group->first_missing_ < run.end) {
     Waiter& root = *group;
-    group = groups_.erase(group);
+    group = groups.erase(group);
     heap = WaiterHeap::meld(heap, &root);
   }
   // All is there up to here; and at the length nothing more can come, so that everybody has all there is.
@@ -174,11 +185,13 @@ Waiter* WaitIndex::take_all() noexcept {
   by_begin_.clear();
   size_ = 0;
   Waiter* all = nullptr;
-  // From the last to the first, so that the list begins with the first.
-  while (!groups_.empty()) {
-    Waiter& root = *groups_.rbegin();
-    groups_.erase(groups_.iterator_to(root));
-    all = WaiterHeap::flatten(&root, all);
+  // From the last to the first, so that the list begins with the first of the readers.
+  for (Groups* const groups : {&groups_[1], &groups_[0]}) {
+    while (!groups->empty()) {
+      Waiter& root = *groups->rbegin();
+      groups->erase(groups->iterator_to(root));
+      all = WaiterHeap::flatten(&root, all);
+    }
   }
   for (Waiter* waiter = all; waiter != nullptr; waiter = waiter->next_) {
     waiter->parked_ = false;
@@ -193,21 +206,44 @@ void WaitIndex::on_dropped(const Availability& availability) noexcept {
   }
 }
 
+void WaitIndex::collect_demand(std::size_t limit, const Availability& availability, std::vector<Demand>& out) const {
+  constexpr std::size_t kMostAsked = 64;  // waits of a group
+  for (const Groups& groups : groups_) {
+    for (auto root = groups.begin(); root != groups.end() && limit > 0; ++root, --limit) {
+      Demand demand{{root->first_missing_, root->first_missing_ + 1}, std::nullopt, root->urgency_, 0};
+      auto deadline = Sync::time_point::max();
+      const auto widen = [&](const Waiter& waiter) {
+        demand.missing.end = std::max(demand.missing.end, waiter.range_.end);
+        deadline = std::min(deadline, waiter.deadline());
+      };
+      WaiterHeap::for_each(*root, widen, kMostAsked);
+      demand.missing = availability.clamp(demand.missing);
+      demand.enough = std::min(root->satisfied_at(), demand.missing.end);
+      if (deadline != Sync::time_point::max()) {
+        demand.deadline = deadline;
+      }
+      out.push_back(demand);
+    }
+  }
+}
+
 void WaitIndex::check_invariants(const Availability& availability) const {
   std::size_t count = 0;
   bool sound = availability.windowed() ? by_begin_.size() == size_ : by_begin_.empty();
-  for (const Waiter& root : groups_) {
-    sound = sound && root.previous_ == nullptr;
-    WaiterHeap::for_each(root, [&](const Waiter& waiter) {
-      ++count;
-      sound = sound && waiter.parked_ && waiter.verdict_ == Verdict::pending &&
-              root.satisfied_at() <= waiter.satisfied_at() &&
-              root.first_missing_ == availability.first_missing(waiter.range_) &&
-              availability.check(waiter.range_, waiter.until_) == Coverage::missing;
-      for (const Waiter* child = waiter.child_; child != nullptr; child = child->sibling_) {
-        sound = sound && waiter.satisfied_at() <= child->satisfied_at();
-      }
-    });
+  for (const Groups& groups : groups_) {
+    for (const Waiter& root : groups) {
+      sound = sound && root.previous_ == nullptr && &groups == &groups_[static_cast<std::size_t>(root.urgency_)];
+      WaiterHeap::for_each(root, [&](const Waiter& waiter) {
+        ++count;
+        sound = sound && waiter.parked_ && waiter.verdict_ == Verdict::pending && root.urgency_ == waiter.urgency_ &&
+                root.satisfied_at() <= waiter.satisfied_at() &&
+                root.first_missing_ == availability.first_missing(waiter.range_) &&
+                availability.check(waiter.range_, waiter.until_) == Coverage::missing;
+        for (const Waiter* child = waiter.child_; child != nullptr; child = child->sibling_) {
+          sound = sound && waiter.satisfied_at() <= child->satisfied_at();
+        }
+      });
+    }
   }
   if (!sound || count != size_) {
     std::abort();

@@ -5,22 +5,27 @@
 #pragma once
 
 #include <strandline/resource/availability/availability.h>
+#include <strandline/resource/demand.h>
 #include <strandline/resource/wait_index/waiter.h>
 
+#include <array>
 #include <boost/intrusive/set.hpp>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace strandline {
 
-// Waits that lack the same first byte are a group: a pairing heap (Fredman, Sedgewick, Sleator, Tarjan, 1986) by
-// the byte at which they are satisfied. Its root stands in a tree by that first byte. A write takes out the
-// groups it fills, pops those it completes and melds the rest into the group of the next missing byte.
+// Waits of one urgency that lack the same first byte are a group: a pairing heap (Fredman, Sedgewick, Sleator, Tarjan,
+// 1986) by the byte at which they are satisfied. Its root stands in a tree by that first byte, one tree for each
+// urgency. A write takes out the groups it fills, pops those it completes and melds the rest into the group of the next
+// missing byte.
 // Invariant: a parked waiter is in exactly one heap, whose root's key is the first byte that it lacks; in a
 // window it is also in a tree by where its range begins; every parked waiter is pending.
 class WaitIndex {
  public:
-  void add(Waiter& waiter, const Availability& availability) noexcept;
+  // Answers the first byte that the wait lacks.
+  std::uint64_t add(Waiter& waiter, const Availability& availability) noexcept;
   // Takes out a waiter that gives up by itself.
   void remove(Waiter& waiter) noexcept;
 
@@ -47,6 +52,9 @@ class WaitIndex {
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Appends what is waited for, at most `limit` groups: readers' by offset, then the others'. O(limit). May throw
+  // std::bad_alloc.
+  void collect_demand(std::size_t limit, const Availability& availability, std::vector<Demand>& out) const;
   // Aborts when the invariant is broken. O(waits log ranges).
   void check_invariants(const Availability& availability) const;
 
@@ -60,14 +68,22 @@ class WaitIndex {
     std::uint64_t operator()(const Waiter& waiter) const noexcept { return waiter.range_.begin; }
   };
 
+  using Groups = boost::intrusive::set<Waiter, boost::intrusive::key_of_value<MissingOf>,
+                                       boost::intrusive::member_hook<Waiter, Waiter::Hook, &Waiter::by_missing_>>;
+
+  // The tree of its kind.
+  [[nodiscard]] Groups& groups_of(const Waiter& waiter) noexcept {
+    return groups_[static_cast<std::size_t>(waiter.urgency_)];
+  }
+  // Of one tree, from `group` on: at least one lacks a byte of the run.
+  void complete(Groups& groups, Groups::iterator group, ByteRange run, const Availability& availability,
+                ReadyList& ready) noexcept;
   // Makes the heap the group of `first_missing`, or a part of it.
   void join(Waiter& heap, std::uint64_t first_missing) noexcept;
   // Takes every waiter out; a list through next_.
   [[nodiscard]] Waiter* take_all() noexcept;
 
-  boost::intrusive::set<Waiter, boost::intrusive::key_of_value<MissingOf>,
-                        boost::intrusive::member_hook<Waiter, Waiter::Hook, &Waiter::by_missing_>>
-      groups_;  // the roots
+  std::array<Groups, 2> groups_;  // the roots, by urgency
   boost::intrusive::multiset<Waiter, boost::intrusive::key_of_value<BeginOf>,
                              boost::intrusive::member_hook<Waiter, Waiter::Hook, &Waiter::by_begin_>>
       by_begin_;  // in a window only

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <strandline/base/byte_range.h>
+#include <strandline/base/sync.h>
 #include <strandline/resource/wait.h>
 
 #include <boost/intrusive/set_hook.hpp>
@@ -37,13 +38,17 @@ class Waiter {
   // What wake() does: let a sleeping thread go on, or run user code.
   enum class Wake : std::uint8_t { thread, callback };
 
-  Waiter(ByteRange range, WaitFor until, Wake wake) noexcept : range_(range), until_(until), wake_(wake) {}
+  Waiter(ByteRange range, WaitFor until, Wake wake, Urgency urgency = Urgency::reader) noexcept
+      : range_(range), until_(until), wake_(wake), urgency_(urgency) {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
   virtual ~Waiter() = default;
 
   [[nodiscard]] ByteRange range() const noexcept { return range_; }
   [[nodiscard]] WaitFor until() const noexcept { return until_; }
+  [[nodiscard]] Urgency urgency() const noexcept { return urgency_; }
+  // When it gives up by itself; constant. Asked under the resource's lock.
+  [[nodiscard]] virtual Sync::time_point deadline() const noexcept { return Sync::time_point::max(); }
 
   // Below: guarded by the resource's lock until wake(), the waiter's own after it.
   [[nodiscard]] Verdict verdict() const noexcept { return verdict_; }
@@ -79,6 +84,7 @@ class Waiter {
   const ByteRange range_;
   const WaitFor until_;
   const Wake wake_;
+  const Urgency urgency_;
   Verdict verdict_ = Verdict::pending;
   Verdict requested_ = Verdict::pending;
   bool parked_ = false;

@@ -5,6 +5,8 @@
 
 #include <strandline/resource/wait_index/waiter.h>
 
+#include <cstddef>
+#include <limits>
 #include <utility>
 
 namespace strandline {
@@ -66,11 +68,12 @@ class WaiterHeap {
     return rest;
   }
 
-  // Calls visit(waiter) for every one. The way up goes along the siblings, each once.
+  // Calls visit(waiter) for every one, or for `most` of them, the root first. The way up goes along the siblings, each
+  // once.
   template <class Visit>
-  static void for_each(const Waiter& root, Visit&& visit) {
+  static void for_each(const Waiter& root, Visit&& visit, std::size_t most = std::numeric_limits<std::size_t>::max()) {
     const Waiter* waiter = &root;
-    for (;;) {
+    for (; most > 0; --most) {
       visit(*waiter);
       if (waiter->child_ != nullptr) {
         waiter = waiter->child_;
