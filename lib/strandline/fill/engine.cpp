@@ -1,0 +1,189 @@
+#include <strandline/fill/fill_state.h>
+
+#include <algorithm>
+
+namespace strandline::fill {
+namespace {
+
+constexpr auto kMeasureEvery = std::chrono::milliseconds(50);
+
+}  // namespace
+
+void Engine::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Engine::stop() noexcept {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    for (const auto& fill : fills_) {
+      fill->request_stop();
+      notice_locked(fill);
+    }
+    happened_.notify_all();
+  }
+  thread_.join();
+}
+
+std::shared_ptr<FillState> Engine::add(FillRequest request) {
+  std::shared_ptr<FillState> fill;
+  {
+    MutexLock lock(mutex_);
+    // With a limit to the rate all transfers are one after the other, whatever their server.
+    const bool limited = options_.max_rate > 0;
+    const std::string name = limited ? std::string() : request.server.empty() ? request.origin->name() : request.server;
+    auto& server = servers_[name];
+    if (server == nullptr) {
+      server = std::make_shared<Server>(limited ? 1 : std::max(1U, options_.connections));
+    }
+    fill = std::make_shared<FillState>(weak_from_this(), std::move(request), server, options_);
+    fills_.insert(fill);
+  }
+  fill->target().observe(fill);
+  notice(fill);
+  return fill;
+}
+
+void Engine::notice(std::shared_ptr<FillState> fill) noexcept {
+  MutexLock lock(mutex_);
+  notice_locked(std::move(fill));
+}
+
+void Engine::notice_locked(std::shared_ptr<FillState> fill) noexcept {
+  if (std::exchange(fill->noticed, true)) {
+    return;
+  }
+  FillState* const last = fill.get();
+  (noticed_ == nullptr ? noticed_ : last_noticed_->next_noticed) = std::move(fill);
+  last_noticed_ = last;
+  happened_.notify_all();
+}
+
+std::shared_ptr<FillState> Engine::next_noticed() noexcept {
+  const auto until = next_time();
+  MutexLock lock(mutex_);
+  while (noticed_ == nullptr && !(stopping_ && fills_.empty())) {
+    if (!happened_.wait_until(mutex_, until)) {
+      return nullptr;
+    }
+  }
+  auto fill = std::move(noticed_);
+  if (fill != nullptr) {
+    noticed_ = std::move(fill->next_noticed);
+    fill->noticed = false;
+  }
+  return fill;
+}
+
+Clock::time_point Engine::next_time() const noexcept {
+  auto next = Clock::time_point::max();
+  for (const auto& place : restless_) {
+    const auto& fill = static_cast<const FillState&>(place);
+    next = std::min(next, fill.running() ? measured_ + kMeasureEvery : next);
+    next = std::min(next, fill.not_before().value_or(next));
+  }
+  return next;
+}
+
+void Engine::run() noexcept {
+  for (;;) {
+    const auto fill = next_noticed();
+    const auto now = Clock::now();
+    if (fill != nullptr) {
+      handle(*fill, now);
+    }
+    if (now >= next_time()) {
+      measure(now);
+    }
+    if (fill == nullptr) {
+      MutexLock lock(mutex_);
+      if (stopping_ && fills_.empty()) {
+        return;
+      }
+    }
+  }
+}
+
+void Engine::handle(FillState& fill, Clock::time_point now) {
+  try {
+    fill.obey();
+    fill.collect(now);
+    look_at(fill, now);
+    serve(fill.server(), now);
+  } catch (const std::bad_alloc&) {
+    fill.finish(fail(Errc::no_memory, "fill"));
+  }
+  if (fill.ended()) {
+    drop(fill);
+  }
+}
+
+// In a list of its server's if it would begin more than it may.
+void Engine::look_at(FillState& fill, Clock::time_point now) {
+  Place<Turn>& turn = fill;
+  Place<Restless>& restless = fill;
+  turn.unlink();
+  restless.unlink();
+  if (fill.look(now)) {
+    (fill.wanted() ? fill.server().urgent : fill.server().later).push_back(turn);
+  }
+  if (fill.running() || fill.not_before()) {
+    if (restless_.empty()) {
+      measured_ = now;
+    }
+    restless_.push_back(restless);
+  }
+}
+
+// Each once at the most: who comes back to the list's end has had its turn.
+void Engine::serve(Server& server, Clock::time_point now) {
+  for (auto* const places : {&server.urgent, &server.later}) {
+    const auto* const last = places->empty() ? nullptr : &places->back();
+    for (bool more = last != nullptr; more && !places->empty();) {
+      if ((places == &server.urgent ? server.free() : server.free_background()) == 0) {
+        break;
+      }
+      Place<Turn>& first = places->front();
+      more = &first != last;
+      look_at(static_cast<FillState&>(first), now);
+    }
+  }
+}
+
+void Engine::measure(Clock::time_point now) {
+  const Seconds elapsed = now - std::exchange(measured_, now);
+  std::vector<std::shared_ptr<Server>> servers;
+  std::vector<std::shared_ptr<FillState>> due;
+  for (auto& place : restless_) {
+    auto& fill = static_cast<FillState&>(place);
+    fill.measure(now, elapsed);
+    // What they wait for may be nearer by another way now.
+    if (fill.wanted() || (fill.not_before() && *fill.not_before() <= now)) {
+      due.push_back(fill.shared_from_this());
+    }
+  }
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [name, server] : servers_) {
+      servers.push_back(server);
+    }
+  }
+  for (const auto& server : servers) {
+    server->governor.measured(elapsed, std::exchange(server->bytes, 0), server->running, server->network.round_trip);
+    serve(*server, now);
+  }
+  for (const auto& fill : due) {
+    handle(*fill, now);
+  }
+}
+
+void Engine::drop(FillState& fill) noexcept {
+  static_cast<Place<Turn>&>(fill).unlink();
+  static_cast<Place<Restless>&>(fill).unlink();
+  std::shared_ptr<FillState> held = fill.shared_from_this();  // lets go outside the mutex
+  MutexLock lock(mutex_);
+  fills_.erase(held);
+}
+
+}  // namespace strandline::fill

@@ -1,0 +1,130 @@
+// FillState: what other threads than the filler's call.
+#include <strandline/fill/fill_state.h>
+
+namespace strandline::fill {
+
+FillState::FillState(std::weak_ptr<Engine> engine, FillRequest request, std::shared_ptr<Server> server,
+                     const FillerOptions& options)
+    : engine_(std::move(engine)),
+      request_(std::move(request)),
+      server_(std::move(server)),
+      max_rate_(options.max_rate),
+      retry_(options.retry) {}
+
+void FillState::notice() noexcept {
+  if (const auto engine = engine_.lock()) {
+    engine->notice(shared_from_this());
+  }
+}
+
+void FillState::on_demand(ByteRange) noexcept {
+  notice();
+}
+
+std::optional<origin::ObjectInfo> FillState::object() const {
+  MutexLock lock(mutex_);
+  return object_;
+}
+
+Result<void> FillState::same_version_locked(const origin::ObjectInfo& object) const {
+  const Validator& ours = object_ ? object_->validator : request_.validator;
+  if (ours.kind != Validator::Kind::none && ours != object.validator) {
+    return fail(Errc::changed, "the origin has another version: " + object.validator.value);
+  }
+  if (object_ && object_->size && object.size && *object_->size != *object.size) {
+    return fail(Errc::changed, "the origin says another length than before");
+  }
+  return {};
+}
+
+// Until one transfer has been answered no other runs: so nobody else is here meanwhile.
+Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectInfo& object,
+                                 std::uint64_t offset) noexcept {
+  try {
+    bool first = false;
+    {
+      MutexLock lock(mutex_);
+      if (auto same = same_version_locked(object); !same) {
+        return same;
+      }
+      first = !object_;
+    }
+    if (first) {
+      if (auto begun = target().begin(object); !begun) {
+        return begun;
+      }
+    }
+    {
+      MutexLock lock(mutex_);
+      if (first) {
+        object_ = object;
+      } else if (!object_->size) {
+        object_->size = object.size;
+      }
+      sequential_ = sequential_ || offset != transfer.at();
+    }
+    if (first) {
+      notice();  // more may be begun
+    }
+    return {};
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory, "fill");
+  }
+}
+
+bool FillState::ended() const noexcept {
+  MutexLock lock(mutex_);
+  return outcome_.has_value();
+}
+
+Result<void> FillState::wait_ended(std::stop_token stop) noexcept {
+  const std::stop_callback wake(stop, [this]() noexcept {
+    MutexLock lock(mutex_);
+    over_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (!outcome_) {
+    if (stop.stop_requested()) {
+      return fail(Errc::interrupted, "fill");
+    }
+    over_.wait(mutex_);
+  }
+  return *outcome_ ? Result<void>() : fail(outcome_->error().clone());
+}
+
+FillProgress FillState::progress() const {
+  MutexLock lock(mutex_);
+  return progress_;
+}
+
+void FillState::ask_to_pause(bool paused) noexcept {
+  {
+    MutexLock lock(mutex_);
+    paused_ = paused;
+  }
+  notice();
+}
+
+void FillState::request_stop() noexcept {
+  MutexLock lock(mutex_);
+  stopped_ = true;
+}
+
+void FillState::obey() noexcept {
+  bool paused = false;
+  bool stopped = false;
+  {
+    MutexLock lock(mutex_);
+    paused = paused_;
+    stopped = stopped_;
+  }
+  if (stopped) {
+    finish(fail(Errc::interrupted, "stopped"));
+  } else if (paused) {
+    for (const auto& transfer : transfers_) {
+      transfer->give_up();
+    }
+  }
+}
+
+}  // namespace strandline::fill

@@ -1,0 +1,80 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/fill/late_target.h>
+
+namespace strandline::fill {
+
+Result<void> LateTarget::begin(const origin::ObjectInfo& object) noexcept {
+  auto made = file::contained([&] { return make_(object); });
+  if (!made) {
+    return strandline::fail(std::move(made.error()));
+  }
+  auto begun = (*made)->begin(object);
+  if (!begun) {
+    return begun;
+  }
+  std::shared_ptr<DemandObserver> observer;
+  {
+    MutexLock lock(mutex_);
+    made_ = std::move(*made);
+    ready_.store(true, std::memory_order_release);
+    observer = observer_;
+  }
+  made_->observe(std::move(observer));
+  return {};
+}
+
+// An origin that knew nothing of the object but its length.
+Result<void> LateTarget::set_length(std::uint64_t length) noexcept {
+  return made() != nullptr ? made()->set_length(length) : begin({length, {}, false, {}});
+}
+
+Result<void> LateTarget::commit(std::uint64_t length) noexcept {
+  return made()->commit(length);
+}
+
+void LateTarget::fail(Error error) noexcept {
+  if (made() != nullptr) {
+    made()->fail(std::move(error));
+  }
+}
+
+void LateTarget::leave() noexcept {
+  if (made() != nullptr) {
+    made()->leave();
+  }
+}
+
+std::optional<ByteRange> LateTarget::next_gap(std::uint64_t from, std::uint64_t limit) const noexcept {
+  return made() != nullptr ? made()->next_gap(from, limit) : ByteRange{from, limit};
+}
+
+Result<std::vector<Demand>> LateTarget::demand(std::size_t limit) const noexcept {
+  if (made() != nullptr) {
+    return made()->demand(limit);
+  }
+  return file::contained([&]() -> Result<std::vector<Demand>> {
+    std::vector<Demand> first;
+    if (!first_.empty()) {
+      first.push_back({first_, {}, Urgency::reader, first_.end});
+    }
+    return first;
+  });
+}
+
+std::vector<std::uint64_t> LateTarget::readers(std::size_t limit) const {
+  return made() != nullptr ? made()->readers(limit) : std::vector<std::uint64_t>();
+}
+
+void LateTarget::observe(std::shared_ptr<DemandObserver> observer) noexcept {
+  Target* there = nullptr;
+  {
+    MutexLock lock(mutex_);
+    observer_ = observer;
+    there = made();
+  }
+  if (there != nullptr) {
+    there->observe(std::move(observer));
+  }
+}
+
+}  // namespace strandline::fill

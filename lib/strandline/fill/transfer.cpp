@@ -1,0 +1,62 @@
+#include <strandline/fill/fill_state.h>
+#include <strandline/fill/transfer.h>
+
+#include <algorithm>
+
+namespace strandline::fill {
+
+Result<void> Transfer::begin(const origin::ObjectInfo& object, std::uint64_t offset) noexcept {
+  auto taken = fill_->answered(*this, object, offset);
+  if (!taken) {
+    refused_.store(taken.error().code != Errc::changed, std::memory_order_relaxed);
+    return taken;
+  }
+  if (offset != at()) {
+    // An origin without ranges: everything comes, from where it begins.
+    at_.store(offset, std::memory_order_relaxed);
+    end_.store(kMaxOffset, std::memory_order_relaxed);
+  }
+  first_byte_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  answered_.store(true, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> Transfer::bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+  const std::uint64_t end = end_offset();
+  const auto wanted = data.first(std::min<std::uint64_t>(data.size(), end > offset ? end - offset : 0));
+  if (!wanted.empty()) {
+    if (auto written = fill_->target().write(offset, wanted); !written) {
+      // Bytes are there already, and others: the object is not what it was, whatever its validator says.
+      const bool conflict = written.error().code == Errc::conflict;
+      refused_.store(!conflict, std::memory_order_relaxed);
+      return conflict ? strandline::fail(Errc::changed, "bytes that are not those that came before") : written;
+    }
+    at_.store(offset + wanted.size(), std::memory_order_relaxed);
+    brought_.fetch_add(wanted.size(), std::memory_order_relaxed);
+  }
+  if (wanted.size() < data.size() || given_up()) {
+    given_up_.store(true, std::memory_order_relaxed);
+    return strandline::fail(Errc::interrupted, "no longer wanted");
+  }
+  return {};
+}
+
+void Transfer::end(origin::Outcome<void> outcome) noexcept {
+  outcome_ = std::move(outcome);
+  over_.store(true, std::memory_order_release);
+  fill_->notice();
+}
+
+void Transfer::end_at(std::uint64_t end) noexcept {
+  end_.store(end, std::memory_order_relaxed);
+  if (at() >= end) {
+    give_up();
+  }
+}
+
+void Transfer::give_up() noexcept {
+  given_up_.store(true, std::memory_order_relaxed);
+  stop_.request_stop();
+}
+
+}  // namespace strandline::fill

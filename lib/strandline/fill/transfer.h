@@ -1,0 +1,73 @@
+// Transfer: one read of an origin under way, and what it has brought so far.
+// Threads: a Sink on the origin's thread; end_at(), stop() and what is measured on the filler's. Blocks: on the
+// storage. Errors: told to its fill. Cost: a write per call. Lifetime: held by the origin until its end, and by its
+// fill.
+#pragma once
+
+#include <strandline/fill/planning/planner.h>
+#include <strandline/origin/origin.h>
+
+#include <atomic>
+#include <memory>
+
+namespace strandline::fill {
+
+class FillState;
+using Clock = std::chrono::steady_clock;
+
+class Transfer final : public origin::Sink {
+ public:
+  Transfer(std::shared_ptr<FillState> fill, std::uint64_t id, ByteRange range, bool demanded, Clock::time_point now)
+      : id(id), demanded(demanded), began(now), heard(now), fill_(std::move(fill)), at_(range.begin), end_(range.end) {}
+
+  Result<void> begin(const origin::ObjectInfo& object, std::uint64_t offset) noexcept override;
+  Result<void> bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept override;
+  void end(origin::Outcome<void> outcome) noexcept override;
+
+  [[nodiscard]] std::uint64_t at() const noexcept { return at_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool answered() const noexcept { return answered_.load(std::memory_order_relaxed); }
+  // What it brings past there is not wanted: it is over when it has come so far.
+  void end_at(std::uint64_t end) noexcept;
+  [[nodiscard]] std::stop_token token() const noexcept { return stop_.get_token(); }
+  // Was it ended by us? Then what it answers is no failure.
+  [[nodiscard]] bool given_up() const noexcept { return given_up_.load(std::memory_order_relaxed); }
+  void give_up() noexcept;
+  // Did the target refuse? Then asking again would not help.
+  [[nodiscard]] bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
+
+  // The filler's own notes.
+  const std::uint64_t id;
+  const bool demanded;
+  const Clock::time_point began;
+  Clock::time_point heard;  // when bytes last came, or it began
+  std::uint64_t noted = 0;  // bytes by then
+  double rate = 0;          // bytes per second
+  Seconds longest_gap{0};   // without a byte, between two
+
+  // When the first byte came.
+  [[nodiscard]] Clock::time_point first_byte() const noexcept {
+    return Clock::time_point(Clock::duration(first_byte_.load(std::memory_order_relaxed)));
+  }
+  [[nodiscard]] std::uint64_t brought() const noexcept { return brought_.load(std::memory_order_relaxed); }
+  // Has the origin ended it? Then outcome() says how.
+  [[nodiscard]] bool over() const noexcept { return over_.load(std::memory_order_acquire); }
+  [[nodiscard]] origin::Outcome<void>& outcome() noexcept { return outcome_; }
+
+ private:
+  const std::shared_ptr<FillState> fill_;
+  std::stop_source stop_;
+  // Written by the origin's thread, read by the filler's; relaxed: nothing but themselves is told by them.
+  std::atomic<std::uint64_t> at_;
+  std::atomic<std::uint64_t> brought_{0};
+  std::atomic<bool> answered_{false};
+  std::atomic<bool> refused_{false};
+  std::atomic<Clock::rep> first_byte_{0};
+  origin::Outcome<void> outcome_;  // published by over_, release
+  std::atomic<bool> over_{false};
+  // Written by the filler's thread, read by the origin's.
+  std::atomic<std::uint64_t> end_;
+  std::atomic<bool> given_up_{false};
+};
+
+}  // namespace strandline::fill

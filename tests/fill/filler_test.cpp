@@ -1,0 +1,380 @@
+// The filler, with an origin that answers by hand.
+#include <strandline/fill/filler.h>
+#include <tests/fill/manual_origin.h>
+
+using namespace strandline;
+using namespace strandline::testing;
+using fill::Fill;
+using fill::Filler;
+using fill::FillRequest;
+using fill::Policy;
+using fill::ResourceTarget;
+using origin::ObjectInfo;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+ObjectInfo object(std::uint64_t size, std::string version = "1") {
+  return {size, {Validator::Kind::strong, std::move(version)}, true, {}};
+}
+
+// A resource in memory, being filled.
+struct Scene {
+  explicit Scene(Policy policy = Policy::whole, fill::FillerOptions options = {})
+      : filler(required(Filler::create(options))), resource(required(Resource<MemoryDriver>::open({}))) {
+    FillRequest request;
+    request.origin = origin;
+    request.key = "key";
+    request.limits.policy = policy;
+    request.target = std::make_unique<ResourceTarget<MemoryDriver>>(resource, required(resource.writer()));
+    fill = required(filler.fill(std::move(request)));
+  }
+
+  std::shared_ptr<ManualOrigin> origin = std::make_shared<ManualOrigin>();
+  Filler filler;
+  Resource<MemoryDriver> resource;
+  Fill fill;
+};
+
+fill::FillerOptions quick_retries() {
+  fill::FillerOptions options;
+  options.retry.first = options.retry.longest = fill::Seconds(0.001);
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("filler: fetches an object and commits it") {
+  Scene scene;
+  auto first = scene.origin->read_number(0);
+  CHECK(first->request.range == ByteRange{0, 4 * kMiB});
+  CHECK(first->request.if_match == Validator());
+  first->serve(object(1000));
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(says(scene.resource.status().state) == "committed");
+  CHECK(says(scene.resource.length()) == "1000");
+  CHECK(read_back(scene.resource, {0, 1000}) == "1000");
+  CHECK(scene.origin->count() == 1);
+  CHECK(scene.fill.progress().fetched == 1000);
+}
+
+TEST_CASE("filler: an empty object") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(0)) == "ok");
+  read->succeed();
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(says(scene.resource.length()) == "0");
+}
+
+TEST_CASE("filler: what somebody waits for is asked for first, and once for all who wait") {
+  Scene scene(Policy::demand_only);
+  std::vector<Outcome> waits;
+  for (int i = 0; i < 20; ++i) {
+    waits.push_back(async(scene.resource, {50 * kMiB, 50 * kMiB + 100}));
+  }
+  auto read = scene.origin->read_number(0);
+  CHECK(read->request.range == ByteRange{50 * kMiB, 50 * kMiB + 100});
+  read->serve(object(100 * kMiB));
+  for (const auto& wait : waits) {
+    CHECK(wait.wait() == "ready");
+  }
+  CHECK(async(scene.resource, {50 * kMiB, 50 * kMiB + 200}).answer() == "pending");
+  CHECK(scene.origin->read_number(1)->request.range == ByteRange{50 * kMiB + 100, 50 * kMiB + 200});
+  CHECK(scene.origin->read_number(1)->request.if_match == object(0).validator);
+  CHECK(scene.origin->count() == 2);
+}
+
+TEST_CASE("filler: a wait that comes while others are served goes before the rest") {
+  Scene scene;
+  auto first = scene.origin->read_number(0);
+  CHECK(first->begin(object(100 * kMiB)) == "ok");
+  // 4 at once to begin with, in order; then whoever waits.
+  CHECK(scene.origin->read_number(3)->request.range == ByteRange{12 * kMiB, 16 * kMiB});
+  const auto wait = async(scene.resource, {90 * kMiB, 90 * kMiB + 10});
+  auto urgent = scene.origin->read_number(4);
+  CHECK(urgent->request.range == ByteRange{90 * kMiB, 94 * kMiB});
+  CHECK(urgent->begin(object(100 * kMiB)) == "ok");
+  CHECK(urgent->bytes(10) == "ok");
+  CHECK(wait.wait() == "ready");
+}
+
+TEST_CASE("F46: an origin that answers a range with everything: used from 0, and nothing else is asked for") {
+  Scene scene(Policy::demand_only);
+  const auto wait = async(scene.resource, {500, 600});
+  auto read = scene.origin->read_number(0);
+  ObjectInfo whole = object(1000);
+  whole.accepts_ranges = false;
+  CHECK(read->begin(whole, 0) == "ok");
+  CHECK(read->bytes(550) == "ok");
+  CHECK(wait.answer() == "pending");
+  CHECK(read->bytes(450) == "ok");
+  read->succeed();
+  CHECK(wait.wait() == "ready");
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(scene.origin->count() == 1);
+}
+
+TEST_CASE("F46: and when it breaks off, everything comes once more, and is compared") {
+  Scene scene(Policy::whole, quick_retries());
+  ObjectInfo whole = object(1000);
+  whole.accepts_ranges = false;
+  auto first = scene.origin->read_number(0);
+  CHECK(first->begin(whole, 0) == "ok");
+  CHECK(first->bytes(400) == "ok");
+  first->end({Error::make(Errc::io, "reset"), true});
+  auto second = scene.origin->read_number(1);
+  CHECK(second->request.range == ByteRange{400, 1000});
+  CHECK(second->begin(whole, 0) == "ok");
+  CHECK(second->bytes(300) == "ok");
+  CHECK(second->bytes(700) == "ok");
+  second->succeed();
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(read_back(scene.resource, {0, 1000}) == "1000");
+}
+
+TEST_CASE("F49: another version in the midst of it: an error, and never a mix") {
+  Scene scene(Policy::whole, quick_retries());
+  auto read = scene.origin->read_number(0);
+  const auto wait = async(scene.resource, {900, 1000});
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(400) == "ok");
+  read->end({Error::make(Errc::io, "reset"), true});
+  for (std::size_t i = 1; !scene.fill.ended(); ++i) {
+    auto again = scene.origin->read_number(i);
+    CHECK(again->request.if_match == object(0).validator);
+    CHECK(again->begin(object(1000, "2")) == "!changed");
+    again->end({Error::make(Errc::changed)});
+    static_cast<void>(eventually([&] { return scene.fill.ended() || scene.origin->count() > i + 1; }));
+  }
+  CHECK(says(scene.fill.wait()) == "!changed");
+  CHECK(wait.wait() == "!failed");
+  CHECK(read_back(scene.resource, {0, 400}) == "400");
+}
+
+TEST_CASE("F49: another length, or other bytes, is another version whatever its validator says") {
+  SUBCASE("length") {
+    Scene scene(Policy::whole, quick_retries());
+    auto read = scene.origin->read_number(0);
+    CHECK(read->begin(object(1000)) == "ok");
+    read->end({Error::make(Errc::io, "reset"), true});
+    CHECK(scene.origin->read_number(1)->begin(object(1001)) == "!changed");
+  }
+  SUBCASE("bytes") {
+    Scene scene(Policy::whole, quick_retries());
+    ObjectInfo unknown = object(1000);
+    unknown.validator = {};
+    unknown.accepts_ranges = false;
+    auto read = scene.origin->read_number(0);
+    CHECK(read->begin(unknown, 0) == "ok");
+    CHECK(read->bytes(400) == "ok");
+    read->end({Error::make(Errc::io, "reset"), true});
+    auto again = scene.origin->read_number(1);
+    CHECK(again->begin(unknown, 0) == "ok");
+    CHECK(again->bytes(400, 2) == "!changed");
+  }
+}
+
+TEST_CASE("F59: two copies with different validators behind one name: that of ours is asked until it answers") {
+  Scene scene(Policy::whole, quick_retries());
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(400) == "ok");
+  read->end({Error::make(Errc::io, "reset"), true});
+  auto other = scene.origin->read_number(1);
+  other->end({Error::make(Errc::changed)});
+  auto ours = scene.origin->read_number(2);
+  CHECK(ours->request.range == ByteRange{400, 1000});
+  ours->serve(object(1000));
+  CHECK(says(scene.fill.wait()) == "ok");
+}
+
+TEST_CASE("F57: a connection that breaks: on from that byte, as often as it takes") {
+  Scene scene(Policy::whole, quick_retries());
+  for (std::uint64_t at = 0, i = 0; at < 1000; at += 7, ++i) {
+    auto read = scene.origin->read_number(i);
+    CHECK(read->request.range.begin == at);
+    CHECK(read->begin(object(1000)) == "ok");
+    CHECK(read->bytes(std::min<std::uint64_t>(7, 1000 - at)) == "ok");
+    read->end({Error::make(Errc::io, "reset"), true});
+  }
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(scene.fill.progress().fetched == 1000);
+}
+
+TEST_CASE("F48: an answer that ends early without a word is asked for again") {
+  Scene scene(Policy::whole, quick_retries());
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(10) == "ok");
+  read->succeed();
+  CHECK(scene.origin->read_number(1)->request.range == ByteRange{10, 1000});
+}
+
+TEST_CASE("F58: what cannot succeed any more fails those who wait, with the cause; what came stays") {
+  Scene scene(Policy::whole, quick_retries());
+  auto read = scene.origin->read_number(0);
+  const auto wait = async(scene.resource, {500, 600});
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(100) == "ok");
+  read->end({Error::make(Errc::permission_denied, "403 Forbidden")});
+  CHECK(wait.wait() == "!failed");
+  CHECK(wait.context().find("403 Forbidden") != std::string::npos);
+  CHECK(says(scene.fill.wait()) == "!permission_denied");
+  CHECK(read_back(scene.resource, {0, 100}) == "100");
+}
+
+TEST_CASE("F58: an origin that is gone is asked until patience is over") {
+  auto options = quick_retries();
+  options.retry.give_up = fill::Seconds(0.05);
+  Scene scene(Policy::whole, options);
+  std::size_t asked = 0;
+  for (; !scene.fill.ended(); ++asked) {
+    scene.origin->read_number(asked)->end({Error::make(Errc::io, "connection refused"), true});
+    static_cast<void>(eventually([&] { return scene.fill.ended() || scene.origin->count() > asked + 1; }));
+  }
+  CHECK(asked > 2);
+  CHECK(says(scene.fill.wait()) == "!io");
+}
+
+TEST_CASE("F53: a refusal that tells the length") {
+  Scene scene(Policy::demand_only);
+  const auto wait = async(scene.resource, {2000, 2100});
+  origin::Failure past{Error::make(Errc::invalid_range)};
+  past.size = 1000;
+  scene.origin->read_number(0)->end(std::move(past));
+  CHECK(wait.wait() == "eof");
+  CHECK(says(scene.resource.length()) == "1000");
+}
+
+TEST_CASE("filler: an origin that does not say how long the object is: its end tells") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  ObjectInfo unknown = object(0);
+  unknown.size.reset();
+  CHECK(read->begin(unknown) == "ok");
+  CHECK(read->bytes(777) == "ok");
+  read->succeed();
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(says(scene.resource.length()) == "777");
+}
+
+TEST_CASE("filler: a connection that falls silent is not waited for: the rest is asked for on another") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  const auto wait = async(scene.resource, {0, 1000});
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(700) == "ok");
+  auto again = scene.origin->read_number(1);  // after 2.5 s at the most
+  CHECK(read->stopped());
+  CHECK(again->request.range == ByteRange{700, 1000});
+  CHECK(again->request.new_connection);
+  again->serve(object(1000));
+  CHECK(wait.wait() == "ready");
+}
+
+TEST_CASE("filler: a target that refuses is not asked again") {
+  struct Full final : fill::Target {
+    Result<void> begin(const ObjectInfo&) noexcept override { return {}; }
+    Result<void> write(std::uint64_t, std::span<const std::byte>) noexcept override {
+      return strandline::fail(Errc::no_space, "disk");
+    }
+    Result<void> set_length(std::uint64_t) noexcept override { return {}; }
+    Result<void> commit(std::uint64_t) noexcept override { return {}; }
+    void fail(Error error) noexcept override { CHECK(error.code == Errc::no_space); }
+    void leave() noexcept override { FAIL("left"); }
+    std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit) const noexcept override {
+      return ByteRange{from, limit};
+    }
+    Result<std::vector<Demand>> demand(std::size_t) const noexcept override { return std::vector<Demand>(); }
+    std::vector<std::uint64_t> readers(std::size_t) const override { return {}; }
+    void observe(std::shared_ptr<DemandObserver>) noexcept override {}
+  };
+  auto filler = required(Filler::create());
+  const auto origin = std::make_shared<ManualOrigin>();
+  FillRequest request;
+  request.origin = origin;
+  request.target = std::make_unique<Full>();
+  auto fill = required(filler.fill(std::move(request)));
+  auto read = origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(10) == "!no_space");
+  CHECK(says(fill.wait()) == "!no_space");
+  CHECK(origin->count() == 1);
+}
+
+TEST_CASE("filler: stopped, it ends what runs and those who wait") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  const auto wait = async(scene.resource, {0, 100});
+  scene.fill.stop();
+  CHECK(read->stopped());
+  CHECK(wait.wait() == "!no_writer");
+}
+
+TEST_CASE("filler: paused, it ends what runs, and those who wait go on waiting") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(100) == "ok");
+  scene.fill.pause();
+  REQUIRE(eventually([&] { return read->stopped(); }));
+  const auto wait = async(scene.resource, {100, 200});
+  CHECK(scene.origin->count() == 1);
+  CHECK(wait.answer() == "pending");
+  scene.fill.resume();
+  auto again = scene.origin->read_number(1);
+  CHECK(again->request.range == ByteRange{100, 1000});
+  again->serve(object(1000));
+  CHECK(wait.wait() == "ready");
+}
+
+TEST_CASE("filler: ended with fills under way") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  Fill fill;
+  {
+    auto filler = required(Filler::create());
+    FillRequest request;
+    request.origin = origin;
+    request.target = std::make_unique<ResourceTarget<MemoryDriver>>(resource, required(resource.writer()));
+    fill = required(filler.fill(std::move(request)));
+    static_cast<void>(origin->read_number(0));
+  }
+  CHECK(origin->read_number(0)->stopped());
+  CHECK(says(fill.wait()) == "!interrupted");
+  CHECK(says(resource.wait_range({0, 1}, at_once())) == "!no_writer");
+}
+
+TEST_CASE("filler: many objects share the connections of their server") {
+  fill::FillerOptions options;
+  options.connections = 3;
+  auto filler = required(Filler::create(options));
+  const auto origin = std::make_shared<ManualOrigin>();
+  std::vector<Resource<MemoryDriver>> resources;
+  std::vector<Fill> fills;
+  for (int i = 0; i < 50; ++i) {
+    resources.push_back(required(Resource<MemoryDriver>::open({})));
+    FillRequest request;
+    request.origin = origin;
+    request.key = std::to_string(i);
+    request.target =
+        std::make_unique<ResourceTarget<MemoryDriver>>(resources.back(), required(resources.back().writer()));
+    fills.push_back(required(filler.fill(std::move(request))));
+  }
+  const auto wait = async(resources[49], {0, 10});
+  for (std::size_t i = 0; i < 50; ++i) {
+    auto read = origin->read_number(i);
+    const std::size_t running = origin->count() - i;
+    CHECK(running <= 3);
+    if (i == 3) {
+      CHECK(wait.answer() == "ready");  // one connection is kept for who waits
+    }
+    read->serve(object(10));
+  }
+  for (auto& fill : fills) {
+    CHECK(says(fill.wait()) == "ok");
+  }
+}
