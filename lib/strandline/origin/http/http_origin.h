@@ -20,15 +20,15 @@ namespace strandline::origin {
 struct HttpOptions {
   // When given, keys are paths below this URL, in any bytes: "a b.txt" is asked for as BASE/a%20b.txt. Otherwise keys
   // are URLs. Either may have a user and a password in it: for its own server only, wherever that redirects to.
-  std::string base;
-  std::vector<std::pair<std::string, std::string>> headers;  // names and values; likewise
-  std::string user_agent;                                    // empty: strandline/VERSION
+  std::string base{};
+  std::vector<std::pair<std::string, std::string>> headers{};  // names and values; likewise
+  std::string user_agent{};                                    // empty: strandline/VERSION
 
-  std::optional<std::string>
-      proxy;          // a URL; empty: none; not given: as the environment says (http_proxy, no_proxy, ...)
+  // A URL; empty: none; not given: as the environment says (http_proxy, no_proxy, ...).
+  std::optional<std::string> proxy{};
   bool http2 = true;  // over TLS, where the server has it
   bool verify_tls = true;
-  std::string ca_file;  // PEM, instead of the system's
+  std::string ca_file{};  // PEM, instead of the system's
 
   // A server with a public address may redirect to one of this machine or network.
   bool allow_private_redirects = false;

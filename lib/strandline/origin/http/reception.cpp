@@ -102,7 +102,10 @@ bool Reception::deliver(std::span<const std::byte> data) noexcept {
   }
   const std::uint64_t wanted = std::min<std::uint64_t>(data.size(), question_.range.end - at);
   const bool go_on = tell([&] { return sink_->bytes(at, data.first(wanted)); });
-  full_ = !failure_ && at + wanted == question_.range.end && body_bytes_ != answer_->length.value_or(kMaxOffset);
+  const bool complete = body_bytes_ == answer_->length;
+  // Only the connection's end would tell of the body's, and not every server sees to that.
+  const bool endless = !head_.content_length && head_.transfer_coding.empty();
+  full_ = !failure_ && (complete ? endless : at + wanted == question_.range.end);
   return go_on && !full_;
 }
 
@@ -116,13 +119,13 @@ Outcome<void> Reception::outcome() {
   if (!head_.complete || head_.status < 200) {
     return fails(Errc::io, "the connection ended before an answer", true);
   }
-  if (full_ || draining_) {
+  if (draining_) {
     return {};
   }
   if (overlong_) {
     return fails(Errc::corrupt, "the body is longer than announced", false);
   }
-  if (answer_->length && body_bytes_ != *answer_->length) {
+  if (!full_ && answer_->length && body_bytes_ != *answer_->length) {
     return fails(Errc::io, "the body ended after " + progress(), true);
   }
   if (answer_->stops_short) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "protocol/judgement.h"
+#include "protocol/pace.h"
 #include "protocol/stall_watch.h"
 
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <span>
 #include <stop_token>
 #include <string_view>
+#include <utility>
 
 namespace strandline::origin::http {
 
@@ -32,6 +34,7 @@ class Reception {
   [[nodiscard]] const HttpHead& head() const noexcept { return head_; }
   // The header is there, and may be used: what it says.
   [[nodiscard]] const std::optional<Answer>& answer() const noexcept { return answer_; }
+  [[nodiscard]] ObjectInfo take_object() noexcept { return std::move(answer_->object); }
   // The sink has been told of something.
   [[nodiscard]] bool begun() const noexcept { return begun_; }
   // The header is there, and what follows is not wanted: it is only read so that the connection can be used again.
@@ -67,7 +70,7 @@ class Reception {
   std::optional<Failure> failure_;
   bool begun_ = false;
   bool draining_ = false;
-  bool full_ = false;      // the end of the range has come, and the body may go on
+  bool full_ = false;      // all that is wanted has come, and the connection may go on
   bool overlong_ = false;  // more came than was announced
 
   std::uint64_t body_bytes_ = 0;     // of the body, that came

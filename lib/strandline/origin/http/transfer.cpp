@@ -12,7 +12,7 @@
 namespace strandline::origin::http {
 namespace {
 
-constexpr std::chrono::seconds kDrainTime{1};
+constexpr std::chrono::milliseconds kDrainTime{500};
 
 const ByteRange kEverything{0, kMaxOffset};
 
@@ -55,6 +55,8 @@ bool Transfer::prepare(CURL* handle) noexcept {
     peer_private_ = true;
     stalled_ = StallWatch::Verdict::fine;
     drain_until_.reset();
+    paused_until_.reset();
+    pace_ = Pace(request_.max_rate, Pace::Clock::now());
     detail_[0] = '\0';
     set_options(handle);
     return true;
@@ -81,7 +83,7 @@ LoopClock::Clock::time_point Transfer::due() const noexcept {
     return *drain_until_;
   }
   // Until it is connected libcurl has the deadline.
-  return connected_ ? watch_.due() : LoopClock::Clock::time_point::max();
+  return connected_ && !paused_until_ ? watch_.due() : LoopClock::Clock::time_point::max();
 }
 
 bool Transfer::expired(LoopClock::Clock::time_point now) noexcept {
@@ -89,7 +91,7 @@ bool Transfer::expired(LoopClock::Clock::time_point now) noexcept {
     drain_until_ = drain_until_.value_or(now + kDrainTime);
     return now >= *drain_until_;
   }
-  stalled_ = connected_ ? watch_.judge(now) : StallWatch::Verdict::fine;
+  stalled_ = connected_ && !paused_until_ ? watch_.judge(now) : StallWatch::Verdict::fine;
   return stalled_ != StallWatch::Verdict::fine;
 }
 
@@ -231,21 +233,35 @@ void Transfer::answer() noexcept {
   if (!outcome_) {
     return reply_(tl::unexpected(std::move(outcome_.error())));
   }
-  reply_(reception_->answer()->object);
+  reply_(reception_->take_object());
 }
 
 std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::string_view line(data, size * count);
-  transfer.arrived(line.size());
+  transfer.watch_.arrived(line.size(), transfer.loop_->clock.now());
   return transfer.reception_->header(line) ? line.size() : 0;
 }
 
 std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
   const auto piece = std::as_bytes(std::span(data, size * count));
-  transfer.arrived(piece.size());
-  return transfer.reception_->body(piece) ? piece.size() : 0;
+  transfer.watch_.arrived(piece.size(), transfer.loop_->clock.now());
+  if (!transfer.reception_->body(piece)) {
+    return 0;
+  }
+  // Asked for here, a pause is one after this read of the socket, not in the middle of what it brought.
+  const auto until = transfer.pace_.arrived(piece.size(), Pace::Clock::now());
+  if (until && curl_easy_pause(transfer.easy, CURLPAUSE_RECV) == CURLE_OK) {
+    transfer.paused_until_ = until;
+  }
+  return piece.size();
+}
+
+CURLcode Transfer::resume() noexcept {
+  paused_until_.reset();
+  watch();
+  return curl_easy_pause(easy, CURLPAUSE_CONT);
 }
 
 int Transfer::on_log(CURL*, curl_infotype type, char* data, std::size_t size, void* self) noexcept {
@@ -286,12 +302,16 @@ int Transfer::on_ready(void* self, char* ip, char*, int port, int) noexcept {
   }
   transfer.peer_refused_ = false;  // of several addresses one will do
   transfer.connected_ = true;
-  const HttpOptions& options = transfer.loop_->options;
-  // What comes slowly because it was asked for slowly is not stalled.
-  const std::uint64_t rate = transfer.request_.max_rate;
-  const std::uint64_t low_speed = rate == 0 ? options.low_speed : std::min(options.low_speed, rate / 2);
-  transfer.watch_ = StallWatch({options.silence, low_speed, options.low_speed_time}, transfer.loop_->clock.now());
+  transfer.watch();
   return CURL_PREREQFUNC_OK;
+}
+
+void Transfer::watch() noexcept {
+  const HttpOptions& options = loop_->options;
+  // What comes slowly because it was asked for slowly is not stalled.
+  const std::uint64_t rate = request_.max_rate;
+  const std::uint64_t low_speed = rate == 0 ? options.low_speed : std::min(options.low_speed, rate / 2);
+  watch_ = StallWatch({options.silence, low_speed, options.low_speed_time}, loop_->clock.now());
 }
 
 }  // namespace strandline::origin::http

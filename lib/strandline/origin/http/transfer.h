@@ -48,6 +48,9 @@ class Transfer {
   // Has a deadline passed? Then the request is to be ended, as timed out; else due() says when to ask again.
   [[nodiscard]] bool expired(LoopClock::Clock::time_point now) noexcept;
   [[nodiscard]] LoopClock::Clock::time_point due() const noexcept;
+  // While a read that is to be slow is held back: until when, by steady_clock. due() says nothing then.
+  [[nodiscard]] const std::optional<Pace::Clock::time_point>& paused_until() const noexcept { return paused_until_; }
+  [[nodiscard]] CURLcode resume() noexcept;
   // It will not be ended() any more, if it ever was begun.
   void fail(Errc code, std::string_view why = {}) noexcept;
   void answer() noexcept;
@@ -73,7 +76,7 @@ class Transfer {
   Next redirect();
   Next fall_back();
   [[nodiscard]] Failure of_libcurl(CURL* easy, CURLcode code) const;
-  void arrived(std::size_t bytes) noexcept { watch_.arrived(bytes, loop_->clock.now()); }
+  void watch() noexcept;
 
   const ReadRequest request_;
   const std::shared_ptr<Sink> sink_;  // of a read
@@ -93,6 +96,8 @@ class Transfer {
   bool peer_refused_ = false;
   bool connected_ = false;
   StallWatch watch_;
+  Pace pace_;
+  std::optional<Pace::Clock::time_point> paused_until_;
   StallWatch::Verdict stalled_ = StallWatch::Verdict::fine;
   std::optional<LoopClock::Clock::time_point> drain_until_;
   Outcome<void> outcome_{};

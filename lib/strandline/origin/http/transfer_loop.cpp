@@ -10,7 +10,8 @@
 namespace strandline::origin::http {
 namespace {
 
-constexpr std::size_t kMaxIdle = 64;  // easy handles; some KiB each
+constexpr std::size_t kMaxIdle = 64;          // easy handles; some KiB each
+constexpr std::chrono::minutes kLongWait{1};  // libcurl's own timers are in its poll
 
 bool start_curl() noexcept {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -122,7 +123,7 @@ void TransferLoop::run() noexcept {
       end_all(code == CURLM_OUT_OF_MEMORY ? Errc::no_memory : Errc::io, curl_multi_strerror(code));
     }
     end_finished();
-    end_expired();
+    look_after();
     wait();
   }
   end_all(Errc::interrupted, "the origin is closed");
@@ -200,15 +201,26 @@ void TransferLoop::end_finished() noexcept {
   }
 }
 
-void TransferLoop::end_expired() noexcept {
+void TransferLoop::look_after() noexcept {
   const auto now = state_.clock.now();
-  due_ = LoopClock::Clock::time_point::max();
+  const auto wall_now = LoopClock::Clock::now();
+  wait_ = kLongWait;
   for (Transfer *transfer = running_.first(), *next = nullptr; transfer != nullptr; transfer = next) {
     next = transfer->next;
+    if (const auto until = transfer->paused_until(); until && *until <= wall_now) {
+      if (const CURLcode code = transfer->resume(); code != CURLE_OK) {
+        end(*transfer, code);
+        continue;
+      }
+    }
     if (transfer->expired(now)) {
       end(*transfer, CURLE_OPERATION_TIMEDOUT);
-    } else {
-      due_ = std::min(due_, transfer->due());
+      continue;
+    }
+    if (const auto until = transfer->paused_until()) {
+      wait_ = std::min(wait_, *until - wall_now);
+    } else if (const auto due = transfer->due(); due != LoopClock::Clock::time_point::max()) {
+      wait_ = std::min(wait_, due - now);
     }
   }
 }
@@ -234,12 +246,8 @@ void TransferLoop::wait() noexcept {
   if (stops_.load(std::memory_order_acquire)) {
     return;
   }
-  using std::chrono::milliseconds;
-  constexpr milliseconds kLong{60'000};  // libcurl's own timers are in the poll
-  const auto left =
-      due_ == LoopClock::Clock::time_point::max() ? kLong : std::chrono::ceil<milliseconds>(due_ - state_.clock.now());
-  const auto timeout = std::clamp(left, milliseconds(0), kLong);
-  const CURLMcode code = curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(timeout.count()), nullptr);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(wait_, LoopClock::Clock::duration(0)));
+  const CURLMcode code = curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(left.count()), nullptr);
   if (code != CURLM_OK) {
     end_all(code == CURLM_OUT_OF_MEMORY ? Errc::no_memory : Errc::io, curl_multi_strerror(code));
   }

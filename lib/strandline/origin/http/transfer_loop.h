@@ -49,7 +49,8 @@ class TransferLoop : public std::enable_shared_from_this<TransferLoop> {
   void end(Transfer& transfer, CURLcode code) noexcept;
   void end_stopped() noexcept;
   void end_finished() noexcept;
-  void end_expired() noexcept;
+  // Deadlines, and reads that are held back.
+  void look_after() noexcept;
   void end_all(Errc code, const char* why) noexcept;
   void wait() noexcept STRANDLINE_EXCLUDES(mutex_);
   // The handle goes back to the pool; its connection stays with the multi handle.
@@ -60,7 +61,7 @@ class TransferLoop : public std::enable_shared_from_this<TransferLoop> {
   Multi multi_;
   std::vector<Easy> idle_;  // easy handles for the next transfers
   List running_;
-  LoopClock::Clock::time_point due_ = LoopClock::Clock::time_point::max();
+  LoopClock::Clock::duration wait_{};  // at the most, before look_after() is due again
 
   std::atomic<std::thread::id> thread_id_{};
   std::atomic<bool> stops_{false};  // set by those who stop, cleared by the thread before it looks

@@ -8,11 +8,6 @@
 namespace strandline::origin::http {
 namespace {
 
-// As measured (docs/decisions/0013): 512 KiB reads need fewer calls than smaller ones, and larger ones do not help.
-constexpr std::uint64_t kMaxBuffer = 512 * 1024;
-constexpr std::uint64_t kMinBuffer = 64 * 1024;
-constexpr std::uint64_t kHeaderRoom = 8 * 1024;
-
 class Options {
  public:
   explicit Options(CURL* easy) : easy_(easy) {}
@@ -28,6 +23,21 @@ class Options {
  private:
   CURL* easy_;
 };
+
+// As measured (docs/benchmarks.md): larger reads need fewer calls, but
+constexpr std::uint64_t kMaxBuffer = 512 * 1024;
+constexpr std::uint64_t kMinBuffer = 64 * 1024;
+constexpr std::uint64_t kHeaderRoom = 8 * 1024;
+
+// libcurl reads the socket up to a hundred times before it looks at anything else.
+std::uint64_t buffer_size(const Question& question, std::uint64_t max_rate) {
+  if (max_rate > 0) {
+    // One read is what comes in a hundredth of a second.
+    return std::clamp<std::uint64_t>(max_rate / 100, std::uint64_t{1024}, kMaxBuffer);
+  }
+  const std::uint64_t expected = (question.head ? 0 : std::min(kMaxBuffer, question.range.size())) + kHeaderRoom;
+  return std::clamp(expected, kMinBuffer, kMaxBuffer);
+}
 
 void append(List& list, const std::string& line) {
   curl_slist* const longer = curl_slist_append(list.get(), line.c_str());
@@ -86,11 +96,7 @@ void Transfer::set_options(CURL* handle) {
   options.set(CURLOPT_QUICK_EXIT, 1L);  // else a stop waits for the resolver's thread
 #endif
   options.set(CURLOPT_TCP_KEEPALIVE, 1L);
-  const std::uint64_t expected = (question_.head ? 0 : std::min(kMaxBuffer, question_.range.size())) + kHeaderRoom;
-  options.set(CURLOPT_BUFFERSIZE, static_cast<long>(std::clamp(expected, kMinBuffer, kMaxBuffer)));
-  if (request_.max_rate > 0) {
-    options.set(CURLOPT_MAX_RECV_SPEED_LARGE, static_cast<curl_off_t>(std::min(request_.max_rate, kMaxOffset)));
-  }
+  options.set(CURLOPT_BUFFERSIZE, static_cast<long>(buffer_size(question_, request_.max_rate)));
   options.set(CURLOPT_ERRORBUFFER, detail_.data());
   options.set(CURLOPT_PRIVATE, this);
   options.set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
