@@ -6,6 +6,9 @@
 namespace strandline::fill {
 namespace {
 
+// What is on its way when a transfer is cut short has been sent for nothing.
+constexpr Seconds kWorthDividing{0.5};
+
 // A plan in the making: transfers that run, as trimmed, and those to be begun, by where they stand.
 class Planner {
  public:
@@ -234,7 +237,8 @@ class Planner {
     const auto longest = std::max_element(claims_.begin(), claims_.end(),
                                           [&](const Claim& a, const Claim& b) { return time_left(a) < time_left(b); });
     if (longest == claims_.end() || longest->transfer == nullptr || !longest->transfer->answered ||
-        longest->range.size() < 2 * now_.limits.min_split || time_left(*longest) < 4 * fresh_cost()) {
+        longest->range.size() < 2 * now_.limits.min_split ||
+        time_left(*longest) < std::max(kWorthDividing, 4 * fresh_cost())) {
       return false;
     }
     const ByteRange whole = longest->range;

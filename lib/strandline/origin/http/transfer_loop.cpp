@@ -11,6 +11,7 @@ namespace strandline::origin::http {
 namespace {
 
 constexpr std::size_t kMaxIdle = 64;          // easy handles; some KiB each
+constexpr long kMaxIdleConnections = 128;
 constexpr std::chrono::minutes kLongWait{1};  // libcurl's own timers are in its poll
 
 bool start_curl() noexcept {
@@ -55,6 +56,7 @@ std::unique_ptr<Transfer> TransferLoop::List::take(Transfer& transfer) noexcept 
   return std::unique_ptr<Transfer>(&transfer);
 }
 
+
 TransferLoop::TransferLoop(HttpOptions options) : state_{std::move(options), {}, {}}, multi_(curl_multi_init()) {
   idle_.reserve(kMaxIdle);
 }
@@ -68,6 +70,10 @@ Result<std::shared_ptr<TransferLoop>> TransferLoop::start(HttpOptions options) {
   std::shared_ptr<TransferLoop> loop(new TransferLoop(std::move(options)));
   if (!loop->multi_) {
     return strandline::fail(Errc::no_memory);
+  }
+  // Else no more stay open than four for each transfer of this moment.
+  if (curl_multi_setopt(loop->multi_.get(), CURLMOPT_MAXCONNECTS, kMaxIdleConnections) != CURLM_OK) {
+    return strandline::fail(Errc::unsupported, "this libcurl cannot keep connections open");
   }
   try {
     const SignalsBlocked blocked;

@@ -96,6 +96,7 @@ void Transfer::set_options(CURL* handle) {
   options.set(CURLOPT_QUICK_EXIT, 1L);  // else a stop waits for the resolver's thread
 #endif
   options.set(CURLOPT_TCP_KEEPALIVE, 1L);
+  options.set(CURLOPT_FRESH_CONNECT, request_.new_connection ? 1L : 0L);
   options.set(CURLOPT_BUFFERSIZE, static_cast<long>(buffer_size(question_, request_.max_rate)));
   options.set(CURLOPT_ERRORBUFFER, detail_.data());
   options.set(CURLOPT_PRIVATE, this);
