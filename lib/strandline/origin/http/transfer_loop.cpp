@@ -10,7 +10,7 @@
 namespace strandline::origin::http {
 namespace {
 
-constexpr std::size_t kMaxIdle = 64;          // easy handles; some KiB each
+constexpr std::size_t kMaxIdle = 64;  // easy handles; some KiB each
 constexpr long kMaxIdleConnections = 128;
 constexpr std::chrono::minutes kLongWait{1};  // libcurl's own timers are in its poll
 
@@ -55,7 +55,6 @@ std::unique_ptr<Transfer> TransferLoop::List::take(Transfer& transfer) noexcept 
   (transfer.next == nullptr ? last_ : transfer.next->previous) = transfer.previous;
   return std::unique_ptr<Transfer>(&transfer);
 }
-
 
 TransferLoop::TransferLoop(HttpOptions options) : state_{std::move(options), {}, {}}, multi_(curl_multi_init()) {
   idle_.reserve(kMaxIdle);
