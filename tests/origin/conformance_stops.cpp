@@ -13,10 +13,13 @@ void stopped_before(Subject& subject, const Can& can) {
   source.request_stop();
   const std::stop_token stop = source.get_token();
   CHECK(says(calls.stat("object", stop)) == "interrupted");
-  const auto reading = calls.reading();
-  calls.start(reading, "object", {}, stop);
-  CHECK(reading->wait() == "interrupted");
-  CHECK(reading->bytes().empty());
+  calls.put("empty", {});
+  for (const char* const name : {"object", "empty"}) {
+    const auto reading = calls.reading();
+    calls.start(reading, name, {}, stop);
+    CHECK(reading->wait() == "interrupted");
+    CHECK(reading->bytes().empty());
+  }
   if (can.write) {
     CHECK(says(calls.write("object", bytes_for(0, 5), {}, false, stop)) == "interrupted");
     CHECK(says(calls.remove("object", stop)) == "interrupted");

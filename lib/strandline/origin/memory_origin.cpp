@@ -45,6 +45,9 @@ void MemoryOrigin::stat(std::string key, Reply<ObjectInfo> reply, std::stop_toke
 
 void MemoryOrigin::read(ReadRequest request, std::shared_ptr<Sink> sink, std::stop_token stop) noexcept {
   sink->end(contained<void>([&]() -> Outcome<void> {
+    if (stop.stop_requested()) {
+      return failure(Errc::interrupted, request.key);
+    }
     auto object = find(request.key);
     if (!object) {
       return tl::unexpected(std::move(object.error()));

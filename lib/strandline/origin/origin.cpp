@@ -26,30 +26,36 @@ void Origin::list(ListRequest, Reply<ListPage> reply, std::stop_token) noexcept 
 }
 
 void Origin::exists(std::string key, Reply<bool> reply, std::stop_token stop) noexcept {
-  stat(
-      std::move(key),
-      [reply = std::move(reply)](Outcome<ObjectInfo> found) {
-        if (!found && found.error().error.code != Errc::not_found) {
-          return reply(tl::unexpected(std::move(found.error())));
-        }
-        reply(found.has_value());
-      },
-      std::move(stop));
+  Reply<ObjectInfo> of_stat;
+  try {
+    of_stat = [reply](Outcome<ObjectInfo> found) {
+      if (!found && found.error().error.code != Errc::not_found) {
+        return reply(tl::unexpected(std::move(found.error())));
+      }
+      reply(found.has_value());
+    };
+  } catch (const std::bad_alloc&) {
+    return reply(tl::unexpected(Failure{Error::make(Errc::no_memory)}));
+  }
+  stat(std::move(key), std::move(of_stat), std::move(stop));
 }
 
 void Origin::size(std::string key, Reply<std::uint64_t> reply, std::stop_token stop) noexcept {
-  stat(
-      std::move(key),
-      [this, reply = std::move(reply)](Outcome<ObjectInfo> found) {
-        if (!found) {
-          return reply(tl::unexpected(std::move(found.error())));
-        }
-        if (!found->size) {
-          return reply(tl::unexpected(cannot(*this, "say how long this object is")));
-        }
-        reply(*found->size);
-      },
-      std::move(stop));
+  Reply<ObjectInfo> of_stat;
+  try {
+    of_stat = [this, reply](Outcome<ObjectInfo> found) {
+      if (!found) {
+        return reply(tl::unexpected(std::move(found.error())));
+      }
+      if (!found->size) {
+        return reply(tl::unexpected(cannot(*this, "say how long this object is")));
+      }
+      reply(*found->size);
+    };
+  } catch (const std::bad_alloc&) {
+    return reply(tl::unexpected(Failure{Error::make(Errc::no_memory)}));
+  }
+  stat(std::move(key), std::move(of_stat), std::move(stop));
 }
 
 }  // namespace strandline::origin
