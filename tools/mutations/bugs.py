@@ -19,6 +19,8 @@ ENTRY = LIB + "store/entry/entry_driver.cpp"
 ENTRY_OPEN = LIB + "store/entry/entry_open.cpp"
 REPLAY = LIB + "store/journal/replay.cpp"
 SHARED = "tests/store/shared/test_store_shared"
+ORIGIN = "tests/origin/test_origin"
+FILES = LIB + "origin/file/"
 
 BUGS = [
     {
@@ -491,5 +493,62 @@ BUGS = [
         "breaks": "store.h: who ends the last Store does not wait for the store's thread",
         "changes": [(LIB + "store/open_store_follow.cpp", "    MutexLock no_round(*rounds);\n", "")],
         "tests": [SHARED + " --test-case=store*last*copy*"],
+    },
+    {
+        "name": "any-version-is-read",
+        "breaks": "origin.h: if_match is not compared",
+        "changes": [(LIB + "origin/memory_origin.cpp", "request.if_match != info.validator) {",
+                     "request.if_match.value.empty()) {")],
+        "tests": [ORIGIN + " --test-case=origin:*if_match*"],
+    },
+    {
+        "name": "one-key-twice",
+        "breaks": "origin.h: a page of a list begins with the key that the last one ended with",
+        "changes": [(FILES + "file_list.cpp", "path > after ||", "path >= after ||")],
+        "tests": [ORIGIN + " --test-case=origin:*list*"],
+    },
+    {
+        "name": "reads-left-hanging",
+        "breaks": "origin.h: an origin that goes does not answer what it has not begun",
+        "changes": [(FILES + "work_queue.cpp", "    if (going) {\n      job->refuse(cancelled(), false);\n",
+                     "    if (going) {\n")],
+        "tests": [ORIGIN + " --test-case=*take?turns*,*an?origin?that?goes*File*"],
+    },
+    {
+        "name": "out-of-the-root",
+        "breaks": "file_origin.h: links lead out of the root",
+        "changes": [(FILES + "place.cpp", "how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;", "how.resolve = 0;")],
+        "tests": [ORIGIN + " --test-case=*no?link?leads?out*"],
+    },
+    {
+        "name": "a-mix-of-two-files",
+        "breaks": "file_origin.h: a file that changes while it is read is read on",
+        "changes": [(FILES + "read_job.cpp", "if (auto same = check_version(); !same) {",
+                     "if (auto same = check_version(); !same && false) {")],
+        "tests": [ORIGIN + " --test-case=*others?write?to*"],
+    },
+    {
+        "name": "a-stop-that-is-missed",
+        "breaks": "work_queue.h: a job hastened within its step waits nevertheless",
+        "changes": [(FILES + "work_queue.cpp", "job.hastened_ ? Sync::time_point::min() : due;", "due;")],
+        "tests": [ORIGIN + " --test-case=*hastened*"],
+    },
+    {
+        "name": "litter",
+        "breaks": "file_origin.h: a write that fails leaves its file",
+        "changes": [(FILES + "file_tree.cpp", "::unlinkat(folder_, name_.c_str(), 0);", "")],
+        "tests": [ORIGIN + " --test-case=*no?write?leaves*"],
+    },
+    {
+        "name": "replaces-what-is-there",
+        "breaks": "origin.h: if_absent replaces",
+        "changes": [(FILES + "file_tree.cpp", "folder, name, RENAME_NOREPLACE)", "folder, name, 0)")],
+        "tests": [ORIGIN + " --test-case=origin:*if_absent*"],
+    },
+    {
+        "name": "sooner-than-the-rate",
+        "breaks": "origin.h: max_rate is not kept",
+        "changes": [(FILES + "read_job.cpp", "return std::max(before, now - each) + each;", "return now;")],
+        "tests": [ORIGIN + " --test-case=*a?rate?is?not?passed*,*slow?by?max_rate*File*"],
     },
 ]
