@@ -16,7 +16,7 @@ namespace strandline::fill {
 struct FillerOptions {
   unsigned connections = 16;   // at once, with one server
   std::uint64_t max_rate = 0;  // bytes per second, of all together, which then come over one connection; 0: no limit
-  RetryOptions retry;
+  RetryOptions retry = {};
 };
 
 struct FillRequest {
