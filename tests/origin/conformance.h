@@ -1,5 +1,5 @@
 // The conformance suite of origin.h: what that header says of an origin, checked on any that joins. To join: a Subject,
-// and below it STRANDLINE_ORIGIN_CONFORMS(its name);; every check is then reported as one case of its own for it. The
+// and below it STRANDLINE_ORIGIN_CONFORMS(its name); every check is then reported as one case of its own for it. The
 // checks are in conformance_*.cpp (tests/origin/meson.build: conformance_files).
 // Threads: see each check. Blocks: until the origin answers. Errors: a broken promise is a failed check. Cost: objects
 // of some MiB. Lifetime: a subject is made anew for every case.

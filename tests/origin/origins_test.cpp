@@ -59,7 +59,7 @@ TEST_CASE("origins: a scheme that is not known is unsupported, and the error nam
   CHECK(found.error().code == Errc::unsupported);
   CHECK(found.error().context.find("gopher+x://host/path") == 0);
   CHECK(found.error().context.find("'gopher+x'") != std::string::npos);
-  CHECK(found.error().context.find("file") != std::string::npos);
+  CHECK(found.error().context.find("none of file, http, https") != std::string::npos);
   CHECK(found.error().context.find("secret") == std::string::npos);
 }
 
@@ -86,6 +86,19 @@ TEST_CASE("origins: a backend joins: made once, when it is asked for, and asked 
   CHECK(key_of(origins, "mem://a") == "a");
   CHECK(origins.find("mem://a")->origin == bucket);
   CHECK(key_of(origins, "memory://b") == "memory://b");
+}
+
+TEST_CASE("origins: http and https") {
+  const Origins origins;
+  const auto found = origins.find("http://localhost/a%20b?c");
+  if (!found) {
+    CHECK(found.error().code == Errc::unsupported);  // built without libcurl, as it says
+    CHECK(found.error().context.find("HTTP") != std::string::npos);
+    return;
+  }
+  CHECK(found->key == "http://localhost/a%20b?c");
+  CHECK(found->origin == origins.find("HTTPS://localhost")->origin);
+  CHECK(found->origin != origins.find("/file")->origin);
 }
 
 TEST_CASE("origins: what a log may see of a URL") {

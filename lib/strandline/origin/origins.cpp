@@ -1,4 +1,5 @@
 #include <strandline/origin/file_origin.h>
+#include <strandline/origin/http/http_origin.h>
 #include <strandline/origin/origins.h>
 
 #include <algorithm>
@@ -115,6 +116,7 @@ Origins::Origins() {
       return OriginAndKey{std::move(origin), std::move(*path)};
     });
   });
+  add({"http", "https"}, []() -> Result<std::shared_ptr<Origin>> { return HttpOrigin::open(); });
 }
 
 void Origins::add(std::initializer_list<std::string_view> schemes, Make make) {

@@ -23,7 +23,8 @@ struct OriginAndKey {
 
 class Origins {
  public:
-  // With those of this library: paths and file: URLs, whose keys are absolute paths (FileOrigin without a root).
+  // With those of this library: paths and file: URLs, whose keys are absolute paths (FileOrigin without a root); http
+  // and https (HttpOrigin). They are made with default options; for others add() them anew.
   Origins();
 
   // One origin for all URLs of these schemes, made when the first is asked for; its keys are the URLs. Schemes are in
