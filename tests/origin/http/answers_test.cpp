@@ -157,7 +157,7 @@ TEST_CASE("F48: a body that is too short is told, after what came") {
   const std::vector<std::string> part = {"Content-Range: bytes 1000-1999/100000"};
   const std::vector<std::string> sized = {"Content-Range: bytes 1000-1999/100000", "Content-Length: 1000"};
   for (const auto& lines : {part, sized}) {
-    for (const std::uint64_t sent : {0, 1, 999}) {
+    for (const std::uint64_t sent : {0u, 1u, 999u}) {
       const auto read = read_from(says(206, lines, {1'000, 1'000 + sent}), kPart);
       CHECK(read->finish() == "io");
       CHECK(read->failure().may_pass);
@@ -202,16 +202,15 @@ TEST_CASE("F48: a body that is too long is corrupt, and not delivered past its e
 }
 
 TEST_CASE("F48: a chunk that is cut, and one that is none") {
-  for (const auto& [chunk, code] :
-       {std::pair("1000\r\nonly this", "io"), {"zz\r\nwhat?\r\n0\r\n\r\n", "io"}, {"", "io"}}) {
-    CAPTURE(chunk);
-    const auto read = read_from([chunk = chunk](HttpExchange& exchange) {
+  for (const auto& one : {std::pair("1000\r\nonly this", "io"), {"zz\r\nwhat?\r\n0\r\n\r\n", "io"}, {"", "io"}}) {
+    CAPTURE(one.first);
+    const auto read = read_from([chunk = one.first](HttpExchange& exchange) {
       exchange.head(200, {"Transfer-Encoding: chunked"});
       exchange.send(chunk);
       exchange.close();
     });
-    CHECK(read->finish() == code);
-    CHECK(read->got.size() == (std::string(chunk).ends_with("this") ? 9 : 0));
+    CHECK(read->finish() == one.second);
+    CHECK(read->got.size() == (std::string(one.first).ends_with("this") ? 9 : 0));
   }
 }
 

@@ -115,7 +115,7 @@ TEST_CASE("F50: what a caller calls strong but cannot be sent is compared only")
 }
 
 TEST_CASE("F59: of two replicas behind one URL only the one with the right version is read from") {
-  std::atomic<int> turn{0};
+  std::atomic<std::size_t> turn{0};
   const std::vector<std::shared_ptr<ServedObject>> replicas = {
       ServedObject::make({.size = kSize, .version = 1, .if_match = false}),
       ServedObject::make({.size = kSize, .version = 2, .if_match = false})};

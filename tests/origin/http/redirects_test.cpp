@@ -74,15 +74,15 @@ TEST_CASE("F54: a circle is told as such, at once") {
 }
 
 TEST_CASE("F54: other schemes, and what is no URL") {
-  for (const auto& [location, code] : {std::pair("file:///etc/passwd", "unsupported"),
-                                       {"ftp://127.0.0.1/a", "unsupported"},
-                                       {"gopher://127.0.0.1/a", "unsupported"},
-                                       {"http://", "corrupt"},
-                                       {"http://127.0.0.1:99999/", "corrupt"},
-                                       {"", "corrupt"}}) {
-    CAPTURE(location);
-    const auto read = read_from(redirects(location));
-    CHECK(read->finish() == code);
+  for (const auto& one : {std::pair("file:///etc/passwd", "unsupported"),
+                          {"ftp://127.0.0.1/a", "unsupported"},
+                          {"gopher://127.0.0.1/a", "unsupported"},
+                          {"http://", "corrupt"},
+                          {"http://127.0.0.1:99999/", "corrupt"},
+                          {"", "corrupt"}}) {
+    CAPTURE(one.first);
+    const auto read = read_from(redirects(one.first));
+    CHECK(read->finish() == one.second);
     CHECK_FALSE(read->failure().may_pass);
   }
   const auto read = read_from([](HttpExchange& exchange) {
@@ -182,18 +182,36 @@ TEST_CASE("F54: from public to public, within a host, and from private to privat
   // One of the addresses will do: the public one.
   server.on("/both", redirects(server.url("/object", "both.test")));
   const auto origin = open_origin();
-  for (const auto& [path, host] : {std::pair("/public", "public.test"),
-                                   {"/within", "public.test"},
-                                   {"/both", "public.test"},
-                                   {"/private", "private.test"},
-                                   {"/public", "127.0.0.1"}}) {
-    CAPTURE(path);
-    const auto read = Read::start(*origin, {.key = server.url(path, host)});
+  for (const auto& one : {std::pair("/public", "public.test"),
+                          {"/within", "public.test"},
+                          {"/both", "public.test"},
+                          {"/private", "private.test"},
+                          {"/public", "127.0.0.1"}}) {
+    CAPTURE(one.first);
+    const auto read = Read::start(*origin, {.key = server.url(one.first, one.second)});
     CHECK(read->finish() == "ok");
     CHECK(read->is_of(1));
   }
   const auto lenient = open_origin({.allow_private_redirects = true});
   CHECK(Read::start(*lenient, {.key = server.url("/private", "public.test")})->finish() == "ok");
+}
+
+TEST_CASE("F54: through a proxy only what a URL says of its host is known") {
+  const NetworkFaults faults;
+  const auto object = ServedObject::make({.size = kSize});
+  const HttpServer proxy([&](HttpExchange& exchange) {
+    const std::string& target = exchange.request().target;
+    const std::size_t to = target.find("?to=");
+    to == std::string::npos ? object->script()(exchange) : redirects(target.substr(to + 4))(exchange);
+  });
+  const auto origin = open_origin({.proxy = proxy.url()});
+  const auto from = [&](const std::string& to) {
+    return Read::start(*origin, {.key = "http://a.test/?to=" + to})->finish();
+  };
+  CHECK(from("http://b.test/object") == "ok");  // the proxy's address is private, and nobody minds
+  CHECK(from("http://127.0.0.1/object") == "permission_denied");
+  CHECK(from("http://localhost/object") == "permission_denied");
+  CHECK(from("http://[fd00::1]/object") == "permission_denied");
 }
 
 TEST_CASE("F54: a way that led from public to public is guarded on the next reads, too") {

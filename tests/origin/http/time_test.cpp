@@ -24,7 +24,7 @@ HttpServer::Script falls_silent_after(std::uint64_t sent) {
 }
 
 TEST_CASE("F55: an origin that falls silent is given up, and what came is kept") {
-  for (const std::uint64_t sent : {0, 1, 50'000}) {
+  for (const std::uint64_t sent : {0u, 1u, 50'000u}) {
     const auto read = read_from(falls_silent_after(sent), {}, {.silence = milliseconds(50)});
     CHECK(read->finish() == "timed_out");
     CHECK(read->failure().may_pass);
@@ -155,7 +155,7 @@ TEST_CASE("F56: the body of a refusal is not waited for") {
 }
 
 TEST_CASE("F57: a connection that is reset every so many bytes is read on from there") {
-  for (const std::uint64_t every : {1'000, 33'333, 99'999}) {
+  for (const std::uint64_t every : {1'000u, 33'333u, 99'999u}) {
     const auto object = ServedObject::make({.size = kSize, .drop_after = every});
     const HttpServer server(object->script());
     const auto origin = open_origin();

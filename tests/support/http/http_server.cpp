@@ -102,19 +102,21 @@ Gate::~Gate() {
   ::close(fd_);
 }
 
-void Gate::open() const {
+void Gate::open() {
+  const std::lock_guard lock(mutex_);
+  open_ = true;
   const std::uint64_t one = 1;
   require(static_cast<int>(::write(fd_, &one, sizeof(one))), "eventfd");
 }
 
 bool Gate::is_open() const {
-  pollfd waited{fd_, POLLIN, 0};
-  return ::poll(&waited, 1, 0) == 1;
+  const std::lock_guard lock(mutex_);
+  return open_;
 }
 
 void Gate::wait() const {
   pollfd waited{fd_, POLLIN, 0};
-  while (::poll(&waited, 1, -1) != 1) {
+  while (::poll(&waited, 1, -1) != 1 || !is_open()) {
   }
 }
 
@@ -176,7 +178,7 @@ bool HttpExchange::wait_until(int fd, std::optional<std::chrono::nanoseconds> ti
 }
 
 bool HttpExchange::wait(const Gate& gate) {
-  return wait_until(gate.fd_, std::nullopt);
+  return wait_until(gate.fd_, std::nullopt) && gate.is_open();
 }
 
 bool HttpExchange::pause(std::chrono::nanoseconds time) {

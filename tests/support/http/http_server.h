@@ -37,20 +37,22 @@ struct HttpRequest {
   [[nodiscard]] std::optional<ByteRange> range() const;
 };
 
-// Once opened it stays open.
+// Once opened it stays open. What was done before open() is seen after wait() and is_open(), and the gate may go then.
 class Gate {
  public:
   Gate();
   ~Gate();
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
-  void open() const;
+  void open();
   [[nodiscard]] bool is_open() const;
   void wait() const;
 
  private:
   friend class HttpExchange;
-  int fd_;  // an eventfd
+  const int fd_;  // an eventfd, for poll(2)
+  mutable std::mutex mutex_;
+  bool open_ = false;
 };
 
 // One request and what is sent in answer. What sends or waits answers false when the client, or the server, is gone:

@@ -12,6 +12,7 @@
 namespace strandline::origin::http {
 namespace {
 
+// For the body of a refusal or a redirect, so that its connection can be used again.
 constexpr std::chrono::milliseconds kDrainTime{500};
 
 const ByteRange kEverything{0, kMaxOffset};
@@ -88,7 +89,7 @@ LoopClock::Clock::time_point Transfer::due() const noexcept {
 
 bool Transfer::expired(LoopClock::Clock::time_point now) noexcept {
   if (reception_->draining()) {
-    drain_until_ = drain_until_.value_or(now + kDrainTime);
+    drain_until_ = drain_until_.value_or(now + std::min(kDrainTime, loop_->options.silence));
     return now >= *drain_until_;
   }
   stalled_ = connected_ && !paused_until_ ? watch_.judge(now) : StallWatch::Verdict::fine;
