@@ -26,6 +26,34 @@ void Lease::end_writing() noexcept {
   }
 }
 
+Result<void> Lease::set_demand_observer(std::shared_ptr<DemandObserver> observer) noexcept {
+  if (observer != nullptr) {
+    if (auto added = entry_->demand().add(observer); !added) {
+      return added;
+    }
+  }
+  if (const auto before = std::exchange(observer_, std::move(observer))) {
+    entry_->demand().remove(before);
+  }
+  return {};
+}
+
+Result<void> Lease::set_successor(Entry::Successor called) noexcept {
+  return file::contained([&]() -> Result<void> {
+    auto successor = called ? std::make_shared<const Entry::Successor>(std::move(called)) : nullptr;
+    if (successor != nullptr) {
+      if (auto added = entry_->add_successor(successor); !added) {
+        return added;
+      }
+    }
+    // In this order: waits shall not end in between.
+    if (const auto before = std::exchange(successor_, std::move(successor))) {
+      entry_->remove_successor(before);
+    }
+    return {};
+  });
+}
+
 Result<void> Lease::pin(ByteRange range) noexcept {
   return file::contained([&] {
     pins_.reserve(pins_.size() + 1);
@@ -49,6 +77,8 @@ void Lease::end() noexcept {
   if (entry_ == nullptr) {
     return;
   }
+  static_cast<void>(set_demand_observer(nullptr));  // taking away needs no memory
+  static_cast<void>(set_successor(nullptr));
   end_writing();
   for (const ByteRange range : std::exchange(pins_, {})) {
     entry_->unpin(range);

@@ -20,21 +20,26 @@ class Lease {
   Lease(Lease&& other) noexcept
       : entry_(std::exchange(other.entry_, nullptr)),
         writer_(std::exchange(other.writer_, std::nullopt)),
-        pins_(std::exchange(other.pins_, {})) {}
+        pins_(std::exchange(other.pins_, {})),
+        observer_(std::exchange(other.observer_, nullptr)),
+        successor_(std::exchange(other.successor_, nullptr)) {}
   Lease& operator=(Lease&& other) noexcept {
     if (this != &other) {
       end();
       entry_ = std::exchange(other.entry_, nullptr);
       writer_ = std::exchange(other.writer_, std::nullopt);
       pins_ = std::exchange(other.pins_, {});
+      observer_ = std::exchange(other.observer_, nullptr);
+      successor_ = std::exchange(other.successor_, nullptr);
     }
     return *this;
   }
   ~Lease() { end(); }
 
   // Follows what this and other processes write. Its writer() and reactivate() are of no use: what they answer cannot
-  // write. While somebody writes, waits go on; when nobody does, waits on missing bytes end with no_writer, and with
-  // changed once another version has taken the entry's place.
+  // write; and its demand observer is the store's: set_demand_observer() here instead. While somebody writes, or there
+  // is a successor, waits go on; else waits on missing bytes end with no_writer, and with changed once another version
+  // has taken the entry's place.
   [[nodiscard]] const Resource<EntryDriver>& resource() const noexcept { return entry_->resource(); }
   // Null when somebody else has it, and once it has finished: committed, failed or stepped back.
   [[nodiscard]] Writer<EntryDriver>* writer() noexcept { return writer_ && writer_->active() ? &*writer_ : nullptr; }
@@ -42,6 +47,22 @@ class Lease {
   [[nodiscard]] Result<bool> take_writer(Later* later = nullptr) noexcept;
   // Others may write from here on; what is missing stays missing until they do.
   void end_writing() noexcept;
+
+  // For who fetches. What is waited for, in this and in other processes, as Resource::demand().
+  [[nodiscard]] Result<std::vector<Demand>> demand(std::size_t limit) const noexcept {
+    return entry_->demand().demand(limit);
+  }
+  // Is told of waits of this process as Resource::set_demand_observer() says, and while this process is the writer also
+  // of others', on the store's thread: be short. When it has become the writer, and when it is set, it is told of what
+  // others wait for already. One per lease; null takes it away. It may be called once more after that. no_memory.
+  [[nodiscard]] Result<void> set_demand_observer(std::shared_ptr<DemandObserver> observer) noexcept;
+  // For who could fetch in place of the writer. While one is set, waits go on though the writer has gone, in whatever
+  // way and in whatever process, and it is called: now and at every later look, some 250 ms apart, until somebody
+  // writes. One that is to bring the content calls take_writer(): exactly one process gets it, the others go on
+  // following. Who cannot, or will not, takes the successor away; when none is left in this process, waits on missing
+  // bytes end with no_writer. Called on the store's thread, with nothing held: be short, and do not throw. One per
+  // lease; an empty function takes it away. It may be called once more after that. no_memory.
+  [[nodiscard]] Result<void> set_successor(Entry::Successor called) noexcept;
 
   // Keeps bytes, there or not, from being evicted by anybody, until unpin() with the same range, or the lease's end.
   // Blocks for as long as an eviction of some of them takes, a second at the most: busy.
@@ -60,6 +81,8 @@ class Lease {
   std::shared_ptr<Entry> entry_;  // null when moved from
   std::optional<Writer<EntryDriver>> writer_;
   std::vector<ByteRange> pins_;
+  std::shared_ptr<DemandObserver> observer_;
+  std::shared_ptr<const Entry::Successor> successor_;
 };
 
 }  // namespace strandline::store

@@ -58,13 +58,15 @@ std::chrono::steady_clock::time_point OpenStore::round() {
   for (const std::shared_ptr<Entry>& entry : open_entries()) {
     do {
       // What cannot be read now, for want of memory or descriptors, is tried again soon.
-      if (!entry->follow()) {
+      if (!entry->follow() || !entry->demand().hear()) {
         next = std::min(next, now + kLookForDead);
         break;
       }
-    } while (!entry->watch());
+    } while (!entry->watch() || !entry->demand().watch());
     entry->end_finished();
-    if (entry->is_written_elsewhere() || entry->is_writer()) {
+    const bool nobody_writes = entry->call_successors(now);
+    const bool speaks = entry->demand().say_again();
+    if (entry->is_written_elsewhere() || entry->is_writer() || nobody_writes || speaks) {
       next = std::min(next, now + kLookForDead);
     }
     if (syncs) {

@@ -110,6 +110,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // Is this the writer, and may it still write? Does anybody write?
   [[nodiscard]] bool is_writer(WriterId writer) const noexcept;
   [[nodiscard]] bool is_written() const noexcept;
+  // While it is, waits on missing bytes go on though nobody writes and the last one said that none follows.
+  void expect_writer(bool expected, Effects* later = nullptr) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Anybody's. Answers how many bytes are gone.
   [[nodiscard]] Result<std::uint64_t> evict(ByteRange range, Effects* later = nullptr) noexcept;
 
@@ -241,6 +243,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Pins pins_ STRANDLINE_GUARDED_BY(mutex_);                          // of reads and views, in a window
   std::list<CursorPosition> cursors_ STRANDLINE_GUARDED_BY(mutex_);  // but for the positions themselves
   std::shared_ptr<DemandObserver> demand_observer_ STRANDLINE_GUARDED_BY(mutex_);
+  bool writer_expected_ STRANDLINE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace strandline

@@ -74,7 +74,14 @@ Verdict Core::judge_locked(ByteRange range, WaitFor until) const noexcept {
   if (life_.state() == State::failed) {
     return Verdict::failed;
   }
-  return life_.supply() == Supply::stopped ? Verdict::no_writer : Verdict::pending;
+  return life_.supply() == Supply::stopped && !writer_expected_ ? Verdict::no_writer : Verdict::pending;
+}
+
+void Core::expect_writer(bool expected, Effects* later) noexcept {
+  Effects own(*this);
+  MutexLock lock(mutex_);
+  writer_expected_ = expected;
+  judge_all_locked(later != nullptr ? *later : own);
 }
 
 // run() comes once the lock has been let go of. By then the wait may have ended, and the core with it: so this keeps

@@ -26,7 +26,15 @@ Result<std::shared_ptr<Entry>> Entry::open(EntryDriver::Options options, std::st
     if (!resource) {
       return fail(std::move(resource.error()));
     }
-    std::shared_ptr<Entry> entry(new Entry(std::move(*resource), driver, std::move(name), id));
+    const auto epoch = ForkEpoch::arm();
+    if (!epoch) {
+      return fail(epoch.error().clone());
+    }
+    auto demand =
+        std::make_shared<SharedDemand>(driver.options().signals, DemandTable::tag_of(name, driver.header().generation),
+                                       resource->handle()->core(), *epoch);
+    resource->set_demand_observer(demand);
+    std::shared_ptr<Entry> entry(new Entry(std::move(*resource), driver, std::move(demand), std::move(name), id));
     driver.on_stale = [weak = std::weak_ptr<Entry>(entry)]() -> Result<void> {
       const auto self = weak.lock();
       if (self == nullptr) {
@@ -139,6 +147,8 @@ Result<std::optional<Writer<EntryDriver>>> Entry::take_writer(Later* later) noex
     if (!writer || !*writer) {
       demote_locked();
       driver_.release_role();
+    } else {
+      demand_->set_fetching(true);
     }
     return writer;
   });
@@ -207,7 +217,77 @@ void Entry::end_finished() noexcept {
   if (is_writer() && !becoming_writer_ && !core().is_written()) {
     demote_locked();
     driver_.release_role();
+    demand_->set_fetching(false);
     driver_.options().signals.changed();
+  }
+}
+
+Result<void> Entry::add_successor(std::shared_ptr<const Successor> successor) noexcept {
+  auto added = file::contained([&]() -> Result<void> {
+    MutexLock lock(mutex_);
+    const auto free = std::find(successors_.begin(), successors_.end(), nullptr);
+    if (free != successors_.end()) {
+      *free = std::move(successor);
+    } else {
+      successors_.push_back(std::move(successor));
+    }
+    has_successors_.store(true, std::memory_order_release);
+    core().expect_writer(true);
+    return {};
+  });
+  if (added) {
+    driver_.options().signals.ring();  // nobody may be writing already
+  }
+  return added;
+}
+
+void Entry::remove_successor(const std::shared_ptr<const Successor>& successor) noexcept {
+  std::shared_ptr<const Successor> removed;  // ends outside the lock
+  Effects effects(core());
+  MutexLock lock(mutex_);
+  if (const auto it = std::find(successors_.begin(), successors_.end(), successor); it != successors_.end()) {
+    removed.swap(*it);
+  }
+  if (std::all_of(successors_.begin(), successors_.end(), [](const auto& one) { return one == nullptr; })) {
+    has_successors_.store(false, std::memory_order_release);
+    core().expect_writer(false, &effects);
+  }
+  lock.unlock();
+}
+
+bool Entry::call_successors(std::chrono::steady_clock::time_point now) noexcept {
+  constexpr auto kBetween = std::chrono::milliseconds(200);  // less than the store's thread sleeps
+  if (!has_successors_.load(std::memory_order_acquire)) {
+    return false;
+  }
+  {
+    Effects effects(core());
+    MutexLock lock(mutex_);
+    if (past_ || taking_writer_ || is_writer() || stand_in_ || core().status().state == State::committed) {
+      return false;
+    }
+    const auto elsewhere = driver_.has_writer_elsewhere();
+    if (!elsewhere || *elsewhere) {
+      // Nothing has changed yet: so that its end will be noticed, it is stood in for.
+      return !elsewhere || !follow_locked(true, effects);
+    }
+    if (now < next_call_) {
+      return true;
+    }
+    next_call_ = now + kBetween;
+  }
+  for (std::size_t i = 0;; ++i) {
+    std::shared_ptr<const Successor> successor;
+    {
+      MutexLock lock(mutex_);
+      if (i >= successors_.size()) {
+        return true;
+      }
+      successor = successors_[i];
+    }
+    if (successor != nullptr) {
+      (*successor)();
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <strandline/resource/resource.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/journal/follower.h>
+#include <strandline/store/live/shared_demand.h>
 
 #include <atomic>
 #include <chrono>
@@ -66,6 +67,15 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] bool watch() noexcept STRANDLINE_EXCLUDES(mutex_);
   // Is another process writing it, as far as this one knows? It may die without a word.
   [[nodiscard]] bool is_written_elsewhere() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // What is waited for, here and in other processes.
+  [[nodiscard]] SharedDemand& demand() const noexcept { return *demand_; }
+  // While there is one, waits on missing bytes go on though nobody writes.
+  using Successor = std::function<void()>;
+  [[nodiscard]] Result<void> add_successor(std::shared_ptr<const Successor> successor) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
+  void remove_successor(const std::shared_ptr<const Successor>& successor) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Calls them, not too often, if nobody writes what is missing. True: and must look again before long.
+  [[nodiscard]] bool call_successors(std::chrono::steady_clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Has another version taken its name, or nobody?
   [[nodiscard]] bool is_past() const noexcept { return past_.load(std::memory_order_acquire) || driver_.doomed(); }
   // Has a user shut its resource down? Others open it anew.
@@ -102,8 +112,9 @@ class Entry : public std::enable_shared_from_this<Entry> {
   static constexpr ByteRange kWhole{0, kMaxOffset - 2};
 
  private:
-  Entry(Resource<EntryDriver> resource, EntryDriver& driver, std::string name, std::uint64_t id) noexcept
-      : resource_(std::move(resource)), driver_(driver), name_(std::move(name)), id_(id) {}
+  Entry(Resource<EntryDriver> resource, EntryDriver& driver, std::shared_ptr<SharedDemand> demand, std::string name,
+        std::uint64_t id) noexcept
+      : resource_(std::move(resource)), driver_(driver), demand_(std::move(demand)), name_(std::move(name)), id_(id) {}
   using Effects = Core::Effects;
 
   // Until attempt(last) answers something: other processes hold the files for a moment at a time, and nothing tells
@@ -146,6 +157,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
 
   const Resource<EntryDriver> resource_;
   EntryDriver& driver_;  // the resource's
+  const std::shared_ptr<SharedDemand> demand_;
   const std::string name_;
   const std::uint64_t id_;
 
@@ -158,6 +170,10 @@ class Entry : public std::enable_shared_from_this<Entry> {
   std::optional<std::pair<std::uint64_t, std::uint64_t>> torn_ STRANDLINE_GUARDED_BY(mutex_);  // position, size
   std::atomic<bool> past_{false};  // written under the mutex
   std::vector<ByteRange> pins_ STRANDLINE_GUARDED_BY(mutex_);
+  // Null where one has been removed, so that none is missed by who goes through them meanwhile.
+  std::vector<std::shared_ptr<const Successor>> successors_ STRANDLINE_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point next_call_ STRANDLINE_GUARDED_BY(mutex_);  // of the successors
+  std::atomic<bool> has_successors_{false};  // written under the mutex, read by the store's thread
 };
 
 }  // namespace strandline::store

@@ -17,16 +17,20 @@ namespace strandline::store {
 
 constexpr std::size_t kSlots = 4096;
 
+// What was here before stays where it is, and what is new comes behind it: processes of older versions have the file
+// open at the same time, and use its first part only.
 struct LiveFile::Memory {
   std::atomic<std::uint32_t> bell;
   alignas(64) std::atomic<std::uint64_t> used;
   std::array<Slot, kSlots> slots;
+  DemandTable demand;
 };
 
 namespace {
 
 // Shared memory has no constructors: what a new file holds, zeros, is their initial value.
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(sizeof(LiveFile::Slot) == 64 && sizeof(DemandTable) == 64 + 64 * DemandTable::kSlots);
 
 // One lock says who uses it: shared by all that do, exclusive while one makes the count anew.
 bool lock_whole(int handle, short type) noexcept {
@@ -71,6 +75,9 @@ Result<std::shared_ptr<LiveFile>> LiveFile::open(const std::string& path) noexce
   if (memory == MAP_FAILED) {
     return tl::unexpected<Error>(Error::system(errno, "mmap", path));
   }
+  if (alone) {
+    static_cast<Memory*>(memory)->demand.clear();
+  }
   try {
     std::shared_ptr<LiveFile> live(new LiveFile(handle->get(), static_cast<Memory*>(memory), alone));
     static_cast<void>(handle->release());
@@ -108,14 +115,8 @@ void LiveFile::ring() noexcept {
   static_cast<void>(::syscall(SYS_futex, &memory_->bell, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0));
 }
 
-void LiveFile::changed(Slot& slot) noexcept {
-  std::uint32_t before = slot.changes.load(std::memory_order_relaxed);
-  while (!slot.changes.compare_exchange_weak(before, (before + 2) & ~std::uint32_t{1}, std::memory_order_acq_rel,
-                                             std::memory_order_relaxed)) {
-  }
-  if ((before & 1) != 0) {
-    ring();
-  }
+DemandTable& LiveFile::demand() const noexcept {
+  return memory_->demand;
 }
 
 void LiveFile::sleep(std::uint32_t bell, std::chrono::steady_clock::time_point until) noexcept {
@@ -127,20 +128,6 @@ void LiveFile::sleep(std::uint32_t bell, std::chrono::steady_clock::time_point u
   // Not a private futex: the word is at another address in every process.
   static_cast<void>(::syscall(SYS_futex, &memory_->bell, FUTEX_WAIT_BITSET, bell, bounded ? &when : nullptr, nullptr,
                               FUTEX_BITSET_MATCH_ANY));
-}
-
-bool Signals::watch(std::uint32_t changes) const noexcept {
-  if (slot_ == nullptr) {
-    return true;
-  }
-  std::uint32_t seen = slot_->changes.load(std::memory_order_acquire);
-  while (seen >> 1 == (changes & (~std::uint32_t{0} >> 1))) {
-    if ((seen & 1) != 0 ||
-        slot_->changes.compare_exchange_weak(seen, seen | 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace strandline::store

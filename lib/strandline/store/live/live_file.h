@@ -1,10 +1,13 @@
-// LiveFile: memory that all processes share which use a store: what has changed in which entry, and how full it is.
+// LiveFile: memory that all processes share which use a store: what has changed in which entry, what is waited for, and
+// how full it is.
 // Threads: thread-safe, across processes. Blocks: sleep(). Errors: the file's. Cost: a change is an atomic add, and a
 // system call when somebody sleeps for it. Lifetime: shared by the store and its entries. docs/store.md has the
 // protocol, and why no change is missed.
 #pragma once
 
 #include <strandline/base/error.h>
+#include <strandline/store/live/demand_table.h>
+#include <strandline/store/live/notice.h>
 
 #include <atomic>
 #include <chrono>
@@ -20,10 +23,12 @@ class LiveFile {
  public:
   // Of one entry, or of several whose names have the same hash. All are written and read by every process.
   struct alignas(64) Slot {
-    // Raised by 2 after every append to the journal, release; the lowest bit: somebody wants to be told.
-    std::atomic<std::uint32_t> changes;
+    // Raised after every append to the journal.
+    Notice changes;
     // Raised before bytes are destroyed, release.
     std::atomic<std::uint32_t> drops;
+    // Raised after demand has been put in the table.
+    Notice demands;
   };
 
   // The file is made if there is none, and its memory set aside, so that no use of it can fail later.
@@ -33,8 +38,13 @@ class LiveFile {
   LiveFile& operator=(const LiveFile&) = delete;
 
   [[nodiscard]] Slot& slot_of(const std::string& name) const noexcept;
-  // Journals have grown: rings if somebody wants to be told of this slot.
-  void changed(Slot& slot) noexcept;
+  // Rings if somebody wants to be told.
+  void raise(Notice& notice) noexcept {
+    if (notice.raise()) {
+      ring();
+    }
+  }
+  [[nodiscard]] DemandTable& demand() const noexcept;
 
   [[nodiscard]] std::uint32_t bell() const noexcept;
   void ring() noexcept;
@@ -65,7 +75,7 @@ class Signals {
   [[nodiscard]] bool shared() const noexcept { return slot_ != nullptr; }
   void changed() const noexcept {
     if (slot_ != nullptr) {
-      file_->changed(*slot_);
+      file_->raise(slot_->changes);
     }
   }
   // Bytes are about to be destroyed: with the acquire fence of intact(), who copies what is left knows it.
@@ -82,17 +92,28 @@ class Signals {
     std::atomic_thread_fence(std::memory_order_acquire);
     return slot_ == nullptr || slot_->drops.load(std::memory_order_relaxed) == drops;
   }
-  // The number of changes so far, without the lowest bit.
-  [[nodiscard]] std::uint32_t changes() const noexcept {
-    return slot_ != nullptr ? slot_->changes.load(std::memory_order_acquire) >> 1 : 0;
-  }
+  // The number of changes so far.
+  [[nodiscard]] std::uint32_t changes() const noexcept { return slot_ != nullptr ? slot_->changes.count() : 0; }
   void ring() const noexcept {
     if (file_ != nullptr) {
       file_->ring();
     }
   }
   // Asks to be told of the next change. False when there has been one since changes() was this.
-  [[nodiscard]] bool watch(std::uint32_t changes) const noexcept;
+  [[nodiscard]] bool watch(std::uint32_t changes) const noexcept {
+    return slot_ == nullptr || slot_->changes.ask(changes);
+  }
+  // The same for what is waited for, which is in the table; null: nobody else's.
+  [[nodiscard]] DemandTable* demand_table() const noexcept { return file_ != nullptr ? &file_->demand() : nullptr; }
+  void demanded() const noexcept {
+    if (slot_ != nullptr) {
+      file_->raise(slot_->demands);
+    }
+  }
+  [[nodiscard]] std::uint32_t demands() const noexcept { return slot_ != nullptr ? slot_->demands.count() : 0; }
+  [[nodiscard]] bool watch_demands(std::uint32_t demands) const noexcept {
+    return slot_ == nullptr || slot_->demands.ask(demands);
+  }
 
  private:
   std::shared_ptr<LiveFile> file_;
