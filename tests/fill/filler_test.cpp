@@ -289,7 +289,7 @@ TEST_CASE("filler: a target that refuses is not asked again") {
     }
     Result<std::vector<Demand>> demand(std::size_t) const noexcept override { return std::vector<Demand>(); }
     std::vector<std::uint64_t> readers(std::size_t) const override { return {}; }
-    void observe(std::shared_ptr<DemandObserver>) noexcept override {}
+    Result<void> observe(std::shared_ptr<DemandObserver>) noexcept override { return {}; }
   };
   auto filler = required(Filler::create());
   const auto origin = std::make_shared<ManualOrigin>();

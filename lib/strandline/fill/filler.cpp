@@ -1,4 +1,4 @@
-#include <strandline/fill/fill_state.h>
+#include <strandline/fill/engine/fill_state.h>
 
 namespace strandline::fill {
 
@@ -25,7 +25,8 @@ Result<Fill> Filler::fill(FillRequest request) noexcept {
     return fail(Errc::invalid_argument, "a fill without an origin or a target");
   }
   try {
-    return Fill(engine_->add(std::move(request)));
+    auto added = engine_->add(std::move(request));
+    return added ? Result<Fill>(Fill(std::move(*added))) : strandline::fail(std::move(added.error()));
   } catch (const std::bad_alloc&) {
     return strandline::fail(Errc::no_memory, "fill");
   }

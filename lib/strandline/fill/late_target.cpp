@@ -19,8 +19,7 @@ Result<void> LateTarget::begin(const origin::ObjectInfo& object) noexcept {
     ready_.store(true, std::memory_order_release);
     observer = observer_;
   }
-  made_->observe(std::move(observer));
-  return {};
+  return made_->observe(std::move(observer));
 }
 
 // An origin that knew nothing of the object but its length.
@@ -65,16 +64,14 @@ std::vector<std::uint64_t> LateTarget::readers(std::size_t limit) const {
   return made() != nullptr ? made()->readers(limit) : std::vector<std::uint64_t>();
 }
 
-void LateTarget::observe(std::shared_ptr<DemandObserver> observer) noexcept {
+Result<void> LateTarget::observe(std::shared_ptr<DemandObserver> observer) noexcept {
   Target* there = nullptr;
   {
     MutexLock lock(mutex_);
     observer_ = observer;
     there = made();
   }
-  if (there != nullptr) {
-    there->observe(std::move(observer));
-  }
+  return there != nullptr ? there->observe(std::move(observer)) : Result<void>();
 }
 
 }  // namespace strandline::fill

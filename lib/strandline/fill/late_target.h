@@ -27,7 +27,7 @@ class LateTarget final : public Target {
   std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit) const noexcept override;
   Result<std::vector<Demand>> demand(std::size_t limit) const noexcept override;
   std::vector<std::uint64_t> readers(std::size_t limit) const override;
-  void observe(std::shared_ptr<DemandObserver> observer) noexcept override;
+  Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept override;
 
  private:
   [[nodiscard]] Target* made() const noexcept { return ready_.load(std::memory_order_acquire) ? made_.get() : nullptr; }

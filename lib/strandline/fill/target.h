@@ -36,7 +36,7 @@ class Target {
   [[nodiscard]] virtual Result<std::vector<Demand>> demand(std::size_t limit) const noexcept = 0;
   [[nodiscard]] virtual std::vector<std::uint64_t> readers(std::size_t limit) const = 0;
   // Who is told of new demand; null: nobody any more.
-  virtual void observe(std::shared_ptr<DemandObserver> observer) noexcept = 0;
+  [[nodiscard]] virtual Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept = 0;
 };
 
 // A resource that its user has opened, and the writer taken from it.
@@ -65,8 +65,9 @@ class ResourceTarget final : public Target {
   std::vector<std::uint64_t> readers(std::size_t limit) const override {
     return resource_.reader_positions(limit).value_or(std::vector<std::uint64_t>());
   }
-  void observe(std::shared_ptr<DemandObserver> observer) noexcept override {
+  Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept override {
     resource_.set_demand_observer(std::move(observer));
+    return {};
   }
 
  private:

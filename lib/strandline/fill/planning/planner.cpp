@@ -60,10 +60,13 @@ class Planner {
   double rate_of(const Running& transfer) const {
     return transfer.rate > 0 ? transfer.rate : std::max(now_.network.rate, 1.0);
   }
-  // Until the transfer brings the byte at `offset`.
-  Seconds arrival(const Running& transfer, std::uint64_t offset) const {
-    return Seconds(static_cast<double>(offset - transfer.at) / rate_of(transfer)) +
+  // Until the transfer, which stands at `from`, brings the byte at `offset`.
+  Seconds arrival(const Running& transfer, std::uint64_t from, std::uint64_t offset) const {
+    return Seconds(static_cast<double>(offset - from) / rate_of(transfer)) +
            (transfer.answered ? Seconds(0) : now_.network.round_trip);
+  }
+  Seconds time_left(const Claim& claim) const {
+    return claim.transfer == nullptr ? Seconds(0) : arrival(*claim.transfer, claim.range.begin, claim.range.end);
   }
 
   void start(ByteRange range, bool demanded) {
@@ -130,8 +133,10 @@ class Planner {
       }
       if (auto claim = claim_at(gap->begin); covers(claim, gap->begin)) {
         const ByteRange whole = claim->range;
-        if (claim->transfer != nullptr && gap->begin > whole.begin &&
-            arrival(*claim->transfer, gap->begin) > fresh_cost() && may_start()) {
+        // What came since it was asked where it stands is there by now.
+        const auto next = now_.next_gap(whole.begin, gap->begin);
+        if (claim->transfer != nullptr && next && arrival(*claim->transfer, next->begin, gap->begin) > fresh_cost() &&
+            may_start()) {
           claim = claim_at(gap->begin);
           if (!covers(claim, gap->begin)) {
             continue;  // it is the one that was given up
@@ -190,7 +195,7 @@ class Planner {
                          std::any_of(now_.readers.begin(), now_.readers.end(), [&](std::uint64_t at) {
                            return left.intersects({at, at + now_.limits.window});
                          }));
-      if (!used && arrival(*claims_[i].transfer, left.end) > fresh_cost()) {
+      if (!used && time_left(claims_[i]) > fresh_cost()) {
         trim(claims_.begin() + static_cast<std::ptrdiff_t>(i), left.begin);
       }
     }
@@ -231,12 +236,9 @@ class Planner {
 
   // Everything is on its way: who is done helps who has the most left.
   bool divide_longest() {
-    const auto time_left = [&](const Claim& claim) {
-      return claim.transfer == nullptr ? Seconds(0) : arrival(*claim.transfer, claim.range.end);
-    };
     const auto longest = std::max_element(claims_.begin(), claims_.end(),
                                           [&](const Claim& a, const Claim& b) { return time_left(a) < time_left(b); });
-    if (longest == claims_.end() || longest->transfer == nullptr || !longest->transfer->answered ||
+    if (longest == claims_.end() || longest->transfer == nullptr || longest->transfer->rate == 0 ||
         longest->range.size() < 2 * now_.limits.min_split ||
         time_left(*longest) < std::max(kWorthDividing, 4 * fresh_cost())) {
       return false;

@@ -59,7 +59,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Ends all fills, and its thread.
   void stop() noexcept STRANDLINE_EXCLUDES(mutex_);
 
-  [[nodiscard]] std::shared_ptr<FillState> add(FillRequest request) STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::shared_ptr<FillState>> add(FillRequest request) STRANDLINE_EXCLUDES(mutex_);
   // Something has happened to the fill. Needs no memory.
   void notice(std::shared_ptr<FillState> fill) noexcept STRANDLINE_EXCLUDES(mutex_);
 

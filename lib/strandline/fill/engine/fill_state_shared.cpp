@@ -1,5 +1,5 @@
 // FillState: what other threads than the filler's call.
-#include <strandline/fill/fill_state.h>
+#include <strandline/fill/engine/fill_state.h>
 
 namespace strandline::fill {
 

@@ -1,4 +1,4 @@
-#include <strandline/fill/fill_state.h>
+#include <strandline/fill/engine/fill_state.h>
 
 #include <algorithm>
 
@@ -26,7 +26,7 @@ void Engine::stop() noexcept {
   thread_.join();
 }
 
-std::shared_ptr<FillState> Engine::add(FillRequest request) {
+Result<std::shared_ptr<FillState>> Engine::add(FillRequest request) {
   std::shared_ptr<FillState> fill;
   {
     MutexLock lock(mutex_);
@@ -40,7 +40,12 @@ std::shared_ptr<FillState> Engine::add(FillRequest request) {
     fill = std::make_shared<FillState>(weak_from_this(), std::move(request), server, options_);
     fills_.insert(fill);
   }
-  fill->target().observe(fill);
+  auto observed = fill->target().observe(fill);
+  if (!observed) {
+    fill->ask_to_stop();
+    static_cast<void>(fill->wait_ended({}));
+    return fail(std::move(observed.error()));
+  }
   notice(fill);
   return fill;
 }

@@ -1,5 +1,5 @@
-#include <strandline/fill/fill_state.h>
-#include <strandline/fill/transfer.h>
+#include <strandline/fill/engine/fill_state.h>
+#include <strandline/fill/engine/transfer.h>
 
 #include <algorithm>
 

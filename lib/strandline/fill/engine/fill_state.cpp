@@ -1,4 +1,4 @@
-#include <strandline/fill/fill_state.h>
+#include <strandline/fill/engine/fill_state.h>
 
 #include <algorithm>
 
@@ -277,7 +277,7 @@ void FillState::end_if_over() noexcept {
   if (!decided_ || !transfers_.empty() || ended()) {
     return;
   }
-  target().observe(nullptr);
+  static_cast<void>(target().observe(nullptr));
   if (!*decided_) {
     if (decided_->error().code == Errc::interrupted) {
       target().leave();

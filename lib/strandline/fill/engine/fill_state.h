@@ -5,9 +5,9 @@
 #pragma once
 
 #include <strandline/base/mutex.h>
-#include <strandline/fill/engine.h>
+#include <strandline/fill/engine/engine.h>
+#include <strandline/fill/engine/transfer.h>
 #include <strandline/fill/filler.h>
-#include <strandline/fill/transfer.h>
 
 #include <random>
 

@@ -1,0 +1,146 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/fill/fetcher.h>
+#include <strandline/fill/lease_target.h>
+#include <strandline/origin/blocking.h>
+
+#include <random>
+
+namespace strandline::fill {
+
+// Invariant: fill_ runs only while the lease is the writer.
+class Fetched::State : public std::enable_shared_from_this<State> {
+ public:
+  State(store::Lease lease, std::shared_ptr<Filler> filler, std::shared_ptr<origin::Origin> origin, std::string key,
+        const FetchOptions& options, bool comparable)
+      : filler_(std::move(filler)),
+        origin_(std::move(origin)),
+        key_(std::move(key)),
+        options_(options),
+        comparable_(comparable),
+        lease_(std::move(lease)) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { static_cast<void>(lease_.set_successor({})); }
+
+  // Fetches, if nobody does, now or once they have gone.
+  [[nodiscard]] Result<void> start() {
+    auto set = lease_.set_successor([self = weak_from_this()] {
+      if (const auto state = self.lock()) {
+        // Whatever keeps it from that now may have gone at the next look.
+        static_cast<void>(file::contained([&] { return state->fetch_if_nobody_does(); }));
+      }
+    });
+    return set ? fetch_if_nobody_does() : std::move(set);
+  }
+
+  [[nodiscard]] const Resource<store::EntryDriver>& resource() const noexcept { return lease_.resource(); }
+  [[nodiscard]] std::optional<Error> why_given_up() const noexcept { return given_up_->why(); }
+  [[nodiscard]] bool fetching() const noexcept {
+    MutexLock lock(mutex_);
+    return !fill_.ended();
+  }
+  [[nodiscard]] FillProgress progress() const {
+    MutexLock lock(mutex_);
+    return fill_.progress();
+  }
+
+ private:
+  [[nodiscard]] Result<void> fetch_if_nobody_does() {
+    MutexLock lock(mutex_);
+    if (!fill_.ended() || resource().status().state == strandline::State::committed) {
+      return {};
+    }
+    if (given_up_->why()) {
+      return lease_.set_successor({});
+    }
+    const auto taken = lease_.take_writer();
+    if (!taken || !*taken) {
+      return taken ? Result<void>() : fail(taken.error().clone());
+    }
+    FillRequest request;
+    request.origin = origin_;
+    request.key = key_;
+    request.server = options_.server;
+    request.limits = options_.limits;
+    request.validator = comparable_ ? lease_.validator() : Validator();
+    request.target = std::make_unique<LeaseTarget>(lease_, given_up_);
+    auto begun = filler_->fill(std::move(request));
+    if (!begun) {
+      lease_.end_writing();
+      return fail(std::move(begun.error()));
+    }
+    fill_ = std::move(*begun);
+    return {};
+  }
+
+  const std::shared_ptr<Filler> filler_;
+  const std::shared_ptr<origin::Origin> origin_;
+  const std::string key_;
+  const FetchOptions options_;
+  const bool comparable_;  // does the origin tell versions apart?
+  const std::shared_ptr<GivenUp> given_up_ = std::make_shared<GivenUp>();
+  store::Lease lease_;  // its writer is touched by the fill while that runs, else under the mutex
+  mutable Mutex mutex_;
+  Fill fill_ STRANDLINE_GUARDED_BY(mutex_);  // ends before the lease
+};
+
+const Resource<store::EntryDriver>& Fetched::resource() const noexcept {
+  return state_->resource();
+}
+bool Fetched::fetching() const noexcept {
+  return state_->fetching();
+}
+FillProgress Fetched::progress() const {
+  return state_->progress();
+}
+Result<WaitOutcome> Fetched::wait(const WaitOptions& options) const noexcept {
+  auto outcome = resource().wait_range({0, kMaxOffset}, options);
+  if (!outcome) {
+    if (auto why = state_->why_given_up()) {
+      return fail(std::move(*why));
+    }
+  }
+  return outcome;
+}
+
+// An origin that tells no versions apart may have any by now: what is there is not gone on with.
+Result<store::Lease> Fetcher::lease_of(const std::string& key, const origin::ObjectInfo& object) {
+  store::AcquireOptions options;
+  options.length = object.size;
+  options.want_writer = false;
+  if (object.validator.kind != Validator::Kind::none) {
+    return store_.acquire(key, object.validator, options);
+  }
+  return store_.acquire(key, {Validator::Kind::weak, "fetched " + std::to_string(std::random_device()())}, options);
+}
+
+Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std::string& key,
+                              const FetchOptions& options, std::stop_token stop) noexcept {
+  return file::contained([&]() -> Result<Fetched> {
+    const std::string& name = options.store_key.empty() ? key : options.store_key;
+    auto lease = options.any_version ? store_.peek(name) : fail(Errc::not_found);
+    if (!lease && lease.error().code != Errc::not_found) {
+      return fail(std::move(lease.error()));
+    }
+    bool comparable = true;
+    if (!lease || lease->resource().status().state != State::committed) {
+      const auto object = origin::blocking::stat(*origin, key, std::move(stop));
+      if (!object) {
+        return fail(object.error().error.clone());
+      }
+      comparable = object->validator.kind != Validator::Kind::none;
+      lease = lease_of(name, *object);
+      if (!lease) {
+        return fail(std::move(lease.error()));
+      }
+    }
+    auto state =
+        std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, options, comparable);
+    if (auto started = state->start(); !started) {
+      return fail(std::move(started.error()));
+    }
+    return Fetched(std::move(state));
+  });
+}
+
+}  // namespace strandline::fill
