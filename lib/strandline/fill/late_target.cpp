@@ -1,6 +1,8 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/fill/late_target.h>
 
+#include <algorithm>
+
 namespace strandline::fill {
 
 Result<void> LateTarget::begin(const origin::ObjectInfo& object) noexcept {
@@ -44,7 +46,10 @@ void LateTarget::leave() noexcept {
 }
 
 std::optional<ByteRange> LateTarget::next_gap(std::uint64_t from, std::uint64_t limit) const noexcept {
-  return made() != nullptr ? made()->next_gap(from, limit) : ByteRange{from, limit};
+  if (made() != nullptr) {
+    return made()->next_gap(from, limit);
+  }
+  return ByteRange{from, first_.contains(from) ? std::min(limit, first_.end) : limit};
 }
 
 Result<std::vector<Demand>> LateTarget::demand(std::size_t limit) const noexcept {
