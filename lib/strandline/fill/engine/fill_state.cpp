@@ -248,6 +248,7 @@ void FillState::measure(Clock::time_point now, Seconds elapsed) {
   for (const auto& transfer : transfers_) {
     measure(*transfer, now, elapsed);
     rate += transfer->rate;
+    transfer->heard = transfer->held_up() ? now : transfer->heard;
     if (!transfer->given_up()) {
       arriving.push_back({transfer->at(), transfer->end_offset()});
       if (now - transfer->heard > patience(*transfer)) {

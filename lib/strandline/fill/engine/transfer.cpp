@@ -25,7 +25,10 @@ Result<void> Transfer::bytes(std::uint64_t offset, std::span<const std::byte> da
   const std::uint64_t end = end_offset();
   const auto wanted = data.first(std::min<std::uint64_t>(data.size(), end > offset ? end - offset : 0));
   if (!wanted.empty()) {
-    if (auto written = fill_->target().write(offset, wanted); !written) {
+    held_up_.store(true, std::memory_order_relaxed);
+    auto written = fill_->target().write(offset, wanted);
+    held_up_.store(false, std::memory_order_relaxed);
+    if (!written) {
       // Bytes are there already, and others: the object is not what it was, whatever its validator says.
       const bool conflict = written.error().code == Errc::conflict;
       refused_.store(!conflict, std::memory_order_relaxed);

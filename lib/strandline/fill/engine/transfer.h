@@ -33,6 +33,8 @@ class Transfer final : public origin::Sink {
   // Was it ended by us? Then what it answers is no failure.
   [[nodiscard]] bool given_up() const noexcept { return given_up_.load(std::memory_order_relaxed); }
   void give_up() noexcept;
+  // Does the target hold up what has come? That is no silence of the origin's.
+  [[nodiscard]] bool held_up() const noexcept { return held_up_.load(std::memory_order_relaxed); }
   // Did the target refuse? Then asking again would not help.
   [[nodiscard]] bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
 
@@ -62,6 +64,7 @@ class Transfer final : public origin::Sink {
   std::atomic<std::uint64_t> brought_{0};
   std::atomic<bool> answered_{false};
   std::atomic<bool> refused_{false};
+  std::atomic<bool> held_up_{false};
   std::atomic<Clock::rep> first_byte_{0};
   origin::Outcome<void> outcome_;  // published by over_, release
   std::atomic<bool> over_{false};
