@@ -25,6 +25,9 @@ class PartFile {
 
   [[nodiscard]] const Resource<store::EntryDriver>& resource() const noexcept { return resource_; }
   [[nodiscard]] const Validator& validator() const noexcept { return validator_; }
+  // Whatever anybody has left, of whichever object.
+  [[nodiscard]] static Result<void> discard(const std::filesystem::path& file) noexcept;
+
   // Its resource is committed: now it is FILE. An existing one is replaced, or else busy.
   [[nodiscard]] Result<void> finish(bool replace) noexcept;
   // Nothing is left of it.
@@ -34,7 +37,6 @@ class PartFile {
   PartFile(std::filesystem::path file, Resource<store::EntryDriver> resource, Validator validator) noexcept
       : file_(std::move(file)), resource_(std::move(resource)), validator_(std::move(validator)) {}
   [[nodiscard]] static Result<PartFile> open(const std::filesystem::path& file, store::EntryDriver::Options options);
-  [[nodiscard]] std::filesystem::path with(const char* ending) const;
 
   std::filesystem::path file_;
   Resource<store::EntryDriver> resource_;
