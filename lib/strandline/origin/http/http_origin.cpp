@@ -1,5 +1,7 @@
 #include "http_origin.h"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -97,6 +99,10 @@ Result<std::unique_ptr<HttpOrigin>> HttpOrigin::open(HttpOptions options) {
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory);
   }
+}
+
+std::string HttpOrigin::backend() {
+  return std::string("libcurl/") + curl_version_info(CURLVERSION_NOW)->version;
 }
 
 std::string HttpOrigin::name() const {

@@ -49,6 +49,8 @@ class HttpOrigin final : public Origin {
   // invalid_argument: an option that makes no sense; unsupported: built without libcurl.
   [[nodiscard]] static Result<std::unique_ptr<HttpOrigin>> open(HttpOptions options = {});
   ~HttpOrigin() override;
+  // "libcurl/7.88.1"; empty: built without it.
+  [[nodiscard]] static std::string backend();
 
   [[nodiscard]] std::string name() const override;
   // HEAD; where a server refuses that, a GET of the first byte.

@@ -11,6 +11,10 @@ Result<std::unique_ptr<HttpOrigin>> HttpOrigin::open(HttpOptions) {
   return fail(Errc::unsupported, "this strandline was built without HTTP (meson option http, libcurl)");
 }
 
+std::string HttpOrigin::backend() {
+  return {};
+}
+
 std::string HttpOrigin::name() const {
   return "http";
 }
