@@ -286,6 +286,10 @@ void FillState::end_if_over() noexcept {
       target().fail(decided_->error().clone());
     }
   }
+  // Whoever hears of the end may open the storage anew. The origin's own thread may be the last to let go of this, and
+  // must not be the one to destroy the origin.
+  request_.target.reset();
+  const auto origin = std::move(request_.origin);
   MutexLock lock(mutex_);
   outcome_ = std::move(*decided_);
   progress_.arriving.clear();

@@ -78,7 +78,7 @@ class FillState final : public DemandObserver,
   void end_if_over() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   const std::weak_ptr<Engine> engine_;
-  const FillRequest request_;
+  FillRequest request_;  // without target and origin once it has ended; the filler's thread lets go of them
   const std::shared_ptr<Server> server_;
   const std::uint64_t max_rate_;
 
