@@ -109,11 +109,40 @@ TEST_CASE("F46: an origin that answers a range with everything: used from 0, and
   CHECK(read->begin(whole, 0) == "ok");
   CHECK(read->bytes(550) == "ok");
   CHECK(wait.answer() == "pending");
-  CHECK(read->bytes(450) == "ok");
-  read->succeed();
+  CHECK(read->bytes(50) == "ok");
+  read->succeed();  // an origin sends nothing past the range
   CHECK(wait.wait() == "ready");
+  const auto more = async(scene.resource, {700, 800});
+  auto rest = scene.origin->read_number(1);
+  CHECK(rest->request.range == ByteRange{0, kMaxOffset});
+  CHECK(rest->begin(whole, 0) == "ok");
+  CHECK(rest->bytes(1000) == "ok");
+  rest->succeed();
+  CHECK(more.wait() == "ready");
   CHECK(says(scene.fill.wait()) == "ok");
-  CHECK(scene.origin->count() == 1);
+  CHECK(scene.origin->count() == 2);
+}
+
+TEST_CASE("F46: an origin that has no ranges is asked for one thing at a time, though it was asked for the beginning") {
+  Scene scene;
+  ObjectInfo whole = object(10 * kMiB);
+  whole.accepts_ranges = false;
+  auto first = scene.origin->read_number(0);
+  const auto wait = async(scene.resource, {9 * kMiB, 9 * kMiB + 1});
+  CHECK(first->begin(whole, 0) == "ok");
+  CHECK(first->bytes(kMiB) == "ok");
+  const auto other = async(scene.resource, {8 * kMiB, 8 * kMiB + 1});
+  CHECK(first->bytes(first->request.range.size() - kMiB) == "ok");
+  first->succeed();
+  auto second = scene.origin->read_number(1);
+  CHECK(second->request.range == ByteRange{0, kMaxOffset});
+  CHECK(second->begin(whole, 0) == "ok");
+  CHECK(second->bytes(10 * kMiB) == "ok");
+  second->succeed();
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(wait.wait() == "ready");
+  CHECK(other.wait() == "ready");
+  CHECK(scene.origin->count() == 2);
 }
 
 TEST_CASE("F46: and when it breaks off, everything comes once more, and is compared") {
@@ -125,7 +154,7 @@ TEST_CASE("F46: and when it breaks off, everything comes once more, and is compa
   CHECK(first->bytes(400) == "ok");
   first->end({Error::make(Errc::io, "reset"), true});
   auto second = scene.origin->read_number(1);
-  CHECK(second->request.range == ByteRange{400, 1000});
+  CHECK(second->request.range == ByteRange{0, kMaxOffset});
   CHECK(second->begin(whole, 0) == "ok");
   CHECK(second->bytes(300) == "ok");
   CHECK(second->bytes(700) == "ok");
@@ -277,7 +306,7 @@ TEST_CASE("filler: a connection that falls silent is not waited for: the rest is
 TEST_CASE("filler: a target that refuses is not asked again") {
   struct Full final : fill::Target {
     Result<void> begin(const ObjectInfo&) noexcept override { return {}; }
-    Result<void> write(std::uint64_t, std::span<const std::byte>) noexcept override {
+    Result<std::size_t> write(std::uint64_t, std::span<const std::byte>, const std::stop_token&) noexcept override {
       return strandline::fail(Errc::no_space, "disk");
     }
     Result<void> set_length(std::uint64_t) noexcept override { return {}; }

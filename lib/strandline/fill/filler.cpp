@@ -24,6 +24,11 @@ Result<Fill> Filler::fill(FillRequest request) noexcept {
   if (request.origin == nullptr || request.target == nullptr) {
     return fail(Errc::invalid_argument, "a fill without an origin or a target");
   }
+  const Limits& limits = request.limits;
+  if (limits.min_subrange == 0 || limits.max_subrange < limits.min_subrange || limits.min_split == 0 ||
+      limits.window == 0 || limits.window > kMaxOffset) {
+    return strandline::fail(Errc::invalid_argument, "limits of a fill that make no sense");
+  }
   try {
     auto added = engine_->add(std::move(request));
     return added ? Result<Fill>(Fill(std::move(*added))) : strandline::fail(std::move(added.error()));

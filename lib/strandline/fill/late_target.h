@@ -17,8 +17,9 @@ class LateTarget final : public Target {
   explicit LateTarget(Make make, ByteRange first = {}) noexcept : make_(std::move(make)), first_(first) {}
 
   Result<void> begin(const origin::ObjectInfo& object) noexcept override;
-  Result<void> write(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
-    return made_->write(offset, data);
+  Result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> data,
+                            const std::stop_token& stop) noexcept override {
+    return made_->write(offset, data, stop);
   }
   Result<void> set_length(std::uint64_t length) noexcept override;
   Result<void> commit(std::uint64_t length) noexcept override;

@@ -38,9 +38,9 @@ class LeaseTarget final : public Target {
   Result<void> begin(const origin::ObjectInfo& object) noexcept override {
     return object.size ? writer_.set_length(*object.size) : Result<void>();
   }
-  Result<void> write(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
-    auto written = writer_.write_at(offset, data);
-    return written ? Result<void>() : strandline::fail(std::move(written.error()));
+  Result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> data,
+                            const std::stop_token& stop) noexcept override {
+    return writer_.write_at(offset, data, {.stop = stop, .deadline = {}});
   }
   Result<void> set_length(std::uint64_t length) noexcept override { return writer_.set_length(length); }
   Result<void> commit(std::uint64_t length) noexcept override {

@@ -21,7 +21,9 @@ class Target {
 
   // The origin's first answer, once, before any byte.
   [[nodiscard]] virtual Result<void> begin(const origin::ObjectInfo& object) noexcept = 0;
-  [[nodiscard]] virtual Result<void> write(std::uint64_t offset, std::span<const std::byte> data) noexcept = 0;
+  // How many of them are newly there. `stop` ends a write that is held up: interrupted.
+  [[nodiscard]] virtual Result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> data,
+                                                  const std::stop_token& stop) noexcept = 0;
   // The length became known later than begin(): an origin that did not say it has come to the end.
   [[nodiscard]] virtual Result<void> set_length(std::uint64_t length) noexcept = 0;
   [[nodiscard]] virtual Result<void> commit(std::uint64_t length) noexcept = 0;
@@ -49,9 +51,9 @@ class ResourceTarget final : public Target {
   Result<void> begin(const origin::ObjectInfo& object) noexcept override {
     return object.size ? writer_.set_length(*object.size) : Result<void>();
   }
-  Result<void> write(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
-    auto written = writer_.write_at(offset, data);
-    return written ? Result<void>() : strandline::fail(std::move(written.error()));
+  Result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> data,
+                            const std::stop_token& stop) noexcept override {
+    return writer_.write_at(offset, data, {.stop = stop, .deadline = {}});
   }
   Result<void> set_length(std::uint64_t length) noexcept override { return writer_.set_length(length); }
   Result<void> commit(std::uint64_t length) noexcept override { return writer_.commit(length); }

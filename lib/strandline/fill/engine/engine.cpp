@@ -99,7 +99,11 @@ void Engine::run() noexcept {
       handle(*fill, now);
     }
     if (now >= next_time()) {
-      measure(now);
+      try {
+        measure(now);
+      } catch (const std::bad_alloc&) {
+        // The next time; nothing has been lost.
+      }
     }
     if (fill == nullptr) {
       MutexLock lock(mutex_);
@@ -110,39 +114,42 @@ void Engine::run() noexcept {
   }
 }
 
-void Engine::handle(FillState& fill, Clock::time_point now) {
+void Engine::handle(FillState& fill, Clock::time_point now) noexcept {
+  fill.obey();
   try {
-    fill.obey();
     fill.collect(now);
-    look_at(fill, now);
-    serve(fill.server(), now);
   } catch (const std::bad_alloc&) {
     fill.finish(fail(Errc::no_memory, "fill"));
   }
-  if (fill.ended()) {
+  serve(fill.server(), now);  // those before it in the line first
+  look_at(fill.shared_from_this(), now);
+}
+
+// In a list of its server's if it would begin more than it may.
+void Engine::look_at(const std::shared_ptr<FillState>& fill, Clock::time_point now) noexcept {
+  Place<Turn>& turn = *fill;
+  Place<Restless>& restless = *fill;
+  const bool first = restless_.empty();
+  turn.unlink();
+  restless.unlink();
+  try {
+    if (fill->look(now)) {
+      (fill->wanted() ? fill->server().urgent : fill->server().later).push_back(turn);
+    }
+  } catch (const std::bad_alloc&) {
+    fill->finish(fail(Errc::no_memory, "fill"));
+  }
+  if (fill->running() || fill->not_before()) {
+    measured_ = first ? now : measured_;
+    restless_.push_back(restless);
+  }
+  if (fill->ended()) {
     drop(fill);
   }
 }
 
-// In a list of its server's if it would begin more than it may.
-void Engine::look_at(FillState& fill, Clock::time_point now) {
-  Place<Turn>& turn = fill;
-  Place<Restless>& restless = fill;
-  turn.unlink();
-  restless.unlink();
-  if (fill.look(now)) {
-    (fill.wanted() ? fill.server().urgent : fill.server().later).push_back(turn);
-  }
-  if (fill.running() || fill.not_before()) {
-    if (restless_.empty()) {
-      measured_ = now;
-    }
-    restless_.push_back(restless);
-  }
-}
-
 // Each once at the most: who comes back to the list's end has had its turn.
-void Engine::serve(Server& server, Clock::time_point now) {
+void Engine::serve(Server& server, Clock::time_point now) noexcept {
   for (auto* const places : {&server.urgent, &server.later}) {
     const auto* const last = places->empty() ? nullptr : &places->back();
     for (bool more = last != nullptr; more && !places->empty();) {
@@ -151,7 +158,7 @@ void Engine::serve(Server& server, Clock::time_point now) {
       }
       Place<Turn>& first = places->front();
       more = &first != last;
-      look_at(static_cast<FillState&>(first), now);
+      look_at(static_cast<FillState&>(first).shared_from_this(), now);
     }
   }
 }
@@ -177,18 +184,30 @@ void Engine::measure(Clock::time_point now) {
   for (const auto& server : servers) {
     server->governor.measured(elapsed, std::exchange(server->bytes, 0), server->running, server->network.round_trip);
     serve(*server, now);
+    if (!server->urgent.empty() && server->free() == 0) {
+      make_way(*server);
+    }
   }
   for (const auto& fill : due) {
     handle(*fill, now);
   }
 }
 
-void Engine::drop(FillState& fill) noexcept {
-  static_cast<Place<Turn>&>(fill).unlink();
-  static_cast<Place<Restless>&>(fill).unlink();
-  std::shared_ptr<FillState> held = fill.shared_from_this();  // lets go outside the mutex
+// Somebody waits, and all connections are taken: one that brings what nobody waits for is given up.
+void Engine::make_way(Server& server) noexcept {
+  for (auto& place : restless_) {
+    auto& fill = static_cast<FillState&>(place);
+    if (&fill.server() == &server && fill.yield()) {
+      return;
+    }
+  }
+}
+
+void Engine::drop(const std::shared_ptr<FillState>& fill) noexcept {
+  static_cast<Place<Turn>&>(*fill).unlink();
+  static_cast<Place<Restless>&>(*fill).unlink();
   MutexLock lock(mutex_);
-  fills_.erase(held);
+  fills_.erase(fill);
 }
 
 }  // namespace strandline::fill

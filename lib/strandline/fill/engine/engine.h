@@ -35,7 +35,7 @@ struct Server {
   [[nodiscard]] unsigned free() const noexcept { return running < connections ? connections - running : 0; }
   // For what nobody waits for yet: one connection is left for those who will.
   [[nodiscard]] unsigned free_background() const noexcept {
-    const unsigned most = std::min(governor.allowed(), std::max(1U, connections - 1));
+    const unsigned most = urgent.empty() ? std::min(governor.allowed(), std::max(1U, connections - 1)) : 0;
     return running < most ? most - running : 0;
   }
 
@@ -65,15 +65,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   void run() noexcept STRANDLINE_EXCLUDES(mutex_);
-  void handle(FillState& fill, Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
-  void look_at(FillState& fill, Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
-  void serve(Server& server, Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
+  void handle(FillState& fill, Clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void look_at(const std::shared_ptr<FillState>& fill, Clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void serve(Server& server, Clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void make_way(Server& server) noexcept;
   void measure(Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
   // Null when the time has come, or it is to end.
   [[nodiscard]] std::shared_ptr<FillState> next_noticed() noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Clock::time_point next_time() const noexcept;
   void notice_locked(std::shared_ptr<FillState> fill) noexcept STRANDLINE_REQUIRES(mutex_);
-  void drop(FillState& fill) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void drop(const std::shared_ptr<FillState>& fill) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   const FillerOptions options_;
   std::thread thread_;

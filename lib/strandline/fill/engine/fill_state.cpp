@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kDemandAtOnce = 256;
 constexpr std::size_t kReadersAtOnce = 16;
+constexpr auto kForMemory = std::chrono::milliseconds(100);
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
 }  // namespace
@@ -14,6 +15,9 @@ constexpr unsigned kOtherVersions = 4;  // answers of another version, one after
 std::vector<Wanted> FillState::demand(Clock::time_point now) {
   std::vector<Wanted> wanted;
   const auto demand = target().demand(kDemandAtOnce);
+  if (!demand) {
+    not_before_ = now + kForMemory;  // nobody knows who waits; and somebody may
+  }
   for (const Demand& each : demand ? *demand : std::vector<Demand>()) {
     Wanted one{each.missing};
     one.background = each.urgency == Urgency::background;
@@ -27,25 +31,35 @@ std::vector<Wanted> FillState::demand(Clock::time_point now) {
 }
 
 bool FillState::look(Clock::time_point now) {
-  if (decided_ || (not_before_ && now < *not_before_)) {
+  if (decided_) {
     return false;
   }
-  not_before_.reset();
   bool paused = false;
   bool sequential = false;
+  bool begun = false;
   std::optional<origin::ObjectInfo> object;
   {
     MutexLock lock(mutex_);
     paused = paused_;
     sequential = sequential_;
+    begun = begun_;
     object = object_;
   }
-  if (object && object->size && !target().next_gap(0, *object->size)) {
+  const bool all_there = object && object->size && !target().next_gap(0, *object->size);
+  if (all_there && (begun || *object->size == 0)) {
     finish(target().commit(*object->size));
     return false;
   }
-  if (paused) {
+  if (paused || (not_before_ && now < *not_before_)) {
     return false;
+  }
+  not_before_.reset();
+  if (all_there) {
+    // Only its length is known so far: what is there may be of another version.
+    if (transfers_.empty() && server_->free() > 0) {
+      begin({*object->size - 1, *object->size}, false, now);
+    }
+    return transfers_.empty();
   }
   const auto wanted = demand(now);
   if (!object || sequential) {
@@ -70,8 +84,7 @@ bool FillState::look(Clock::time_point now) {
   situation.free_connections = server_->free();
   situation.background_connections = server_->free_background();
   const Plan made = plan(situation);
-  apply(made, now);
-  return made.more;
+  return apply(made, now) || made.more;
 }
 
 // Until the object is known, or when it only comes as a whole: one transfer at a time.
@@ -97,7 +110,8 @@ bool FillState::look_alone(const std::vector<Wanted>& wanted, bool whole, Clock:
   return false;
 }
 
-void FillState::apply(const Plan& plan, Clock::time_point now) {
+// True: a connection that was given up for it has not ended yet.
+bool FillState::apply(const Plan& plan, Clock::time_point now) {
   for (const Plan::Trim& trim : plan.trims) {
     const auto it = std::find_if(transfers_.begin(), transfers_.end(),
                                  [&](const auto& transfer) { return transfer->id == trim.id; });
@@ -106,8 +120,12 @@ void FillState::apply(const Plan& plan, Clock::time_point now) {
     }
   }
   for (const Plan::Start& start : plan.starts) {
+    if (server_->free() == 0) {
+      return true;
+    }
     begin(start.range, start.demanded, now);
   }
+  return false;
 }
 
 void FillState::begin(ByteRange range, bool demanded, Clock::time_point now) {
@@ -145,9 +163,8 @@ void FillState::collect(Clock::time_point now) {
 }
 
 void FillState::transfer_ended(Transfer& transfer, Clock::time_point now) {
-  if (transfer.brought() > 0) {
-    retry_.progress(now.time_since_epoch());
-    silences_ = transfer.given_up() ? silences_ : 0;
+  if (transfer.fresh() > 0) {
+    silences_ = transfer.silent ? silences_ : 0;
     changes_ = 0;
   }
   if (decided_) {
@@ -155,11 +172,13 @@ void FillState::transfer_ended(Transfer& transfer, Clock::time_point now) {
   }
   if (transfer.outcome()) {
     const auto known = object();
-    if (transfer.at() < transfer.end_offset() && (!known || !known->size)) {
+    if (transfer.at() < transfer.asked.end && (!known || !known->size)) {
       learn_size(transfer.at());
     } else if (transfer.at() < std::min(transfer.end_offset(), known && known->size ? *known->size : kMaxOffset)) {
       failed({Error::make(Errc::io, "the origin sent less than it had"), true}, transfer, now);
     }
+  } else if (transfer.silent) {
+    failed({Error::make(Errc::timed_out, "the origin has fallen silent"), true}, transfer, now);
   } else if (!transfer.given_up() || transfer.refused()) {
     failed(std::move(transfer.outcome().error()), transfer, now);
   }
@@ -171,11 +190,25 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
     if (!known || !known->size) {
       return learn_size(*failure.size);
     }
+    if (*known->size == *failure.size && transfer.asked.begin >= *known->size) {
+      return;  // it was asked for before the length was known
+    }
     failure.error.code = *known->size == *failure.size ? Errc::corrupt : Errc::changed;
+  }
+  // Some refuse who has too many connections, and serve the others.
+  const bool others_served = std::any_of(transfers_.begin(), transfers_.end(),
+                                         [](const auto& each) { return each->answered() && !each->given_up(); });
+  if (failure.error.code == Errc::permission_denied && others_served) {
+    failure.may_pass = true;
+    server_->governor.refused();
   }
   // Of two copies behind one name, one may be behind: another answer may be of the version that we have.
   const bool other_version = failure.error.code == Errc::changed && object() && changes_++ < kOtherVersions;
   if ((failure.may_pass || other_version) && !transfer.refused()) {
+    if (transfer.began < last_failure_ && not_before_) {
+      return;  // of the same break as the last one
+    }
+    last_failure_ = now;
     const double chance = std::uniform_real_distribution<double>()(random_);
     const auto asked = failure.retry_after ? std::optional<Seconds>(*failure.retry_after) : std::nullopt;
     if (asked) {
@@ -196,6 +229,7 @@ void FillState::learn_size(std::uint64_t size) {
     MutexLock lock(mutex_);
     if (!object_) {
       object_.emplace();
+      object_->validator = request_.validator;
     }
     object_->size = size;
   }
@@ -222,6 +256,10 @@ void FillState::measure(Transfer& transfer, Clock::time_point now, Seconds elaps
   const std::uint64_t brought = transfer.brought();
   const std::uint64_t more = brought - std::exchange(transfer.noted, brought);
   server_->bytes += more;
+  if (transfer.fresh() > transfer.noted_fresh) {
+    transfer.noted_fresh = transfer.fresh();
+    retry_.progress(now.time_since_epoch());
+  }
   if (more > 0) {
     if (transfer.noted == more) {
       // Its first bytes: what it took to get them, the making of a connection perhaps included.
@@ -244,6 +282,7 @@ void FillState::measure(Transfer& transfer, Clock::time_point now, Seconds elaps
 
 void FillState::measure(Clock::time_point now, Seconds elapsed) {
   double rate = 0;
+  bool silent = false;
   std::vector<ByteRange> arriving;
   for (const auto& transfer : transfers_) {
     measure(*transfer, now, elapsed);
@@ -252,13 +291,13 @@ void FillState::measure(Clock::time_point now, Seconds elapsed) {
     if (!transfer->given_up()) {
       arriving.push_back({transfer->at(), transfer->end_offset()});
       if (now - transfer->heard > patience(*transfer)) {
-        ++silences_;
+        transfer->silent = true;
+        silent = true;
         transfer->give_up();
-        MutexLock lock(mutex_);
-        ++progress_.retries;
       }
     }
   }
+  silences_ += silent ? 1 : 0;  // several at once are one
   MutexLock lock(mutex_);
   progress_.rate = rate;
   progress_.arriving.swap(arriving);
@@ -267,11 +306,31 @@ void FillState::measure(Clock::time_point now, Seconds elapsed) {
 void FillState::finish(Result<void> outcome) noexcept {
   if (!decided_) {
     decided_ = std::move(outcome);
+    not_before_.reset();
     for (const auto& transfer : transfers_) {
       transfer->give_up();
     }
   }
   end_if_over();
+}
+
+bool FillState::yield() noexcept {
+  {
+    MutexLock lock(mutex_);
+    if (sequential_) {
+      return false;  // all of it would come once more
+    }
+  }
+  const auto left = [](const auto& transfer) {
+    return transfer->demanded || transfer->given_up() ? 0 : transfer->end_offset() - transfer->at();
+  };
+  const auto most = std::max_element(transfers_.begin(), transfers_.end(),
+                                     [&](const auto& a, const auto& b) { return left(a) < left(b); });
+  if (most == transfers_.end() || left(*most) == 0) {
+    return false;
+  }
+  (*most)->give_up();
+  return true;
 }
 
 void FillState::end_if_over() noexcept {

@@ -58,6 +58,8 @@ class FillState final : public DemandObserver,
   // Measures what came since the last time, and gives up what has fallen silent.
   void measure(Clock::time_point now, Seconds elapsed) STRANDLINE_EXCLUDES(mutex_);
   void finish(Result<void> outcome) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Gives up a transfer that nobody waits for, the one with the most left. False: there is none.
+  [[nodiscard]] bool yield() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // The engine's, under its mutex.
   bool noticed = false;
@@ -67,7 +69,7 @@ class FillState final : public DemandObserver,
   [[nodiscard]] Result<void> same_version_locked(const origin::ObjectInfo& object) const STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] std::optional<origin::ObjectInfo> object() const STRANDLINE_EXCLUDES(mutex_);
   void begin(ByteRange range, bool demanded, Clock::time_point now);
-  void apply(const Plan& plan, Clock::time_point now);
+  [[nodiscard]] bool apply(const Plan& plan, Clock::time_point now);
   [[nodiscard]] bool look_alone(const std::vector<Wanted>& wanted, bool whole, Clock::time_point now);
   [[nodiscard]] std::vector<Wanted> demand(Clock::time_point now);
   void learn_size(std::uint64_t size) STRANDLINE_EXCLUDES(mutex_);
@@ -88,6 +90,7 @@ class FillState final : public DemandObserver,
   Retry retry_;
   std::optional<Clock::time_point> not_before_;  // after a failure
   unsigned silences_ = 0;                        // one after the other
+  Clock::time_point last_failure_{};             // that was counted
   unsigned changes_ = 0;                         // refusals of other versions, likewise
   bool wanted_ = false;
   std::minstd_rand random_{std::random_device()()};
@@ -98,8 +101,9 @@ class FillState final : public DemandObserver,
   bool paused_ STRANDLINE_GUARDED_BY(mutex_) = false;
   bool stopped_ STRANDLINE_GUARDED_BY(mutex_) = false;
   std::optional<origin::ObjectInfo> object_ STRANDLINE_GUARDED_BY(mutex_);  // once an answer has come
-  bool sequential_ STRANDLINE_GUARDED_BY(mutex_) = false;                   // it comes from its beginning only
-  std::optional<Result<void>> outcome_ STRANDLINE_GUARDED_BY(mutex_);       // when it has ended
+  bool begun_ STRANDLINE_GUARDED_BY(mutex_) = false;       // has a version been confirmed, and the target told?
+  bool sequential_ STRANDLINE_GUARDED_BY(mutex_) = false;  // it comes from its beginning only
+  std::optional<Result<void>> outcome_ STRANDLINE_GUARDED_BY(mutex_);  // when it has ended
   FillProgress progress_ STRANDLINE_GUARDED_BY(mutex_);
 };
 

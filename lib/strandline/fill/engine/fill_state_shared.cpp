@@ -28,7 +28,11 @@ std::optional<origin::ObjectInfo> FillState::object() const {
 
 Result<void> FillState::same_version_locked(const origin::ObjectInfo& object) const {
   const Validator& ours = object_ ? object_->validator : request_.validator;
-  if (ours.kind != Validator::Kind::none && ours != object.validator) {
+  // Weak ones have been compared by the origin, which was told of ours, as its protocol does.
+  const bool differs = ours.kind == Validator::Kind::strong
+                           ? ours != object.validator
+                           : ours.kind == Validator::Kind::weak && object.validator.kind == Validator::Kind::strong;
+  if (differs) {
     return fail(Errc::changed, "the origin has another version: " + object.validator.value);
   }
   if (object_ && object_->size && object.size && *object_->size != *object.size) {
@@ -47,7 +51,7 @@ Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectI
       if (auto same = same_version_locked(object); !same) {
         return same;
       }
-      first = !object_;
+      first = !begun_;
     }
     if (first) {
       if (auto begun = target().begin(object); !begun) {
@@ -56,12 +60,15 @@ Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectI
     }
     {
       MutexLock lock(mutex_);
-      if (first) {
+      begun_ = true;
+      if (!object_) {
         object_ = object;
-      } else if (!object_->size) {
-        object_->size = object.size;
       }
-      sequential_ = sequential_ || offset != transfer.at();
+      object_->size = object_->size ? object_->size : object.size;
+      if (object_->validator.kind == Validator::Kind::none) {
+        object_->validator = object.validator;
+      }
+      sequential_ = sequential_ || offset != transfer.at() || !object.accepts_ranges;
     }
     if (first) {
       notice();  // more may be begun

@@ -12,9 +12,7 @@ Result<void> Transfer::begin(const origin::ObjectInfo& object, std::uint64_t off
     return taken;
   }
   if (offset != at()) {
-    // An origin without ranges: everything comes, from where it begins.
-    at_.store(offset, std::memory_order_relaxed);
-    end_.store(kMaxOffset, std::memory_order_relaxed);
+    at_.store(offset, std::memory_order_relaxed);  // an origin without ranges
   }
   first_byte_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   answered_.store(true, std::memory_order_relaxed);
@@ -26,18 +24,21 @@ Result<void> Transfer::bytes(std::uint64_t offset, std::span<const std::byte> da
   const auto wanted = data.first(std::min<std::uint64_t>(data.size(), end > offset ? end - offset : 0));
   if (!wanted.empty()) {
     held_up_.store(true, std::memory_order_relaxed);
-    auto written = fill_->target().write(offset, wanted);
+    auto written = fill_->target().write(offset, wanted, stop_.get_token());
     held_up_.store(false, std::memory_order_relaxed);
     if (!written) {
       // Bytes are there already, and others: the object is not what it was, whatever its validator says.
       const bool conflict = written.error().code == Errc::conflict;
-      refused_.store(!conflict, std::memory_order_relaxed);
-      return conflict ? strandline::fail(Errc::changed, "bytes that are not those that came before") : written;
+      refused_.store(!conflict && !given_up(), std::memory_order_relaxed);
+      return conflict ? strandline::fail(Errc::changed, "bytes that are not those that came before")
+                      : strandline::fail(std::move(written.error()));
     }
     at_.store(offset + wanted.size(), std::memory_order_relaxed);
-    brought_.fetch_add(wanted.size(), std::memory_order_relaxed);
+    fresh_.fetch_add(*written, std::memory_order_relaxed);
+    brought_.fetch_add(wanted.size(), std::memory_order_release);
   }
-  if (wanted.size() < data.size() || given_up()) {
+  // Cut short: what the origin has sent past there would only come to nothing.
+  if (wanted.size() < data.size() || given_up() || (at() >= end && end < asked.end)) {
     given_up_.store(true, std::memory_order_relaxed);
     return strandline::fail(Errc::interrupted, "no longer wanted");
   }

@@ -18,7 +18,14 @@ using Clock = std::chrono::steady_clock;
 class Transfer final : public origin::Sink {
  public:
   Transfer(std::shared_ptr<FillState> fill, std::uint64_t id, ByteRange range, bool demanded, Clock::time_point now)
-      : id(id), demanded(demanded), began(now), heard(now), fill_(std::move(fill)), at_(range.begin), end_(range.end) {}
+      : id(id),
+        asked(range),
+        demanded(demanded),
+        began(now),
+        heard(now),
+        fill_(std::move(fill)),
+        at_(range.begin),
+        end_(range.end) {}
 
   Result<void> begin(const origin::ObjectInfo& object, std::uint64_t offset) noexcept override;
   Result<void> bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept override;
@@ -40,10 +47,13 @@ class Transfer final : public origin::Sink {
 
   // The filler's own notes.
   const std::uint64_t id;
+  const ByteRange asked;
   const bool demanded;
   const Clock::time_point began;
   Clock::time_point heard;  // when bytes last came, or it began
+  std::uint64_t noted_fresh = 0;
   std::uint64_t noted = 0;  // bytes by then
+  bool silent = false;      // given up because nothing came
   double rate = 0;          // bytes per second
   Seconds longest_gap{0};   // without a byte, between two
 
@@ -51,7 +61,9 @@ class Transfer final : public origin::Sink {
   [[nodiscard]] Clock::time_point first_byte() const noexcept {
     return Clock::time_point(Clock::duration(first_byte_.load(std::memory_order_relaxed)));
   }
-  [[nodiscard]] std::uint64_t brought() const noexcept { return brought_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t brought() const noexcept { return brought_.load(std::memory_order_acquire); }
+  // Of those, bytes that were not there already.
+  [[nodiscard]] std::uint64_t fresh() const noexcept { return fresh_.load(std::memory_order_relaxed); }
   // Has the origin ended it? Then outcome() says how.
   [[nodiscard]] bool over() const noexcept { return over_.load(std::memory_order_acquire); }
   [[nodiscard]] origin::Outcome<void>& outcome() noexcept { return outcome_; }
@@ -61,7 +73,8 @@ class Transfer final : public origin::Sink {
   std::stop_source stop_;
   // Written by the origin's thread, read by the filler's; relaxed: nothing but themselves is told by them.
   std::atomic<std::uint64_t> at_;
-  std::atomic<std::uint64_t> brought_{0};
+  std::atomic<std::uint64_t> fresh_{0};
+  std::atomic<std::uint64_t> brought_{0};  // release: first_byte_ is told by it
   std::atomic<bool> answered_{false};
   std::atomic<bool> refused_{false};
   std::atomic<bool> held_up_{false};

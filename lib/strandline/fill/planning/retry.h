@@ -30,8 +30,8 @@ class Retry {
   }
   // When to ask again, in seconds from now; none: give up. `chance` in [0, 1).
   [[nodiscard]] std::optional<Seconds> failed(Seconds now, double chance, std::optional<Seconds> asked) noexcept {
-    if (!last_progress_) {
-      last_progress_ = now;
+    if (failures_ == 0 || !last_progress_) {
+      last_progress_ = now;  // nobody may have asked for anything for hours
     }
     if (now - *last_progress_ >= options_.give_up) {
       return std::nullopt;
