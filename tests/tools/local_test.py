@@ -132,10 +132,10 @@ class Cat(CommandTest):
         os.mkfifo(fifo)
         for path, words in (
             (self.dir / "missing", ["not_found"]),
-            (self.dir, ["directory"]),
-            (fifo, ["not a file"]),
-            ("/dev/zero", ["not a file"]),
-            ("/proc/self/status", ["past the size"]),
+            (self.dir, ["folder"]),
+            (fifo, ["FIFO, not a file"]),
+            ("/dev/zero", ["device, not a file"]),
+            ("/proc/self/status", ["does not say its size"]),
         ):
             with self.subTest(path=path):
                 self.check_fails(run("cat", path), 1, path, *words)
@@ -223,7 +223,7 @@ class Get(CommandTest):
     def test_existing_file_is_kept_unless_forced(self):
         path = self.file("a")
         self.out.write_bytes(b"precious")
-        for extra in ([], ["--tee"], ["--tee", "--force"]):
+        for extra in ([], ["--tee"]):
             result = run("get", path, "-o", self.out, *extra)
             self.check_fails(result, 3, "exists", self.out)
             self.assertEqual(result.stdout, b"")
@@ -232,14 +232,17 @@ class Get(CommandTest):
         self.assertEqual(self.out.read_bytes(), b"precious")
         self.assertEqual(run("get", path, "-o", self.out, "--force").returncode, 0)
         self.assertEqual(self.out.read_bytes(), CONTENT)
-        self.assertFalse((self.dir / "out.part").exists())
+        self.out.write_bytes(b"precious")
+        self.assertEqual(run("get", path, "-o", self.out, "--force", "--tee").stdout, CONTENT)
+        self.assertEqual(self.out.read_bytes(), CONTENT)
+        self.assertEqual(self.parts(), [])
 
     def test_over_itself(self):
         path = self.file("a")
         self.check_fails(run("get", path, "-o", path), 3)
         self.assertEqual(run("get", path, "-o", path, "--force").returncode, 0)
         self.assertEqual(path.read_bytes(), CONTENT)
-        part = self.file("out.part")
+        part = self.file("out.part.data")
         self.check_fails(run("get", part, "-o", self.out), 2, "out.part")
         self.assertEqual(part.read_bytes(), CONTENT)
 
@@ -263,8 +266,10 @@ class Get(CommandTest):
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
-        self.check_fails(run("get", path, "-o", self.out, preexec_fn=limit), 1, "out.part")
-        self.check_nothing_left()
+        self.check_fails(run("get", path, "-o", self.out, preexec_fn=limit), 1, "out.part.data")
+        self.assertFalse(self.out.exists())
+        self.assertEqual(run("get", path, "-o", self.out).returncode, 0)  # goes on with what there was room for
+        self.assertEqual(self.out.read_bytes(), CONTENT)
 
     def test_tee_is_file_and_stream(self):
         result = run("get", self.file("a"), "-o", self.out, "--tee")
@@ -316,7 +321,7 @@ class Get(CommandTest):
         name = os.fsencode(self.dir) + b"/mis\xffsing\n"
         result = run("get", name, "-o", self.out, "--json")
         event = json.loads(result.stdout.splitlines()[-1])
-        self.assertEqual((event["event"], event["exit"], event["code"]), ("error", 1, "not_found"))
+        self.assertEqual((event["event"], event["exit"], event["code"]), ("failed", 1, "not_found"))
         self.assertIn("mis\ufffdsing\n", event["message"])
         self.assertEqual(result.stderr.count(b"\n"), 1)
 

@@ -1,4 +1,6 @@
 #include <strandline/drivers/ring.h>
+#include <strandline/fill/filler.h>
+#include <strandline/origin/blocking.h>
 #include <strandline/resource/resource.h>
 #include <unistd.h>
 
@@ -7,30 +9,34 @@
 #include <memory>
 #include <optional>
 #include <thread>
-#include <vector>
 
 #include "command.h"
-#include "fill.h"
+#include "fetch/byte_spec.h"
+#include "fetch/place.h"
+#include "fetch/stream.h"
 #include "output.h"
 
 namespace strandline::tool {
 namespace {
 
-// A ring, not a file: what has been written to stdout is of no more use, and a ring that blocks its writer bounds
-// the memory however long the content is and however slowly it is read. 8 MiB ride out a second at 64 Mbit/s.
-constexpr std::uint64_t kWindow = 8 * 1024 * 1024;
-constexpr std::size_t kChunk = 256 * 1024;
+// What is fetched ahead of the reader, and the ring that holds it: so the memory is bounded however long the content is
+// and however slowly it is read. A read waits for up to 256 KiB, and the window is counted from there.
+constexpr std::uint64_t kAhead = 16 * 1024 * 1024;
+constexpr std::uint64_t kRing = kAhead + 1024 * 1024;
 
 struct CatOptions {
   std::string url;
   std::optional<std::string> range;
+  unsigned connections = 16;
   unsigned timeout = 30;
+  unsigned give_up = 60;
 };
 
 constexpr const char* kFooter =
-    R"(Bytes are written as they arrive; memory stays bounded (8 MiB) however long the content is.
-Nothing is written from the wrong offset: the server's Content-Range is checked, and when a server ignores
-the range the bytes before it are skipped.
+    R"(Bytes are written in order as they arrive, and what is waited for is asked for first. Up to 16 MiB are fetched ahead
+of the reader, over several connections, and never a byte past the range; memory stays bounded however long the
+content is. Nothing is written from the wrong offset or of another version: every answer's range and validator are
+checked. A connection that breaks or falls silent is replaced, until nothing has come for --give-up seconds.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 141 (SIGPIPE) when the reader of the output went away.
 
@@ -47,22 +53,90 @@ Examples:
   std::_Exit(kExitSignal + SIGPIPE);  // only where SIGPIPE is blocked
 }
 
-Result<Wrote> stream_out(Cursor<RingDriver> cursor) {
-  Output out(STDOUT_FILENO);
-  std::vector<std::byte> buffer(kChunk);
+// The object's, asked again as a fill does.
+Result<origin::ObjectInfo> object_of(const Place& place, fill::RetryOptions options) {
+  fill::Retry retry(options);
   for (;;) {
-    const auto count = cursor.read(buffer);
-    if (!count) {
-      return fail(count.error().clone());
+    auto object = origin::blocking::stat(*place.origin, place.key);
+    if (object) {
+      return std::move(*object);
     }
-    if (*count == 0) {
-      return Wrote::all;
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    const auto& asked = object.error().retry_after;
+    const auto wait = object.error().may_pass
+                          ? retry.failed(now, 0, asked ? std::optional<fill::Seconds>(*asked) : std::nullopt)
+                          : std::nullopt;
+    if (!wait) {
+      return fail(std::move(object.error().error));
     }
-    auto wrote = out.write(std::span(buffer).first(*count), {});
-    if (!wrote || *wrote != Wrote::all) {
-      return wrote;
+    std::this_thread::sleep_for(*wait);
+  }
+}
+
+// What of the object is wanted, and of which version, when that had to be asked.
+struct Wanted {
+  ByteRange range;
+  Validator validator{};
+};
+
+Result<Wanted> wanted_of(const ByteSpec& spec, const Place& place, const fill::RetryOptions& retry) {
+  if (!spec.suffix) {
+    return Wanted{{spec.first.value_or(0), spec.last ? *spec.last + 1 : kMaxOffset}};
+  }
+  auto object = object_of(place, retry);
+  if (!object) {
+    return fail(std::move(object.error()));
+  }
+  if (!object->size) {
+    return fail(Errc::unsupported, place.url + ": the server does not say how long the content is");
+  }
+  auto range = spec.within(*object->size);
+  return range.map([&](ByteRange there) { return Wanted{there, std::move(object->validator)}; });
+}
+
+// Through a resource of whatever driver, which may be filled already, in part or all.
+template <Driver D>
+Result<Wrote> cat_through(const Resource<D>& resource, fill::Filler& filler, const Place& place, const ByteSpec& spec,
+                          const Wanted& wanted) {
+  const auto reader = std::make_shared<ReaderPosition>(wanted.range.begin);
+  // The cursor before the first write: without one, nothing would hold the writer of a ring back.
+  auto cursor = resource.cursor(wanted.range.begin);
+  auto writer = resource.writer();
+  if (!cursor || !writer) {
+    return fail(cursor ? std::move(writer.error()) : std::move(cursor.error()));
+  }
+  fill::FillRequest request;
+  request.origin = place.origin;
+  request.key = place.key;
+  request.server = place.server;
+  request.limits.policy = fill::Policy::window;
+  request.limits.window = kAhead;
+  request.validator = wanted.validator;
+  request.target = std::make_unique<WindowTarget<D>>(resource, std::move(*writer), reader, wanted.range.end);
+  auto fill = filler.fill(std::move(request));
+  if (!fill) {
+    return fail(std::move(fill.error()));
+  }
+  Output out(STDOUT_FILENO);
+  auto streamed = stream_out(*cursor, wanted.range.end, out, {}, [&](std::uint64_t at) { reader->move(at); });
+  const bool at_end = resource.length() && cursor->position() >= *resource.length();
+  const bool cut_off = !streamed && streamed.error().code != Errc::io;
+  if (cut_off || (streamed && *streamed == Wrote::all && at_end)) {
+    // At the end of the bytes the origin has a last word still: that the content ends there.
+    if (auto filled = fill->wait(); !filled && filled.error().code != Errc::interrupted) {
+      streamed = fail(std::move(filled.error()));
     }
   }
+  // The fill may be held up by a full ring.
+  resource.cancel();
+  fill->stop();
+  if (streamed && *streamed == Wrote::all && resource.length() && spec.first) {
+    if (auto there = spec.within(*resource.length()); !there) {
+      there.error().context = place.url + ": " + there.error().context;
+      return fail(std::move(there.error()));
+    }
+  }
+  return streamed;
 }
 
 int run_cat(const CatOptions& options) {
@@ -78,39 +152,28 @@ int run_cat(const CatOptions& options) {
     }
     spec = *parsed;
   }
-  auto source = make_source(options.url, {.timeout = std::chrono::seconds(options.timeout)});
-  if (!source) {
-    return refused(source.error(), kExitUsage);
+  const Places places{std::chrono::seconds(options.timeout)};
+  const auto place = places.find(options.url);
+  if (!place) {
+    return refused(place.error(), kExitUsage);
   }
-  auto resource = Resource<RingDriver>::open({.capacity = kWindow, .overflow = Overflow::block});
-  if (!resource) {
-    return refused(resource.error(), kExitFailed);
+  fill::FillerOptions filling;
+  filling.connections = options.connections;
+  filling.retry.give_up = std::chrono::seconds(options.give_up);
+  const auto wanted = wanted_of(spec, *place, filling.retry);
+  auto filler = fill::Filler::create(filling);
+  auto resource = Resource<RingDriver>::open({.capacity = kRing, .overflow = Overflow::block});
+  if (!wanted || !filler || !resource) {
+    return refused(!wanted ? wanted.error() : !filler ? filler.error() : resource.error(), kExitFailed);
   }
-  // The cursor before the first write: without one, nothing would hold the writer back.
-  auto cursor = resource->cursor(0);
-  auto writer = resource->writer();
-  if (!cursor || !writer) {
-    return refused(cursor ? writer.error() : cursor.error(), kExitFailed);
+  const auto streamed = cat_through(*resource, *filler, *place, spec, *wanted);
+  if (!streamed) {
+    return refused(streamed.error(), kExitFailed);
   }
-  Result<Filled> filled = fail(Errc::cancelled);
-  std::jthread filler([&, writer = std::move(*writer)](std::stop_token stop) mutable {
-    filled = fill(**source, spec, std::move(writer), std::move(stop));
-  });
-  const auto streamed = stream_out(std::move(*cursor));
-  // At the end of the bytes the source has a last word still: that the content ends there. Where the writing
-  // ended first, the filler may be held up by the ring or by the network.
-  if (!streamed || *streamed != Wrote::all) {
-    filler.request_stop();
-    resource->cancel();
-  }
-  filler.join();
-  if (streamed && *streamed == Wrote::reader_gone) {
+  if (*streamed == Wrote::reader_gone) {
     die_of_broken_pipe();
   }
-  if (!filled && filled.error().code != Errc::cancelled) {
-    return refused(filled.error(), kExitFailed);
-  }
-  return streamed ? kExitOk : refused(streamed.error(), kExitFailed);
+  return kExitOk;
 }
 
 }  // namespace
@@ -120,8 +183,14 @@ Subcommand add_cat(CLI::App& app) {
   CLI::App* const cat = app.add_subcommand("cat", "Write the content of a URL, or a range of it, to standard output");
   cat->add_option("URL", options->url, "http://, https://, file:// or a path")->required();
   cat->add_option("--range", options->range, "first and last byte as HTTP counts them, or A- or -N")->type_name("A-B");
+  cat->add_option("--connections", options->connections, "at once with the server, at the most")
+      ->check(CLI::Range(1U, 256U))
+      ->capture_default_str();
   cat->add_option("--timeout", options->timeout, "seconds to connect, and that less than 100 B/s may last")
       ->check(CLI::Range(1U, 86400U))
+      ->capture_default_str();
+  cat->add_option("--give-up", options->give_up, "seconds without a byte until it fails; what may pass is asked again")
+      ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   cat->footer(kFooter);
   return {cat, [options] { return run_cat(*options); }};

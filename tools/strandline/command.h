@@ -21,6 +21,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitExists = 3;
+inline constexpr int kExitChecksum = 4;
 inline constexpr int kExitSignal = 128;
 
 // One line on stderr, whatever is in the text: "strandline: get: not_found: ...".

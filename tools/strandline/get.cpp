@@ -1,272 +1,307 @@
-#include <strandline/drivers/mmap.h>
-#include <strandline/resource/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
 
 #include "command.h"
-#include "fill.h"
+#include "fetch/reporter.h"
+#include "fetch/sha256.h"
+#include "fetch/stream.h"
 #include "output.h"
-#include "progress.h"
 
 namespace strandline::tool {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::size_t kChunk = 256 * 1024;
-constexpr std::chrono::milliseconds kTick{250};
-
 struct GetOptions {
-  std::string url;
+  std::vector<std::string> urls;
   std::string file;
-  bool force = false;
-  bool tee = false;
-  bool json = false;
+  std::string folder;
+  std::string sha256;
+  std::uint64_t rate = 0;
+  unsigned connections = 16;
   unsigned timeout = 30;
+  unsigned give_up = 60;
+  bool force = false;
+  bool play = false;
+  bool json = false;
+  bool quiet = false;
 };
 
 constexpr const char* kFooter =
-    R"(FILE.part receives the bytes and becomes FILE when all of them are there: FILE is never half a file.
-On an error or Ctrl-C FILE.part is removed and FILE stays as it was. A Ctrl-C that comes when the last byte has
-arrived, while FILE.part is synced and renamed, is too late: FILE is then complete, and the exit code is 0, or 130
-where it cuts the stream of --tee short.
-On a terminal a line shows what has arrived; otherwise nothing is printed but errors.
+    R"(FILE.part.data and FILE.part.journal receive the bytes; FILE appears when all of them are there: it is never half a
+file. They stay when the download ends before that, by an error, Ctrl-C, kill -9 or a crash: the same command goes on
+from there. When the server has another version by then, or does not say which it has, it begins anew; bytes of two
+versions are never mixed. What is left of another URL is given up with --force only.
 
---tee writes the content to standard output as it arrives: one download, a file and a stream. If the stream's
-reader goes away, the download goes on. It does not go together with replacing a FILE that exists.
+With -d, files are called as the URLs' paths end, percent-encoding undone; '/', control characters and a '.' at the
+beginning become '_'. Two URLs that would have one name are refused.
 
---json prints one JSON object per line to standard output (with --tee: to standard error):
-  {"event":"start","url":...,"file":...}
+On a terminal a line for each file shows what is there; otherwise nothing is printed but errors.
+
+--play writes the content to standard output too, from its beginning on, as it arrives: what is waited for is asked for
+first. If the stream's reader goes away, the download goes on.
+
+--json prints one JSON object per line to standard output (with --play: to standard error). All have "file":
+  {"event":"start","url":...}
+  {"event":"resumed","bytes":...}                                    so much was there already
+  {"event":"restarted","message":...}                                what was there is of another version
   {"event":"progress","bytes":...,"length":...,"elapsed_ms":...}     length: null while not known
-  {"event":"done","bytes":...,"bytes_out":...,"first_byte_in_ms":...,"last_byte_in_ms":...,
-   "first_byte_out_ms":...,"last_byte_out_ms":...,"elapsed_ms":...}  times since the start; out: --tee only
-  {"event":"error","exit":...,"code":...,"message":...}
+  {"event":"retry","retries":...}                                    requests that failed and were made again
+  {"event":"done","bytes":...,"resumed":...,"bytes_out":...,"first_byte_in_ms":...,"last_byte_in_ms":...,
+   "first_byte_out_ms":...,"last_byte_out_ms":...,"elapsed_ms":...}  times since the start; out: --play only
+  {"event":"failed","exit":...,"code":...,"message":...}
 
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 FILE exists already, 130 after Ctrl-C (128 + signal).
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 FILE exists already, 4 the content has another SHA-256 (it is not
+kept), 130 after Ctrl-C (128 + signal). Of several URLs, that of the first that failed; the others are fetched
+nevertheless.
 
 Examples:
   strandline get https://example.org/disk.img -o disk.img
-  strandline get https://example.org/film.mp4 -o film.mp4 --tee | mpv -
+  strandline get https://example.org/a.iso https://example.org/b.iso -d Downloads --rate 5M
+  strandline get https://example.org/film.mp4 -o film.mp4 --play | mpv -
   strandline get file:///srv/disk.img -o copy.img --force)";
 
-// What the user sees of it: a line on a terminal, JSON lines, or errors only.
-class Reporter {
- public:
-  Reporter(const GetOptions& options, const Arrivals& arrivals)
-      : arrivals_(arrivals),
-        start_(Clock::now()),
-        json_(options.json ? (options.tee ? stderr : stdout) : nullptr),
-        line_(json_ != stderr && ::isatty(STDERR_FILENO) == 1) {}
+// Standard output's copy of the content.
+struct Play {
+  Streamed out;
+  std::optional<Wrote> end;    // none: there was nothing to play
+  std::optional<Error> error;  // of standard output, or of reading back what had arrived
 
-  void start(const std::string& url, const std::string& file) {
-    say({{"event", "start"}, {"url", url}, {"file", file}});
-    if (json_ != nullptr || line_) {
-      ticker_.emplace(kTick, [this] { tick(); });
+  void run(Download& download, const std::stop_token& stop) {
+    const auto resource = download.resource();
+    if (!resource) {
+      return;
+    }
+    auto cursor = resource->cursor(0);
+    if (!cursor) {
+      error = std::move(cursor.error());
+      return;
+    }
+    const std::string& name = download.request().file.native();
+    Output output(STDOUT_FILENO);
+    auto wrote = stream_out(*cursor, kMaxOffset, output, stop, [&](std::uint64_t at) {
+      out.bytes = at;
+      out.last = Clock::now();
+      out.first = out.first ? out.first : out.last;
+    });
+    if (wrote) {
+      end = *wrote;
+    } else if (wrote.error().code != Errc::failed && wrote.error().code != Errc::no_writer) {
+      // Why no more bytes come is the download's to tell; that those which came cannot be read, nobody else's.
+      error = std::move(wrote.error());
+      if (error->context.find(name) == std::string::npos) {
+        error->context = name + (error->context.empty() ? "" : ": ") + error->context;
+      }
     }
   }
-  void finish() {
-    ticker_.reset();
-    if (line_) {
-      std::fputs("\r\x1b[K", stderr);
+};
+
+bool is_sha256(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// What the options do not say by themselves.
+Result<void> check(GetOptions& options) {
+  const auto wrong = [](const char* why) { return fail(Errc::invalid_argument, why); };
+  if (options.file.empty() == options.folder.empty()) {
+    return wrong("say where to: either -o FILE or -d DIR");
+  }
+  if (options.urls.size() > 1 && !options.file.empty()) {
+    return wrong("several URLs need -d DIR: -o is the name of one file");
+  }
+  if (options.urls.size() > 1 && (options.play || !options.sha256.empty())) {
+    return wrong("--play and --sha256 are for one URL");
+  }
+  std::transform(options.sha256.begin(), options.sha256.end(), options.sha256.begin(),
+                 [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c | 0x20) : c; });
+  if (!options.sha256.empty() && !is_sha256(options.sha256)) {
+    return wrong("--sha256 takes 64 hexadecimal digits");
+  }
+  if (!options.sha256.empty() && !has_sha256()) {
+    return fail(Errc::unsupported, "--sha256: this strandline was built without libcrypto");
+  }
+  return {};
+}
+
+// Nothing may be written over what is read, nor two downloads use one name.
+Result<void> check_names(const std::vector<DownloadRequest>& requests) {
+  std::map<std::string, std::string> taken;
+  for (const DownloadRequest& request : requests) {
+    for (const char* const ending : {"", ".part.data", ".part.journal"}) {
+      const std::string name = request.file.native() + ending;
+      if (const auto [it, fresh] = taken.emplace(name, request.place.url); !fresh) {
+        return fail(Errc::invalid_argument, name + ": would be written for both " + it->second + " and " +
+                                                request.place.url + "; get them one by one, with -o");
+      }
+      std::error_code none;
+      if (*ending != '\0' && !request.place.path.empty() &&
+          std::filesystem::equivalent(request.place.path, name, none)) {
+        return fail(Errc::invalid_argument,
+                    request.place.url + " is what " + request.file.native() + " is written to first");
+      }
     }
   }
-  // After finish().
-  void done(const std::string& file, const Filled& in, const Filled& out) {
-    const double seconds = since_start(Clock::now()) / 1000;
-    say({{"event", "done"},
-         {"bytes", in.bytes},
-         {"bytes_out", out.bytes},
-         {"first_byte_in_ms", since_start(in.first)},
-         {"last_byte_in_ms", since_start(in.last)},
-         {"first_byte_out_ms", since_start(out.first)},
-         {"last_byte_out_ms", since_start(out.last)},
-         {"elapsed_ms", since_start(Clock::now())}});
-    if (line_) {
-      const double bytes = static_cast<double>(in.bytes);
-      std::fprintf(stderr, "%s: %s in %.1f s (%s/s)\n", file.c_str(), size_text(bytes).c_str(), seconds,
-                   size_text(seconds > 0 ? bytes / seconds : 0).c_str());
+  return {};
+}
+
+Result<std::vector<DownloadRequest>> requests_of(const GetOptions& options, const Places& places) {
+  std::vector<DownloadRequest> requests;
+  for (const std::string& url : options.urls) {
+    auto place = places.find(url);
+    if (!place) {
+      return fail(std::move(place.error()));
     }
+    std::filesystem::path file = options.file;
+    if (file.empty()) {
+      auto name = file_name_of(*place);
+      if (!name) {
+        return fail(std::move(name.error()));
+      }
+      file = std::filesystem::path(options.folder) / *name;
+    }
+    requests.push_back({std::move(*place), std::move(file), options.sha256, options.force, options.play});
   }
-  int failed(const Error& error, int exit_code) {
-    finish();
-    say({{"event", "error"},
-         {"exit", exit_code},
-         {"code", std::string(to_string(error.code))},
-         {"message", error.message()}});
-    if (json_ != stderr) {  // there the line would not be JSON
-      report("get", error);
+  if (auto named = check_names(requests); !named) {
+    return fail(std::move(named.error()));
+  }
+  return requests;
+}
+
+class Getting {
+ public:
+  Getting(const GetOptions& options, const std::stop_token& stop, const SignalWatch& signals, Reporter& reporter,
+          fill::Filler& filler)
+      : options_(options), stop_(stop), signals_(signals), reporter_(reporter), filler_(filler) {}
+
+  // Answers the exit code.
+  int run(std::vector<DownloadRequest> requests) {
+    exits_.assign(requests.size(), kExitOk);
+    for (DownloadRequest& request : requests) {
+      downloads_.push_back(std::make_unique<Download>(std::move(request), reporter_));
     }
-    return exit_code;
+    {
+      std::vector<std::jthread> threads;
+      const std::size_t at_once = std::min<std::size_t>(downloads_.size(), options_.connections);
+      while (threads.size() < at_once) {
+        threads.emplace_back([this] { work(); });
+      }
+    }
+    const auto failed = std::find_if(exits_.begin(), exits_.end(), [](int exit) { return exit != kExitOk; });
+    return failed != exits_.end() ? *failed : kExitOk;
   }
 
  private:
-  [[nodiscard]] double since_start(Clock::time_point time) const {
-    return std::round(std::chrono::duration<double, std::milli>(time - start_).count() * 10) / 10;
-  }
-  [[nodiscard]] Json since_start(const std::optional<Clock::time_point>& time) const {
-    return time ? Json(since_start(*time)) : Json();
-  }
-  void say(const Json& event) const {
-    if (json_ != nullptr) {
-      // File names need not be UTF-8; JSON must be.
-      const std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-      std::fputs(line.c_str(), json_);
-      std::fflush(json_);
-    }
-  }
-  void tick() const {
-    const auto now = Clock::now();
-    if (json_ != nullptr) {
-      const auto shot = arrivals_.snapshot(0);
-      say({{"event", "progress"},
-           {"bytes", shot.bytes},
-           {"length", shot.length ? Json(*shot.length) : Json()},
-           {"elapsed_ms", since_start(now)}});
-    }
-    if (line_) {
-      const std::string line = "\r" + progress_line(arrivals_, now, terminal_columns(STDERR_FILENO)) + "\x1b[K";
-      std::fputs(line.c_str(), stderr);
+  void work() {
+    for (std::size_t i = next_++; i < downloads_.size(); i = next_++) {
+      if (!stop_.stop_requested()) {
+        exits_[i] = get(*downloads_[i]);
+      } else {
+        exits_[i] = kExitSignal + signals_.caught();
+      }
     }
   }
 
-  const Arrivals& arrivals_;
-  const Clock::time_point start_;
-  std::FILE* const json_;
-  const bool line_;
-  std::optional<Ticker> ticker_;
+  int get(Download& download) {
+    reporter_.start(download);
+    Play play;
+    std::jthread player;
+    if (options_.play) {
+      player = std::jthread([&] { play.run(download, stop_); });
+    }
+    auto got = download.run(filler_, stop_);
+    if (player.joinable()) {
+      player.join();
+    }
+    const std::string& file = download.request().file.native();
+    if (!got && got.error().error.code == Errc::interrupted && signals_.caught() != 0) {
+      got.error().exit = kExitSignal + signals_.caught();
+    }
+    if (got && play.error) {
+      got = tl::unexpected(Refusal{std::move(*play.error)});
+    }
+    if (got && play.end == Wrote::stopped) {
+      got = tl::unexpected(
+          Refusal{Error::make(Errc::interrupted, file + ": complete, but its stream was stopped by a signal"),
+                  kExitSignal + signals_.caught()});
+    }
+    if (!got) {
+      reporter_.failed(file, got.error(), &download);
+      return got.error().exit;
+    }
+    reporter_.done(download, play.out);
+    return kExitOk;
+  }
+
+  const GetOptions& options_;
+  const std::stop_token stop_;
+  const SignalWatch& signals_;
+  Reporter& reporter_;
+  fill::Filler& filler_;
+  std::vector<std::unique_ptr<Download>> downloads_;
+  std::vector<int> exits_;  // each its worker's
+  std::atomic<std::size_t> next_{0};
 };
 
-// The stream of --tee.
-struct Tee {
-  Filled out;                  // what went out, and when
-  bool stopped = false;        // before the end, by a signal
-  std::optional<Error> error;  // of standard output, or of reading back what had arrived
-
-  void run(Cursor<MmapDriver> cursor, const std::stop_token& stop) {
-    Output output(STDOUT_FILENO);
-    std::vector<std::byte> buffer(kChunk);
-    for (;;) {
-      const auto count = cursor.read(buffer, {.stop = stop, .deadline = {}, .until = WaitFor::any});
-      if (!count) {
-        // Why no more bytes come is the filler's to tell; that those which came cannot be read, nobody else's.
-        const Errc code = count.error().code;
-        stopped = code == Errc::interrupted;
-        if (!stopped && code != Errc::failed && code != Errc::cancelled) {
-          error = count.error().clone();
-        }
-        return;
-      }
-      if (*count == 0) {
-        return;
-      }
-      auto wrote = output.write(std::span(buffer).first(*count), stop);
-      if (!wrote) {
-        error = std::move(wrote.error());
-      }
-      if (!wrote || *wrote != Wrote::all) {
-        stopped = wrote && *wrote == Wrote::stopped;
-        return;
-      }
-      out.bytes += *count;
-      out.last = Clock::now();
-      out.first = out.first ? out.first : out.last;
-    }
-  }
-};
-
-// Would opening FILE empty the very file that is to be read?
-bool reads_its_own_part(const Source& source, const std::string& file) {
-  std::error_code none;
-  const auto path = source.local_path();
-  return !path.empty() && std::filesystem::equivalent(path, file + ".part", none);
-}
-
-int run_get(const GetOptions& options) {
+int run_get(GetOptions options) {
   std::stop_source stop;
-  const auto arrivals = std::make_shared<Arrivals>();
   const SignalWatch signals([&stop] { stop.request_stop(); });
-  Reporter reporter(options, *arrivals);
-
-  auto source = make_source(options.url, {.timeout = std::chrono::seconds(options.timeout)});
-  if (!source) {
-    return reporter.failed(source.error(), kExitUsage);
+  Reporter reporter({.json = !options.json  ? nullptr
+                             : options.play ? stderr
+                                            : stdout,
+                     .lines = !options.quiet && !(options.json && options.play) && ::isatty(STDERR_FILENO) == 1});
+  const auto refused = [&](Error error, int exit) {
+    reporter.failed(options.file, {std::move(error), exit});
+    return exit;
+  };
+  if (auto good = check(options); !good) {
+    return refused(std::move(good.error()), kExitUsage);
   }
-  if (reads_its_own_part(**source, options.file)) {
-    return reporter.failed(
-        Error::make(Errc::invalid_argument, options.url + " is what " + options.file + " is written to first"),
-        kExitUsage);
+  const Places places{std::chrono::seconds(options.timeout)};
+  auto requests = requests_of(options, places);
+  if (!requests) {
+    return refused(std::move(requests.error()), kExitUsage);
   }
-  // Without the stop: the source and the tee have it. A resource cancelled while its commit runs would call
-  // `cancelled` what the driver has finished.
-  auto resource = Resource<MmapDriver>::open({.path = options.file}, {.stop = {}, .observers = {arrivals}});
-  if (!resource) {
-    return reporter.failed(resource.error(), kExitFailed);
+  fill::FillerOptions filling;
+  filling.connections = options.connections;
+  filling.max_rate = options.rate;
+  filling.retry.give_up = std::chrono::seconds(options.give_up);
+  auto filler = fill::Filler::create(filling);
+  if (!filler) {
+    return refused(std::move(filler.error()), kExitFailed);
   }
-  const bool exists = resource->status().state == State::committed;
-  if (exists && (!options.force || options.tee)) {
-    const char* const advice = options.force
-                                   ? "its readers keep the old content until the new is complete, so --tee cannot "
-                                     "follow it; remove it first"
-                                   : "--force replaces it";
-    return reporter.failed(Error::make(Errc::committed, options.file + " exists already; " + advice), kExitExists);
-  }
-  auto cursor = resource->cursor(0);
-  auto writer = exists ? resource->reactivate(Reactivate::rewrite) : resource->writer();
-  if (!cursor || !writer) {
-    return reporter.failed(cursor ? writer.error() : cursor.error(), kExitFailed);
-  }
-
-  reporter.start((*source)->name(), options.file);
-  Result<Filled> filled = fail(Errc::cancelled);
-  std::jthread filler([&, writer = std::move(*writer)]() mutable {
-    filled = fill(**source, ByteSpec(), std::move(writer), stop.get_token(),
-                  [&arrivals](std::uint64_t length) { arrivals->set_length(length); });
-  });
-  Tee tee;
-  if (options.tee) {
-    tee.run(std::move(*cursor), stop.get_token());
-  }
-  filler.join();
-  reporter.finish();
-
-  // A signal that came after the last byte stopped nothing: FILE is complete, and so is a stream that has them all.
-  const bool cut = filled ? tee.stopped && tee.out.bytes < filled->bytes : filled.error().code == Errc::cancelled;
-  if (cut && signals.caught() != 0) {
-    const char* const what =
-        filled ? ": complete, but its stream was stopped by a signal" : ": stopped by a signal, not kept";
-    return reporter.failed(Error::make(Errc::interrupted, options.file + what), kExitSignal + signals.caught());
-  }
-  if (!filled) {
-    return reporter.failed(filled.error(), kExitFailed);
-  }
-  if (tee.error) {
-    return reporter.failed(*tee.error, kExitFailed);
-  }
-  reporter.done(options.file, *filled, tee.out);
-  return kExitOk;
+  return Getting(options, stop.get_token(), signals, reporter, *filler).run(std::move(*requests));
 }
 
 }  // namespace
 
 Subcommand add_get(CLI::App& app) {
   const auto options = std::make_shared<GetOptions>();
-  CLI::App* const get = app.add_subcommand("get", "Download a URL to a file");
-  get->add_option("URL", options->url, "http://, https://, file:// or a path")->required();
-  get->add_option("-o,--output", options->file, "where to; must not exist unless --force")
-      ->required()
-      ->type_name("FILE");
-  get->add_flag("--force", options->force, "replace FILE; its readers keep the old content until the new is complete");
-  get->add_flag("--tee", options->tee, "write the content to standard output too, while it arrives");
+  CLI::App* const get = app.add_subcommand("get", "Download URLs to files, or go on with it");
+  get->add_option("URL", options->urls, "http://, https://, file:// or a path")->required();
+  get->add_option("-o,--output", options->file, "where to; must not exist unless --force")->type_name("FILE");
+  get->add_option("-d,--directory", options->folder, "where to, under the names that the URLs have")->type_name("DIR");
+  get->add_option("--connections", options->connections, "at once with one server, at the most; and files at once")
+      ->check(CLI::Range(1U, 256U))
+      ->capture_default_str();
+  get->add_option("--rate", options->rate, "bytes per second, of all together; 500k, 20M, 1G are 1024s; 0: no limit")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("R")
+      ->capture_default_str();
+  get->add_option("--sha256", options->sha256, "what the content must have before it is called FILE")->type_name("HEX");
+  get->add_flag("--force", options->force, "replace FILE, once the new one is complete; give up another URL's part");
+  get->add_flag("--play,--tee", options->play, "write the content to standard output too, while it arrives");
   get->add_flag("--json", options->json, "report as JSON lines, for programs");
+  get->add_flag("-q,--quiet", options->quiet, "nothing but errors, on a terminal too");
   get->add_option("--timeout", options->timeout, "seconds to connect, and that less than 100 B/s may last")
       ->check(CLI::Range(1U, 86400U))
+      ->capture_default_str();
+  get->add_option("--give-up", options->give_up, "seconds without a byte until it fails; what may pass is asked again")
+      ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   get->footer(kFooter);
   return {get, [options] { return run_get(*options); }};

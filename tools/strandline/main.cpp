@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "../source/source.h"
 #include "command.h"
+#include "fetch/place.h"
 
 namespace strandline::tool {
 namespace {
@@ -18,6 +18,7 @@ constexpr const char* kFooter = R"(Exit codes:
   1    failed: the source, the network or the storage; a line on stderr says which. verify: something bad was found
   2    the command line is wrong
   3    get: FILE exists already (see --force)
+  4    get: the content has another SHA-256 than --sha256 says
   128+n  ended by signal n: 130 after Ctrl-C, 143 after SIGTERM; 141 when the reader of cat's output went away
 
 Examples:

@@ -116,7 +116,7 @@ void SignalWatch::run() noexcept {
       return;
     }
     if (caught() != 0) {
-      // Asked twice: something does not let go. What is left behind (FILE.part) the next run replaces.
+      // Asked twice: something does not let go. What has come stays, and the next run goes on from there.
       std::_Exit(kExitSignal + signal);
     }
     caught_.store(signal, std::memory_order_release);

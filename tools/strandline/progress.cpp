@@ -11,19 +11,14 @@ namespace strandline::tool {
 void Arrivals::on_write(ByteRange range) noexcept {
   const auto now = Clock::now();
   MutexLock lock(mutex_);
-  bytes_ += range.size();
-  first_ = first_.value_or(now);
-  static_cast<void>(ranges_.insert(range));  // only a picture: without memory it stays as it was
+  so_far_.bytes += range.size();
+  so_far_.first = so_far_.first.value_or(now);
+  so_far_.last = now;
 }
 
-void Arrivals::set_length(std::uint64_t length) {
+Arrivals::Snapshot Arrivals::snapshot() const {
   MutexLock lock(mutex_);
-  length_ = length;
-}
-
-Arrivals::Snapshot Arrivals::snapshot(std::size_t cells) const {
-  MutexLock lock(mutex_);
-  return {bytes_, length_, first_, map_of(ranges_, length_.value_or(0), cells)};
+  return so_far_;
 }
 
 std::string map_of(const RangeSet& ranges, std::uint64_t length, std::size_t cells) {
@@ -57,24 +52,22 @@ std::string size_text(double bytes) {
   return text.data();
 }
 
-std::string progress_line(const Arrivals& arrivals, Clock::time_point now, std::size_t columns) {
-  constexpr std::size_t kMapCells = 32;
-  const auto shot = arrivals.snapshot(kMapCells);
-  std::string line = size_text(static_cast<double>(shot.bytes));
-  if (shot.length) {
-    line += " of " + size_text(static_cast<double>(*shot.length));
+std::string progress_line(const Progress& progress, Clock::time_point now, std::size_t columns) {
+  std::string line = size_text(static_cast<double>(progress.bytes));
+  if (progress.length) {
+    line += " of " + size_text(static_cast<double>(*progress.length));
   }
-  const double seconds = shot.first ? std::chrono::duration<double>(now - *shot.first).count() : 0;
+  const double seconds = progress.first ? std::chrono::duration<double>(now - *progress.first).count() : 0;
   if (seconds > 0.2) {  // a rate of the first instant is noise
-    const double rate = static_cast<double>(shot.bytes) / seconds;
+    const double rate = static_cast<double>(progress.arrived) / seconds;
     line += "  " + size_text(rate) + "/s";
-    if (shot.length && rate > 0) {
-      const double left = static_cast<double>(*shot.length - std::min(*shot.length, shot.bytes)) / rate;
+    if (progress.length && rate > 0) {
+      const double left = static_cast<double>(*progress.length - std::min(*progress.length, progress.bytes)) / rate;
       line += "  " + (left < 1e6 ? std::to_string(static_cast<long>(left + 0.5)) + "s left" : std::string("days left"));
     }
   }
-  if (!shot.map.empty() && line.size() + shot.map.size() + 4 <= columns) {
-    line += "  [" + shot.map + "]";
+  if (!progress.map.empty() && line.size() + progress.map.size() + 4 <= columns) {
+    line += "  [" + progress.map + "]";
   }
   return line.substr(0, columns);
 }

@@ -1,6 +1,6 @@
-// Arrivals: what has arrived so far, as an observer hears it; Ticker: calls a function now and then.
-// Threads: Arrivals: thread-safe; Ticker: its function runs on a thread of its own. Blocks: never. Errors: none;
-// without memory the map shows less. Cost: one lock per event. Lifetime: the function outlives its ticker.
+// Arrivals: what has arrived in this run, as an observer hears it; progress_line(): how far it is; Ticker: calls a
+// function now and then. Threads: Arrivals: thread-safe; Ticker: its function runs on a thread of its own. Blocks:
+// never. Errors: none; Cost: one lock per event. Lifetime: the function outlives its ticker.
 #pragma once
 
 #include <strandline/base/mutex.h>
@@ -22,26 +22,28 @@ class Arrivals final : public AvailabilityObserver {
  public:
   struct Snapshot {
     std::uint64_t bytes = 0;
-    std::optional<std::uint64_t> length;
-    std::optional<Clock::time_point> first;  // byte in
-    std::string map;                         // as map_of() draws it
+    std::optional<Clock::time_point> first;
+    std::optional<Clock::time_point> last;
   };
 
   void on_write(ByteRange range) noexcept override STRANDLINE_EXCLUDES(mutex_);
-  void set_length(std::uint64_t length) STRANDLINE_EXCLUDES(mutex_);
-  // `cells` is how wide the map is to be; there is none while the length is not known.
-  [[nodiscard]] Snapshot snapshot(std::size_t cells) const STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Snapshot snapshot() const STRANDLINE_EXCLUDES(mutex_);
 
  private:
   mutable Mutex mutex_;
-  RangeSet ranges_ STRANDLINE_GUARDED_BY(mutex_);
-  std::uint64_t bytes_ STRANDLINE_GUARDED_BY(mutex_) = 0;
-  std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
-  std::optional<Clock::time_point> first_ STRANDLINE_GUARDED_BY(mutex_);
+  Snapshot so_far_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
-// "  41.9 MiB of 256.0 MiB  38.0 MiB/s  6s left  [####......]", at most `columns` wide.
-[[nodiscard]] std::string progress_line(const Arrivals& arrivals, Clock::time_point now, std::size_t columns);
+struct Progress {
+  std::uint64_t bytes = 0;  // that are there
+  std::optional<std::uint64_t> length;
+  std::uint64_t arrived = 0;               // in this run
+  std::optional<Clock::time_point> first;  // byte of them
+  std::string map;                         // as map_of() draws it
+};
+constexpr std::size_t kMapCells = 32;
+// "41.9 MiB of 256.0 MiB  38.0 MiB/s  6s left  [####......]", at most `columns` wide.
+[[nodiscard]] std::string progress_line(const Progress& progress, Clock::time_point now, std::size_t columns);
 // What of [0, length) is there, one character per cell: '#' all of it, '+' some, '.' none. Empty when the length is 0.
 [[nodiscard]] std::string map_of(const RangeSet& ranges, std::uint64_t length, std::size_t cells);
 // How wide the terminal is that the descriptor leads to, less one, for the last column makes some begin a new line; 79

@@ -2,8 +2,8 @@
 #include <memory>
 #include <optional>
 
-#include "../../source/source.h"
 #include "../command.h"
+#include "../fetch/byte_spec.h"
 #include "../progress.h"
 #include "answer.h"
 #include "existing.h"

@@ -1,0 +1,98 @@
+#include "place.h"
+
+#include <strandline/origin/http/http_origin.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace strandline::tool {
+namespace {
+
+bool is_http(std::string_view url) {
+  const std::size_t colon = url.find("://");
+  std::string scheme(url.substr(0, colon == std::string_view::npos ? 0 : colon));
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  return scheme == "http" || scheme == "https";
+}
+
+int hex(char digit) noexcept {
+  if (digit >= '0' && digit <= '9') {
+    return digit - '0';
+  }
+  const char lower = static_cast<char>(digit | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// What is no encoding stays as it is: it is only a name.
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool encoded = text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
+    decoded += encoded ? static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i];
+    i += encoded ? 2 : 0;
+  }
+  return decoded;
+}
+
+}  // namespace
+
+Places::Places(std::chrono::seconds timeout) {
+  origins_.add({"http", "https"}, [timeout]() -> Result<std::shared_ptr<origin::Origin>> {
+    origin::HttpOptions options;
+    options.connect_timeout = options.silence = options.low_speed_time = timeout;
+    return origin::HttpOrigin::open(std::move(options));
+  });
+}
+
+Result<Place> Places::find(const std::string& url) const {
+  auto found = origins_.find(url);
+  if (!found) {
+    if (found.error().code == Errc::unsupported && is_http(url)) {
+      found.error().context = origin::without_credentials(url) + ": " + found.error().context;
+    }
+    return fail(std::move(found.error()));
+  }
+  Place place{std::move(found->origin), std::move(found->key), origin::without_credentials(url), "files", {}};
+  if (is_http(url)) {
+    const std::size_t host = place.url.find("://") + 3;
+    place.server = place.url.substr(0, std::min(place.url.find_first_of("/?#", host), place.url.size()));
+  } else {
+    place.path = place.key;
+  }
+  return place;
+}
+
+Result<std::string> file_name_of(const Place& place) {
+  std::string name;
+  if (place.path.empty()) {
+    const std::string& url = place.url;
+    const std::size_t end = std::min(url.find_first_of("?#"), url.size());
+    const std::size_t host = url.find("://") + 3;
+    const std::size_t slash = url.rfind('/', end - 1);
+    name = slash == std::string::npos || slash < host ? std::string()
+                                                      : percent_decoded(url.substr(slash + 1, end - slash - 1));
+  } else {
+    name = place.path.filename().native();
+  }
+  if (name.empty()) {
+    return fail(Errc::invalid_argument, place.url + ": names no file; say how it is to be called, with -o");
+  }
+  std::replace_if(
+      name.begin(), name.end(),
+      [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte == 0x7f || c == '/';
+      },
+      '_');
+  if (name.front() == '.') {
+    name.front() = '_';
+  }
+  return name;
+}
+
+std::string http_version() {
+  return origin::HttpOrigin::backend();
+}
+
+}  // namespace strandline::tool

@@ -1,0 +1,185 @@
+#include "reporter.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "../command.h"
+
+namespace strandline::tool {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{250};
+constexpr std::size_t kMaxLines = 16;  // of files; more would not fit on small terminals
+
+// A server's words and file names may hold line breaks and terminal controls.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+Progress progress_of(const Download& download, const Download::Snapshot& shot) {
+  const auto arrived = download.arrivals().snapshot();
+  return {shot.there.byte_count(), shot.length, arrived.bytes, arrived.first,
+          map_of(shot.there, shot.length.value_or(0), kMapCells)};
+}
+
+}  // namespace
+
+Reporter::Reporter(ReporterOptions options) : options_(options), start_(Clock::now()) {
+  if (options_.json != nullptr || options_.lines) {
+    ticker_ = std::make_unique<Ticker>(kTick, [this] { tick(); });
+  }
+}
+
+Reporter::~Reporter() {
+  ticker_.reset();
+  MutexLock lock(mutex_);
+  draw_locked({});
+}
+
+void Reporter::start(const Download& download) {
+  MutexLock lock(mutex_);
+  running_.emplace_back(&download, 0);
+  say_locked({{"event", "start"}, {"url", download.request().place.url}, {"file", download.request().file.native()}});
+}
+
+void Reporter::resumed(const Download& download, std::uint64_t bytes) {
+  MutexLock lock(mutex_);
+  say_locked({{"event", "resumed"}, {"file", download.request().file.native()}, {"bytes", bytes}});
+}
+
+void Reporter::restarted(const Download& download, const Error& why) {
+  const std::string& file = download.request().file.native();
+  MutexLock lock(mutex_);
+  say_locked({{"event", "restarted"}, {"file", file}, {"message", why.message()}});
+  note_locked(file + ": begun anew: " + why.message());
+}
+
+void Reporter::done(const Download& download, const Streamed& out) {
+  const std::string& file = download.request().file.native();
+  const auto shot = download.snapshot();
+  const std::uint64_t bytes = shot.length.value_or(0);
+  const auto in = download.arrivals().snapshot();
+  const auto now = Clock::now();
+  MutexLock lock(mutex_);
+  std::erase_if(running_, [&](const auto& each) { return each.first == &download; });
+  finished_bytes_ += bytes;
+  ++finished_;
+  say_locked({{"event", "done"},
+              {"file", file},
+              {"bytes", bytes},
+              {"resumed", download.found()},
+              {"bytes_out", out.bytes},
+              {"first_byte_in_ms", since_start(in.first)},
+              {"last_byte_in_ms", since_start(in.last)},
+              {"first_byte_out_ms", since_start(out.first)},
+              {"last_byte_out_ms", since_start(out.last)},
+              {"elapsed_ms", since_start(now)}});
+  const double seconds = since_start(now) / 1000;
+  std::array<char, 48> took{};
+  static_cast<void>(std::snprintf(took.data(), took.size(), "%.1f s", seconds));
+  note_locked(file + ": " + size_text(static_cast<double>(bytes)) + " in " + took.data() + " (" +
+              size_text(seconds > 0 ? static_cast<double>(in.bytes) / seconds : 0) + "/s)");
+}
+
+void Reporter::failed(const std::string& file, const Refusal& why, const Download* download) {
+  MutexLock lock(mutex_);
+  std::erase_if(running_, [&](const auto& each) { return each.first == download; });
+  say_locked({{"event", "failed"},
+              {"file", file},
+              {"exit", why.exit},
+              {"code", std::string(to_string(why.error.code))},
+              {"message", why.error.message()}});
+  if (options_.json != stderr) {  // there the line would not be JSON
+    draw_locked({});
+    report("get", why.error);
+  }
+}
+
+double Reporter::since_start(Clock::time_point time) const {
+  return std::round(std::chrono::duration<double, std::milli>(time - start_).count() * 10) / 10;
+}
+
+Reporter::Json Reporter::since_start(const std::optional<Clock::time_point>& time) const {
+  return time ? Json(since_start(*time)) : Json();
+}
+
+void Reporter::say_locked(const Json& event) const {
+  if (options_.json != nullptr) {
+    // File names need not be UTF-8; JSON must be.
+    const std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    std::fputs(line.c_str(), options_.json);
+    std::fflush(options_.json);
+  }
+}
+
+// A line that stays, above those that are drawn anew.
+void Reporter::note_locked(const std::string& text) {
+  if (options_.lines) {
+    draw_locked({});
+    std::fputs((printable(text) + "\n").c_str(), stderr);
+  }
+}
+
+// Over what was drawn before.
+void Reporter::draw_locked(const std::vector<std::string>& lines) {
+  if (!options_.lines || (lines.empty() && drawn_ == 0)) {
+    return;
+  }
+  std::string text = "\r";
+  if (drawn_ > 1) {
+    text += "\x1b[" + std::to_string(drawn_ - 1) + "A";
+  }
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    text += (i > 0 ? "\n" : "") + lines[i] + "\x1b[K";
+  }
+  if (lines.size() < drawn_) {
+    text += lines.empty() ? "\x1b[J" : "\n\x1b[J\x1b[A";
+  }
+  drawn_ = lines.size();
+  std::fputs(text.c_str(), stderr);
+}
+
+void Reporter::tick() {
+  const auto now = Clock::now();
+  const std::size_t columns = terminal_columns(STDERR_FILENO);
+  std::vector<std::string> lines;
+  MutexLock lock(mutex_);
+  Progress total{finished_bytes_, finished_bytes_, 0, start_, {}};
+  for (auto& [download, retries] : running_) {
+    const std::string& file = download->request().file.native();
+    const auto shot = download->snapshot();
+    const Progress progress = progress_of(*download, shot);
+    total.bytes += progress.bytes;
+    total.arrived += progress.arrived;
+    total.length = total.length && progress.length ? std::optional(*total.length + *progress.length) : std::nullopt;
+    if (shot.retries > retries) {
+      say_locked({{"event", "retry"}, {"file", file}, {"retries", shot.retries}});
+    }
+    retries = shot.retries;
+    say_locked({{"event", "progress"},
+                {"file", file},
+                {"bytes", progress.bytes},
+                {"length", progress.length ? Json(*progress.length) : Json()},
+                {"elapsed_ms", since_start(now)}});
+    if (lines.size() < kMaxLines) {
+      lines.push_back(progress_line(progress, now, columns));
+      if (running_.size() + finished_ > 1) {
+        const std::string name = printable(download->request().file.filename().native()).substr(0, columns / 4) + "  ";
+        lines.back() = name + progress_line(progress, now, columns - name.size());
+      }
+    }
+  }
+  if (running_.size() + finished_ > 1) {
+    lines.push_back(progress_line(total, now, columns));
+    const std::string rest = "  " + std::to_string(running_.size()) + " under way";
+    lines.back() += lines.back().size() + rest.size() <= columns ? rest : "";
+  }
+  draw_locked(lines);
+}
+
+}  // namespace strandline::tool
