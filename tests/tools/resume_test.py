@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import random
 import re
 import signal
@@ -229,6 +230,32 @@ class Several(ServerTest):
                 self.check_fails(run("get", *args, "-d", self.into), 2)
         self.check_fails(run("get", server.url("/a"), server.url("/b"), "-o", self.out), 2, "-d")
         self.assertEqual(os.listdir(self.into), [])
+
+    def test_a_terminal_has_a_line_for_each_and_one_for_all(self):
+        routes = {path: Ranged(CONTENT * 2, pause=0.01) for path in ("/first", "/second")}
+        server = self.serve(routes)
+        screen, terminal = pty.openpty()
+        self.addCleanup(os.close, screen)
+        process = self.popen("get", *map(server.url, routes), "-d", self.into, stderr=terminal)
+        os.close(terminal)
+        seen = b""
+        while seen.count(b" 1.9 MiB in ") < 2:
+            seen += os.read(screen, 4096)
+        self.assertEqual(process.wait(command.LIMIT), 0)
+        self.assertEqual(process.stdout.read(), b"")
+        self.assertRegex(seen, rb"first  [^\n]* of 1.9 MiB[^\n]*\x1b\[K\r\nsecond  [^\n]* of 1.9 MiB[^\n]*\x1b\[K\r\n"
+                               rb"[^\n]* of 3.8 MiB[^\n]*2 under way\x1b\[K")
+        self.assertIn(b"\r\x1b[2A", seen)
+
+    def test_quiet(self):
+        server = self.serve({"/a": Ranged(CONTENT)})
+        screen, terminal = pty.openpty()
+        self.addCleanup(os.close, screen)
+        process = self.popen("get", server.url("/a"), "-o", self.out, "-q", stderr=terminal)
+        self.assertEqual(process.wait(command.LIMIT), 0)
+        os.write(terminal, b"nothing else")
+        os.close(terminal)
+        self.assertEqual(os.read(screen, 4096), b"nothing else")
 
     def test_rates_are_numbers(self):
         url = self.serve({"/a": Ranged(CONTENT)}).url("/a")
