@@ -75,7 +75,7 @@ TEST_CASE("HTTP: a stop from inside the sink, and a sink that refuses") {
   CHECK(read->calls == 1);
 }
 
-TEST_CASE("HTTP: an origin that goes ends its calls as interrupted") {
+TEST_CASE("HTTP: an origin that goes ends its calls as cancelled") {
   Gate asked;
   HttpServer server;
   server.on("/body", hangs_after(1'000));
@@ -93,10 +93,10 @@ TEST_CASE("HTTP: an origin that goes ends its calls as interrupted") {
   asked.wait();
   reads.front()->some.wait();
   origin.reset();
-  CHECK(told == "interrupted");
+  CHECK(told == "cancelled");
   for (const auto& read : reads) {
     CHECK(read->ended.is_open());
-    CHECK(read->finish() == "interrupted");
+    CHECK(read->finish() == "cancelled");
   }
 }
 

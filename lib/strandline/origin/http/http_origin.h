@@ -2,7 +2,7 @@
 // Threads: thread-safe; one thread of its own does everything, callbacks included, but what fails at once. Blocks: only
 // the destructor. Errors: Failures; nothing a server says is believed unproven; messages name the URL, not who asks.
 // Cost: libcurl's buffer, 512 KiB, per read; sinks are given the bytes where libcurl has read them to. Lifetime: the
-// destructor ends what runs as interrupted; in a callback, it leaves that to the thread.
+// destructor ends what runs as cancelled; in a callback, it leaves that to the thread.
 #pragma once
 
 #include <strandline/origin/origin.h>

@@ -20,6 +20,7 @@ bool Reception::tell(Call&& call) noexcept {
   Result<void> answer = call();
   clock_.held_up(LoopClock::Clock::now() - begin);
   if (!answer) {
+    refused_by_sink_ = true;
     return refuse(Failure{std::move(answer.error())});
   }
   return !stop_.stop_requested();

@@ -37,6 +37,8 @@ class Reception {
   [[nodiscard]] ObjectInfo take_object() noexcept { return std::move(answer_->object); }
   // The sink has been told of something.
   [[nodiscard]] bool begun() const noexcept { return begun_; }
+  // Its error is to be told as it is.
+  [[nodiscard]] bool refused_by_sink() const noexcept { return refused_by_sink_; }
   // The header is there, and what follows is not wanted: it is only read so that the connection can be used again.
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   // The transfer was ended by header() or body(), or could have been.
@@ -69,6 +71,7 @@ class Reception {
   std::optional<Answer> answer_;
   std::optional<Failure> failure_;
   bool begun_ = false;
+  bool refused_by_sink_ = false;
   bool draining_ = false;
   bool full_ = false;      // all that is wanted has come, and the connection may go on
   bool overlong_ = false;  // more came than was announced

@@ -126,6 +126,9 @@ Transfer::Next Transfer::conclude(CURL* handle, CURLcode code) {
   }
   const bool in_order = code == CURLE_OK || reception_->decided();
   outcome_ = in_order ? reception_->outcome() : Outcome<void>(tl::unexpected(of_libcurl(handle, code)));
+  if (reception_->refused_by_sink()) {
+    return Next::done;
+  }
   if (!outcome_) {
     return fall_back();
   }

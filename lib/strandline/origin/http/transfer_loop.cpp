@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxIdle = 64;  // easy handles; some KiB each
 constexpr long kMaxIdleConnections = 128;
+constexpr const char* kClosed = "the origin is gone";
 constexpr std::chrono::minutes kLongWait{1};  // libcurl's own timers are in its poll
 
 bool start_curl() noexcept {
@@ -88,7 +89,7 @@ void TransferLoop::submit(std::unique_ptr<Transfer> transfer) noexcept {
   MutexLock lock(mutex_);
   if (closing_) {
     lock.unlock();
-    transfer->fail(Errc::interrupted);
+    transfer->fail(Errc::cancelled, kClosed);
     return transfer->answer();
   }
   submitted_.push(std::move(transfer));
@@ -131,7 +132,7 @@ void TransferLoop::run() noexcept {
     look_after();
     wait();
   }
-  end_all(Errc::interrupted, "the origin is closed");
+  end_all(Errc::cancelled, kClosed);
 }
 
 bool TransferLoop::take_submitted() noexcept {

@@ -25,7 +25,7 @@ class TransferLoop : public std::enable_shared_from_this<TransferLoop> {
   void submit(std::unique_ptr<Transfer> transfer) noexcept STRANDLINE_EXCLUDES(mutex_);
   // A stop was requested.
   void wake() noexcept;
-  // Ends what runs as interrupted.
+  // Ends what runs as cancelled.
   void close() noexcept STRANDLINE_EXCLUDES(mutex_);
 
  private:

@@ -77,7 +77,7 @@ Outcome<Answer> past_the_end(const HttpHead& head, const Question& question) {
   if (size && *size > question.range.begin) {
     return refuse(Errc::corrupt, said + ": to " + question.range_text());
   }
-  if (size == 0u) {
+  if (size == 0u && question.range.begin == 0) {
     ObjectInfo object{size, validator_of(head, size), true, {}};
     if (agree(question.if_match, object.validator)) {
       return Answer{std::move(object), 0, 0, false};
