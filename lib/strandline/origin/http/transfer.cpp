@@ -195,14 +195,8 @@ Failure Transfer::of_libcurl(CURL* handle, CURLcode code) const {
     case CURLE_COULDNT_CONNECT:
     case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
-    case CURLE_AGAIN:
+    case CURLE_SSL_CONNECT_ERROR:  // broken off, or a disagreement: which, it does not say
       return passing(failure(Errc::io, detail));
-    case CURLE_SSL_CONNECT_ERROR: {
-      // The network's fault, or a disagreement, which will last.
-      long error = 0;
-      curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &error);
-      return error != 0 ? passing(failure(Errc::io, detail)) : failure(Errc::io, detail);
-    }
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
@@ -295,13 +289,7 @@ curl_socket_t Transfer::on_socket(void* self, curlsocktype, curl_sockaddr* addre
 // Connected, by on_socket() or in an earlier request; nothing has been sent yet.
 int Transfer::on_ready(void* self, char* ip, char*, int port, int) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
-  bool is_private = true;
-  try {
-    is_private = http::is_private(std::string(ip)).value_or(true);
-  } catch (const std::bad_alloc&) {
-    return CURL_PREREQFUNC_ABORT;
-  }
-  if (!transfer.may_ask(is_private, port)) {
+  if (!transfer.may_ask(is_private(ip).value_or(true), port)) {
     return CURL_PREREQFUNC_ABORT;
   }
   transfer.peer_refused_ = false;  // of several addresses one will do

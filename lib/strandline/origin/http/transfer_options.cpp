@@ -24,7 +24,8 @@ class Options {
   CURL* easy_;
 };
 
-// As measured (docs/benchmarks.md): larger reads need fewer calls, but
+// From loopback into a file, with 16 connections, a GiB takes 0.21 s of CPU with buffers of 512 KiB and 0.26 s with
+// 128 KiB (0.20 s with one connection, of either); 1 MiB is no better.
 constexpr std::uint64_t kMaxBuffer = 512 * 1024;
 constexpr std::uint64_t kMinBuffer = 64 * 1024;
 constexpr std::uint64_t kHeaderRoom = 8 * 1024;

@@ -87,13 +87,13 @@ Peer peer_of(const void* address, std::size_t size) noexcept {
   return {};
 }
 
-std::optional<bool> is_private(const std::string& address) noexcept {
+std::optional<bool> is_private(const char* address) noexcept {
   in_addr in4{};
-  if (inet_pton(AF_INET, address.c_str(), &in4) == 1) {
+  if (inet_pton(AF_INET, address, &in4) == 1) {
     return is_private4(ntohl(in4.s_addr));
   }
   Bytes6 bytes{};
-  if (inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1) {
+  if (inet_pton(AF_INET6, address, bytes.data()) == 1) {
     return is_private6(bytes);
   }
   return std::nullopt;

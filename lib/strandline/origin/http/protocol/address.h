@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
 
 namespace strandline::origin::http {
 
@@ -18,6 +17,6 @@ struct Peer {
 // Of the sockaddr that begins there.
 [[nodiscard]] Peer peer_of(const void* address, std::size_t size) noexcept;
 // Of an address as text, "::1" or "10.0.0.1"; none when it is a name.
-[[nodiscard]] std::optional<bool> is_private(const std::string& address) noexcept;
+[[nodiscard]] std::optional<bool> is_private(const char* address) noexcept;
 
 }  // namespace strandline::origin::http

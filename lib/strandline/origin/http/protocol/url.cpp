@@ -194,7 +194,7 @@ bool Url::same_server(const Url& other) const noexcept {
 
 bool Url::names_private_host() const noexcept {
   const bool local = host_ == "localhost" || std::string_view(host_).ends_with(".localhost");
-  return local || is_private(host_).value_or(false);
+  return local || is_private(host_.c_str()).value_or(false);
 }
 
 std::string Url::shown() const {
