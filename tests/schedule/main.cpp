@@ -81,8 +81,9 @@ bool passed(const Scenario& scenario, const Report& report) {
 
 int run(const Arguments& arguments) {
   std::vector<Scenario> chosen;
-  for (const auto& list : {wait_scenarios(), wake_scenarios(), state_scenarios(), write_scenarios(), ring_scenarios(),
-                           call_scenarios(), hit_scenarios(), eviction_scenarios(), demand_scenarios()}) {
+  for (const auto& list :
+       {wait_scenarios(), wake_scenarios(), state_scenarios(), write_scenarios(), ring_scenarios(), call_scenarios(),
+        hit_scenarios(), eviction_scenarios(), demand_scenarios(), shared_scenarios()}) {
     for (const Scenario& scenario : list) {
       const auto& names = arguments.scenarios;
       if (names.empty() || std::find(names.begin(), names.end(), scenario.name) != names.end()) {

@@ -450,8 +450,44 @@ BUGS = [
     {
         "name": "watch-without-a-mark",
         "breaks": "docs/store.md: a follower sleeps without asking to be told",
-        "changes": [(LIB + "store/live/live_file.cpp", "compare_exchange_weak(seen, seen | 1,", "compare_exchange_weak(seen, seen,")],
+        "changes": [(LIB + "store/live/notice.h", "compare_exchange_weak(seen, seen | 1,", "compare_exchange_weak(seen, seen,")],
         "tests": [SHARED + " --test-case=live*"],
+    },
+    {
+        "name": "demand-unannounced",
+        "breaks": "docs/store.md: a follower puts its demand in the table and wakes nobody",
+        "changes": [(LIB + "store/live/shared_demand.cpp", "  if (news) {\n    signals_.demanded();", "  if (news && table == nullptr) {\n    signals_.demanded();")],
+        "tests": [SHARED + " --test-case=demand*"],
+    },
+    {
+        "name": "the-dead-are-believed",
+        "breaks": "docs/store.md: what a killed process waited for is wanted for ever",
+        "changes": [(LIB + "store/live/demand_table.cpp", "return nanoseconds(now) <= until && until", "return until")],
+        "tests": [SHARED + " --test-case=demand*"],
+    },
+    {
+        "name": "revival-untold",
+        "breaks": "docs/store.md: who was stopped and goes on says its demand again, and tells nobody",
+        "changes": [(LIB + "store/live/shared_demand.cpp", "return goes_on(one.demand, demand) && now - one.when < DemandTable::kBelieved;", "return goes_on(one.demand, demand);")],
+        "tests": [SHARED + " --test-case=demand*"],
+    },
+    {
+        "name": "demand-slot-not-looked-at-again",
+        "breaks": "docs/store.md: a slot of demand is read while it is written",
+        "changes": [(LIB + "store/live/demand_table.cpp", "if (slot.state.load(std::memory_order_relaxed) != state) {", "if (is_written(state)) {")],
+        "tests": [SCHEDULE + "shared_slot_whole"],
+    },
+    {
+        "name": "successor-too-late",
+        "breaks": "docs/store.md: waits end with no_writer though a successor is there",
+        "changes": [(CORE + "core_wait.cpp", "life_.supply() == Supply::stopped && !writer_expected_ ?", "life_.supply() == Supply::stopped ?")],
+        "tests": [SHARED + " --test-case=F38*"],
+    },
+    {
+        "name": "successor-called-once",
+        "breaks": "docs/store.md: a successor that failed to take over is not called again",
+        "changes": [(LIB + "store/entry/entry.cpp", "next_call_ = now + kBetween;", "next_call_ = std::chrono::steady_clock::time_point::max();")],
+        "tests": [SHARED + " --test-case=F38*"],
     },
     {
         "name": "cap-forgotten",

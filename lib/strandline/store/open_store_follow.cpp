@@ -22,12 +22,17 @@ void OpenStore::look_after(std::weak_ptr<OpenStore> store, std::shared_ptr<LiveF
     const std::uint32_t bell = live->bell();
     auto until = std::chrono::steady_clock::time_point::max();
     {
-      MutexLock in_round(*rounds);  // let go of after the store
-      const auto self = store.lock();
-      if (self == nullptr || self->stopping_.load(std::memory_order_acquire)) {
+      MutexLock in_round(*rounds);  // let go of after the store, and after all that this thread keeps of it
+      auto self = store.lock();
+      const bool over = self == nullptr || self->stopping_.load(std::memory_order_acquire);
+      if (!over) {
+        until = self->round();
+      }
+      self.reset();
+      if (over || store.expired()) {
+        live.reset();
         return;
       }
-      until = self->round();
     }
     live->sleep(bell, until);
   }

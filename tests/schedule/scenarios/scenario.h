@@ -28,6 +28,7 @@ namespace strandline::schedule {
 [[nodiscard]] std::span<const Scenario> hit_scenarios();
 [[nodiscard]] std::span<const Scenario> eviction_scenarios();
 [[nodiscard]] std::span<const Scenario> demand_scenarios();
+[[nodiscard]] std::span<const Scenario> shared_scenarios();
 
 // Run before all else. What the library makes once per thread and keeps for later ones is then made for as many as
 // there can be, so that schedules do not depend on what ran before them, and a replay is one.

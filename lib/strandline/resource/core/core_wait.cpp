@@ -81,7 +81,9 @@ void Core::expect_writer(bool expected, Effects* later) noexcept {
   Effects own(*this);
   MutexLock lock(mutex_);
   writer_expected_ = expected;
-  judge_all_locked(later != nullptr ? *later : own);
+  if (!expected) {
+    judge_all_locked(later != nullptr ? *later : own);
+  }
 }
 
 // run() comes once the lock has been let go of. By then the wait may have ended, and the core with it: so this keeps

@@ -263,8 +263,12 @@ bool Entry::call_successors(std::chrono::steady_clock::time_point now) noexcept 
   {
     Effects effects(core());
     MutexLock lock(mutex_);
-    if (past_ || taking_writer_ || is_writer() || stand_in_ || core().status().state == State::committed) {
+    const State state = core().status().state;
+    if (past_ || is_writer() || stand_in_ || state == State::committed || state == State::cancelled) {
       return false;
+    }
+    if (taking_writer_) {
+      return true;  // it may come to nothing
     }
     const auto elsewhere = driver_.has_writer_elsewhere();
     if (!elsewhere || *elsewhere) {

@@ -7,7 +7,7 @@
 namespace strandline::store {
 namespace {
 
-// So long before it is not believed any more, it is said again.
+// After so long it is said again: well before it is not believed any more.
 constexpr auto kSayAgain = DemandTable::kBelieved / 4;
 
 // Is it the same wait, perhaps further on? Else whoever fetches has something new to think about.
@@ -163,8 +163,10 @@ void SharedDemand::set_fetching(bool fetching) noexcept {
 }
 
 void SharedDemand::on_demand(ByteRange missing) noexcept {
-  say();
-  tell(missing);
+  if (!epoch_.inherited()) {  // in a forked child nobody fetches, and any lock may be held for ever
+    say();
+    tell(missing);
+  }
 }
 
 // One by one, each outside the lock.
@@ -194,7 +196,7 @@ bool SharedDemand::say_again() noexcept {
 void SharedDemand::say() noexcept {
   DemandTable* const table = signals_.demand_table();
   const auto core = core_.lock();  // let go of after the lock: it may be the last to keep it
-  if (table == nullptr || epoch_.inherited()) {
+  if (table == nullptr) {
     return;
   }
   bool news = false;
