@@ -86,11 +86,12 @@ class WindowTarget final : public fill::Target {
       : inner_(std::move(resource), std::move(writer)), reader_(std::move(reader)), end_(end) {}
 
   Result<void> begin(const origin::ObjectInfo& object) noexcept override { return inner_.begin(object); }
-  Result<void> write(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
+  Result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> data,
+                            const std::stop_token& stop) noexcept override {
     const std::uint64_t from = std::clamp(reader_->at(), offset, offset + data.size());
     const std::uint64_t to = std::clamp(end_, from, offset + data.size());
     const auto wanted = data.subspan(from - offset, to - from);
-    return wanted.empty() ? Result<void>() : inner_.write(from, wanted);
+    return wanted.empty() ? Result<std::size_t>(0) : inner_.write(from, wanted, stop);
   }
   Result<void> set_length(std::uint64_t length) noexcept override { return inner_.set_length(length); }
   // All that is wanted is there: not all there is.
@@ -107,9 +108,9 @@ class WindowTarget final : public fill::Target {
   }
   Result<std::vector<Demand>> demand(std::size_t limit) const noexcept override { return inner_.demand(limit); }
   std::vector<std::uint64_t> readers(std::size_t limit) const override { return inner_.readers(limit); }
-  void observe(std::shared_ptr<DemandObserver> observer) noexcept override {
+  Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept override {
     reader_->observe(observer);
-    inner_.observe(std::move(observer));
+    return inner_.observe(std::move(observer));
   }
 
  private:
