@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 using namespace strandline;
 using namespace strandline::fuzz;
@@ -92,7 +93,7 @@ class World {
     // What a dead process would have told others it does not tell.
     process.files->on_death = [this] {
       auto& slot = live()->slot_of(kName);
-      told_ = {slot.changes.load(), slot.drops.load()};
+      told_ = {slot.changes.count(), slot.drops.load()};
     };
   }
   static void end_writing(Process& process) {
@@ -113,7 +114,10 @@ class World {
   void bury(Process& process) {
     leave(process);
     auto& slot = live()->slot_of(kName);
-    slot.changes = told_.first;
+    std::construct_at(&slot.changes);
+    while (slot.changes.count() != told_.first) {
+      static_cast<void>(slot.changes.raise());
+    }
     slot.drops = told_.second;
     begin(process);
   }
