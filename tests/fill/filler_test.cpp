@@ -277,6 +277,58 @@ TEST_CASE("F53: a refusal that tells the length") {
   CHECK(says(scene.resource.length()) == "1000");
 }
 
+TEST_CASE("F49: a length that a refusal told does not make what is there of an old version complete") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto filler = required(Filler::create());
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  auto writer = required(resource.writer());
+  REQUIRE(write_to(writer, {0, 1000}) == "1000");
+  FillRequest request;
+  request.origin = origin;
+  request.validator = {Validator::Kind::weak, "old"};
+  request.target = std::make_unique<ResourceTarget<MemoryDriver>>(resource, std::move(writer));
+  auto fill = required(filler.fill(std::move(request)));
+  auto read = origin->read_number(0);
+  CHECK(read->request.range.begin == 1000);
+  origin::Failure past{Error::make(Errc::invalid_range)};
+  past.size = 1000;
+  read->end(std::move(past));
+  auto asked = origin->read_number(1);
+  CHECK(asked->request.range == ByteRange{999, 1000});
+  CHECK(asked->request.if_match == Validator{Validator::Kind::weak, "old"});
+  asked->end({Error::make(Errc::changed)});
+  CHECK_FALSE(resource.status().state == State::committed);
+}
+
+TEST_CASE("filler: bytes that were there already are no progress, however many come") {
+  auto options = quick_retries();
+  options.retry.give_up = fill::Seconds(0.05);
+  Scene scene(Policy::whole, options);
+  ObjectInfo whole = object(1000);
+  whole.accepts_ranges = false;
+  std::size_t asked = 0;
+  for (; !scene.fill.ended() && asked < 100'000; ++asked) {
+    auto read = scene.origin->read_number(asked);
+    static_cast<void>(read->begin(whole, 0));
+    static_cast<void>(read->bytes(400));
+    read->end({Error::make(Errc::io, "reset"), true});
+    static_cast<void>(eventually([&] { return scene.fill.ended() || scene.origin->count() > asked + 1; }));
+  }
+  CHECK(says(scene.fill.wait()) == "!io");
+}
+
+TEST_CASE("filler: an origin that is silent every time is given up") {
+  fill::FillerOptions options;
+  options.retry.give_up = fill::Seconds(0.01);
+  Scene scene(Policy::whole, options);
+  auto first = scene.origin->read_number(0);
+  CHECK(first->begin(object(1000)) == "ok");
+  CHECK(first->bytes(10) == "ok");
+  auto second = scene.origin->read_number(1);
+  CHECK(says(scene.fill.wait()) == "!timed_out");
+  CHECK(second->stopped());
+}
+
 TEST_CASE("filler: an origin that does not say how long the object is: its end tells") {
   Scene scene;
   auto read = scene.origin->read_number(0);

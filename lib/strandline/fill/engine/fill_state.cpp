@@ -46,7 +46,8 @@ bool FillState::look(Clock::time_point now) {
     object = object_;
   }
   const bool all_there = object && object->size && !target().next_gap(0, *object->size);
-  if (all_there && (begun || *object->size == 0)) {
+  const bool holds_a_version = request_.validator.kind != Validator::Kind::none;
+  if (all_there && (begun || *object->size == 0 || !holds_a_version)) {
     finish(target().commit(*object->size));
     return false;
   }
