@@ -17,10 +17,10 @@ class RecordingDemand final : public DemandObserver {
       const std::scoped_lock lock(mutex_);
       log_ += (log_.empty() ? "" : " ") + to_string(missing);
     }
-    ++calls;
     if (then) {
       then(missing);
     }
+    ++calls;  // who waits for this may end the wait
   }
   [[nodiscard]] std::string take() {
     const std::scoped_lock lock(mutex_);
