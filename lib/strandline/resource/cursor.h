@@ -1,7 +1,7 @@
 // Cursor<D>: a streaming reader with a position; CursorStreambuf: a std::streambuf over one.
 // Threads: one at a time per cursor. Blocks: read() until the next byte is there. Errors: as wait_range(), and
-// timed_out, interrupted. Cost: read: one wait and one copy; a cursor: an allocation. Lifetime: a handle. On a ring that
-// blocks, a cursor holds the writer back from its position on; one the window has passed holds nothing.
+// timed_out, interrupted. Cost: read: one wait and one copy; a cursor: an allocation. Lifetime: a handle. On a ring
+// that blocks, a cursor holds the writer back from its position on; one the window has passed holds nothing.
 #pragma once
 
 #include <strandline/resource/writer.h>
