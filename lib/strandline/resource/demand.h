@@ -36,6 +36,8 @@ class DemandObserver {
   // is told). May write, wait, or shut the resource down. Whoever brings the bytes from within the call resumes there
   // the coroutines that wait for them: one that waits in a loop goes a stack frame deeper each time.
   virtual void on_demand(ByteRange missing) noexcept = 0;
+  // Resource::cancel() has ended all waits, and there will be none. Called after it, on its thread, outside every lock.
+  virtual void on_cancelled() noexcept {}
 };
 
 }  // namespace strandline

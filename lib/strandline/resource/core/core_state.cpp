@@ -374,12 +374,19 @@ Result<WriterId> Core::reactivate(Reactivate mode, Effects* later) noexcept {
 }
 
 void Core::cancel() noexcept {
-  Effects effects(*this);
-  MutexLock lock(mutex_);
-  life_.cancel();
-  update_hints_locked();
-  judge_all_locked(effects);
-  gate_.notify_all();
+  std::shared_ptr<DemandObserver> observer;
+  {
+    Effects effects(*this);
+    MutexLock lock(mutex_);
+    life_.cancel();
+    update_hints_locked();
+    judge_all_locked(effects);
+    gate_.notify_all();
+    observer = demand_observer_;
+  }
+  if (observer != nullptr) {
+    observer->on_cancelled();
+  }
 }
 
 }  // namespace strandline

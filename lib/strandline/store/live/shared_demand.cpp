@@ -165,12 +165,19 @@ void SharedDemand::set_fetching(bool fetching) noexcept {
 void SharedDemand::on_demand(ByteRange missing) noexcept {
   if (!epoch_.inherited()) {  // in a forked child nobody fetches, and any lock may be held for ever
     say();
-    tell(missing);
+    tell([missing](DemandObserver& observer) { observer.on_demand(missing); });
+  }
+}
+
+void SharedDemand::on_cancelled() noexcept {
+  if (!epoch_.inherited()) {
+    tell([](DemandObserver& observer) { observer.on_cancelled(); });
   }
 }
 
 // One by one, each outside the lock.
-void SharedDemand::tell(ByteRange missing) const noexcept {
+template <class Call>
+void SharedDemand::tell(const Call& call) const noexcept {
   for (std::size_t i = 0;; ++i) {
     std::shared_ptr<DemandObserver> observer;
     {
@@ -181,7 +188,7 @@ void SharedDemand::tell(ByteRange missing) const noexcept {
       observer = observers_[i];
     }
     if (observer != nullptr) {
-      observer->on_demand(missing);
+      call(*observer);
     }
   }
 }
@@ -266,7 +273,7 @@ bool SharedDemand::hear() noexcept {
     }
     // All of it: whoever fetches may have found some of it gone, and it is there again.
     for (const Demand& demand : all) {
-      tell(demand.missing);
+      tell([&demand](DemandObserver& observer) { observer.on_demand(demand.missing); });
     }
     return {};
   });

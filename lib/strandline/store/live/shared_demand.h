@@ -41,6 +41,7 @@ class SharedDemand final : public DemandObserver {
   void set_fetching(bool fetching) noexcept STRANDLINE_EXCLUDES(mutex_);
   // A wait has been parked here.
   void on_demand(ByteRange missing) noexcept override;
+  void on_cancelled() noexcept override;
 
   // For the store's thread. Says once more what is waited for here. True: and must do so again before long.
   [[nodiscard]] bool say_again() noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -62,7 +63,9 @@ class SharedDemand final : public DemandObserver {
       STRANDLINE_REQUIRES(mutex_);
   // As far as it is missing here too. May throw std::bad_alloc.
   [[nodiscard]] std::vector<Demand> others() const;
-  void tell(ByteRange missing) const noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Calls call(DemandObserver&) for each.
+  template <class Call>
+  void tell(const Call& call) const noexcept STRANDLINE_EXCLUDES(mutex_);
   void update_flags_locked() noexcept STRANDLINE_REQUIRES(mutex_);
 
   const Signals signals_;
