@@ -105,6 +105,8 @@ class Origin {
 
   // For messages: without passwords and keys.
   [[nodiscard]] virtual std::string name() const = 0;
+  // Who serves this key: what has the same name here shares its connections and their limits.
+  [[nodiscard]] virtual std::string server(const std::string& /*key*/) const { return name(); }
 
   virtual void stat(std::string key, Reply<ObjectInfo> reply, std::stop_token stop) noexcept = 0;
   virtual void read(ReadRequest request, std::shared_ptr<Sink> sink, std::stop_token stop) noexcept = 0;

@@ -248,6 +248,19 @@ TEST_CASE("F48: a header without an end") {
   CHECK(read->finish() == "corrupt");
 }
 
+TEST_CASE("F48: trailers without an end") {
+  const auto read = read_from([](HttpExchange& exchange) {
+    exchange.head(200, {"Transfer-Encoding: chunked"});
+    exchange.send("1\r\n");
+    exchange.body(text({0, 1}));
+    exchange.send("\r\n0\r\n");
+    while (exchange.send("X-Filler: " + std::string(1'000, 'x') + "\r\n")) {
+    }
+  });
+  CHECK(read->finish() == "corrupt");
+  CHECK(read->got.size() == 1);
+}
+
 TEST_CASE("F51: an encoding that was not asked for") {
   for (const std::string line :
        {"Content-Encoding: gzip", "Content-Encoding: identity, gzip", "Transfer-Encoding: gzip, chunked"}) {

@@ -130,6 +130,7 @@ TEST_CASE("HTTP: with a base, keys are paths below it, whatever is in them") {
   const HttpServer server(object->script());
   const auto origin = open_origin({.base = server.url("/dir?sign=secret", "user:secret@127.0.0.1")});
   CHECK(origin->name() == server.url("/dir?sign=..."));
+  CHECK(origin->server("any key") == server.url(""));
   for (const auto& [key, target] : {std::pair("a", "/dir/a?sign=secret"),
                                     {"a/b c", "/dir/a/b%20c?sign=secret"},
                                     {"q?x=1#f%41", "/dir/q%3Fx=1%23f%2541?sign=secret"},
@@ -143,6 +144,14 @@ TEST_CASE("HTTP: with a base, keys are paths below it, whatever is in them") {
   for (const std::string key : {"", "..", "a/../b", "./a", "a/.."}) {
     CHECK(Read::start(*origin, {.key = key})->finish() == "invalid_argument");
   }
+}
+
+TEST_CASE("HTTP: who serves a key, for those who count connections") {
+  const auto origin = open_origin();
+  CHECK(origin->server("http://EXAMPLE.org/a?b") == "http://example.org:80");
+  CHECK(origin->server("https://user:secret@example.org/a") == "https://example.org:443");
+  CHECK(origin->server("http://example.org:8080/") == "http://example.org:8080");
+  CHECK(origin->server("no URL") == origin->name());
 }
 
 TEST_CASE("HTTP: options that make no sense are refused") {

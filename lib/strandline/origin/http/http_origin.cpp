@@ -111,6 +111,11 @@ std::string HttpOrigin::name() const {
   return url ? url->shown() : std::string("http");
 }
 
+std::string HttpOrigin::server(const std::string& key) const {
+  const auto url = locate(loop_->options(), key);
+  return url ? (url->secure() ? "https://" : "http://") + url->host() + ":" + std::to_string(url->port()) : name();
+}
+
 void HttpOrigin::stat(std::string key, Reply<ObjectInfo> reply, std::stop_token stop) noexcept {
   std::unique_ptr<Transfer> transfer;
   Failure failure;

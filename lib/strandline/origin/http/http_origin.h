@@ -53,6 +53,8 @@ class HttpOrigin final : public Origin {
   [[nodiscard]] static std::string backend();
 
   [[nodiscard]] std::string name() const override;
+  // Scheme, host and port of the key's URL.
+  [[nodiscard]] std::string server(const std::string& key) const override;
   // HEAD; where a server refuses that, a GET of the first byte.
   void stat(std::string key, Reply<ObjectInfo> reply, std::stop_token stop) noexcept override;
   // One GET, always with a Range, for all of an object "bytes=0-": the answer tells whether there are ranges. Strong

@@ -19,6 +19,10 @@ std::string HttpOrigin::name() const {
   return "http";
 }
 
+std::string HttpOrigin::server(const std::string&) const {
+  return name();
+}
+
 void HttpOrigin::stat(std::string, Reply<ObjectInfo> reply, std::stop_token) noexcept {
   reply(tl::unexpected(Failure{Error::make(Errc::unsupported)}));
 }

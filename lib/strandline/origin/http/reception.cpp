@@ -27,12 +27,12 @@ bool Reception::tell(Call&& call) noexcept {
 }
 
 bool Reception::header(std::string_view line) noexcept {
-  if (answer_ || draining_) {
-    return true;  // behind the body: trailers
-  }
   header_bytes_ += line.size();
   if (header_bytes_ > kMaxHeader) {
-    return refuse(Errc::corrupt, "a header of more than 256 KiB");
+    return !draining_ && refuse(Errc::corrupt, "a header of more than 256 KiB");
+  }
+  if (answer_ || draining_) {
+    return true;  // behind the body: trailers
   }
   try {
     head_.add_line(line);

@@ -50,7 +50,7 @@ class Reception {
   [[nodiscard]] std::string progress() const;
 
  private:
-  static constexpr std::size_t kMaxHeader = 256 * 1024;  // bytes, of interim responses too
+  static constexpr std::size_t kMaxHeader = 256 * 1024;  // bytes, of interim responses and trailers too
   static constexpr std::uint64_t kMaxDrain = 64 * 1024;  // bytes
 
   bool refuse(Failure failure) noexcept;
