@@ -1,6 +1,5 @@
-// The filler, with an origin that answers by hand.
-#include <strandline/fill/filler.h>
-#include <tests/fill/manual_origin.h>
+// The filler, with an origin that answers by hand: what it asks for, and what it makes of the answers.
+#include <tests/fill/filler_scene.h>
 
 using namespace strandline;
 using namespace strandline::testing;
@@ -10,32 +9,9 @@ using fill::FillRequest;
 using fill::Policy;
 using fill::ResourceTarget;
 using origin::ObjectInfo;
+using Scene = FillerScene;
 
 namespace {
-
-constexpr std::uint64_t kMiB = 1 << 20;
-
-ObjectInfo object(std::uint64_t size, std::string version = "1") {
-  return {size, {Validator::Kind::strong, std::move(version)}, true, {}};
-}
-
-// A resource in memory, being filled.
-struct Scene {
-  explicit Scene(Policy policy = Policy::whole, fill::FillerOptions options = {})
-      : filler(required(Filler::create(options))), resource(required(Resource<MemoryDriver>::open({}))) {
-    FillRequest request;
-    request.origin = origin;
-    request.key = "key";
-    request.limits.policy = policy;
-    request.target = std::make_unique<ResourceTarget<MemoryDriver>>(resource, required(resource.writer()));
-    fill = required(filler.fill(std::move(request)));
-  }
-
-  std::shared_ptr<ManualOrigin> origin = std::make_shared<ManualOrigin>();
-  Filler filler;
-  Resource<MemoryDriver> resource;
-  Fill fill;
-};
 
 fill::FillerOptions quick_retries() {
   fill::FillerOptions options;
@@ -383,79 +359,4 @@ TEST_CASE("filler: a target that refuses is not asked again") {
   CHECK(read->bytes(10) == "!no_space");
   CHECK(says(fill.wait()) == "!no_space");
   CHECK(origin->count() == 1);
-}
-
-TEST_CASE("filler: stopped, it ends what runs and those who wait") {
-  Scene scene;
-  auto read = scene.origin->read_number(0);
-  CHECK(read->begin(object(1000)) == "ok");
-  const auto wait = async(scene.resource, {0, 100});
-  scene.fill.stop();
-  CHECK(read->stopped());
-  CHECK(wait.wait() == "!no_writer");
-}
-
-TEST_CASE("filler: paused, it ends what runs, and those who wait go on waiting") {
-  Scene scene;
-  auto read = scene.origin->read_number(0);
-  CHECK(read->begin(object(1000)) == "ok");
-  CHECK(read->bytes(100) == "ok");
-  scene.fill.pause();
-  REQUIRE(eventually([&] { return read->stopped(); }));
-  const auto wait = async(scene.resource, {100, 200});
-  CHECK(scene.origin->count() == 1);
-  CHECK(wait.answer() == "pending");
-  scene.fill.resume();
-  auto again = scene.origin->read_number(1);
-  CHECK(again->request.range == ByteRange{100, 1000});
-  again->serve(object(1000));
-  CHECK(wait.wait() == "ready");
-}
-
-TEST_CASE("filler: ended with fills under way") {
-  const auto origin = std::make_shared<ManualOrigin>();
-  auto resource = required(Resource<MemoryDriver>::open({}));
-  Fill fill;
-  {
-    auto filler = required(Filler::create());
-    FillRequest request;
-    request.origin = origin;
-    request.target = std::make_unique<ResourceTarget<MemoryDriver>>(resource, required(resource.writer()));
-    fill = required(filler.fill(std::move(request)));
-    static_cast<void>(origin->read_number(0));
-  }
-  CHECK(origin->read_number(0)->stopped());
-  CHECK(says(fill.wait()) == "!interrupted");
-  CHECK(says(resource.wait_range({0, 1}, at_once())) == "!no_writer");
-}
-
-TEST_CASE("filler: many objects share the connections of their server") {
-  fill::FillerOptions options;
-  options.connections = 3;
-  auto filler = required(Filler::create(options));
-  const auto origin = std::make_shared<ManualOrigin>();
-  std::vector<Resource<MemoryDriver>> resources;
-  std::vector<Fill> fills;
-  for (int i = 0; i < 50; ++i) {
-    resources.push_back(required(Resource<MemoryDriver>::open({})));
-    FillRequest request;
-    request.origin = origin;
-    request.key = std::to_string(i);
-    request.target =
-        std::make_unique<ResourceTarget<MemoryDriver>>(resources.back(), required(resources.back().writer()));
-    fills.push_back(required(filler.fill(std::move(request))));
-  }
-  const auto wait = async(resources[49], {0, 10});
-  for (std::size_t i = 0; i < 50; ++i) {
-    auto read = origin->read_number(i);
-    const std::size_t running = origin->count() - i;
-    CHECK(running <= 3);
-    if (i == 3) {
-      CHECK(wait.answer() == "ready");  // one connection is kept for who waits
-    }
-    read->serve(object(10));
-  }
-  for (auto& fill : fills) {
-    CHECK(says(fill.wait()) == "ok");
-  }
 }

@@ -24,11 +24,12 @@ struct Scene {
   }
   Resource<MemoryDriver> resource = required(Resource<MemoryDriver>::open({}));
   // Begins.
-  void start(Policy policy = Policy::whole) {
+  void start(Policy policy = Policy::whole, std::uint64_t min_split = fill::Limits().min_split) {
     FillRequest request;
     request.origin = origin;
     request.key = server.url("/a");
     request.limits.policy = policy;
+    request.limits.min_split = min_split;
     request.target = std::make_unique<ResourceTarget<MemoryDriver>>(resource, required(resource.writer()));
     fill = required(filler.fill(std::move(request)));
   }
@@ -50,7 +51,8 @@ struct Scene {
 
 TEST_CASE("fill http: an object, whole, each byte once") {
   Scene scene({.size = 40 * kMiB + 17});
-  scene.start();
+  // Not divided, as it would be on a slow machine: what is on its way past a division is sent for nothing.
+  scene.start(Policy::whole, kMaxOffset);
   CHECK(says(scene.fill.wait()) == "ok");
   CHECK(scene.right({0, 40 * kMiB + 17}));
   CHECK(scene.object->sent_bytes() == 40 * kMiB + 17);

@@ -105,6 +105,16 @@ TEST_CASE("F57: connections that break every 700 KB: no byte twice") {
   CHECK(network.sent() == 64 * kMiB);
 }
 
+TEST_CASE("fill: transfers that crawl hold nobody up for long: neither the whole nor who waits") {
+  VirtualNetwork network({.length = 64 * kMiB, .crawls = 5});
+  VirtualNetwork::Reader& reader = network.add_reader({.end = 64 * kMiB, .rate = 5e6});
+  network.run_until([&] { return network.complete(); }, 60);
+  CHECK(network.complete());
+  CHECK(reader.stalled < 1.5);
+  CHECK(network.sent() == 64 * kMiB);
+  CHECK(network.now() < 5);
+}
+
 TEST_CASE("fill: the last pieces are shared out when all but one transfer are done") {
   fill::Limits limits;
   limits.min_subrange = limits.max_subrange = 64 * kMiB;

@@ -82,6 +82,28 @@ TEST_CASE("plan: a transfer that will soon be there is waited for; one that will
   }
 }
 
+TEST_CASE("plan: a transfer that crawls is replaced, for who waits and for nobody, unless others would too") {
+  for (const bool wait : {true, false}) {
+    for (const auto& [rate, replaced] : {std::pair(20e6, true), std::pair(2e4, false)}) {
+      auto s = scene(2, 2);
+      s.situation.length = kMiB;
+      s.situation.network = {Seconds(0.05), Seconds(0.05), rate};
+      s.running = {{7, 0, kMiB, 1e4, true, false}};
+      if (wait) {
+        s.wanted = {{{0, 64 << 10}}};
+      }
+      const Plan plan = s.plan();
+      REQUIRE(plan.trims.size() == (replaced ? 1 : 0));
+      REQUIRE(plan.starts.size() == plan.trims.size());
+      if (replaced) {
+        CHECK(plan.trims[0] == Plan::Trim{7, 0});
+        CHECK(to_string(plan.starts[0].range) == "[0, 1048576)");
+        CHECK(plan.starts[0].demanded == wait);
+      }
+    }
+  }
+}
+
 TEST_CASE("plan: with no connection free, what nobody waits for gives one up") {
   auto s = scene(0, 0);
   s.running = {{1, 0, 4 * kMiB, 1e6, true, true}, {2, 8 * kMiB, 16 * kMiB, 1e6, true, false}};

@@ -25,6 +25,7 @@ class VirtualNetwork {
     double server_rate = 1e12;      // of all connections together
     double round_trip = 0.05;       // seconds
     double drop_after = 0;          // bytes after which a connection breaks; 0: never
+    unsigned crawls = 0;            // one in so many transfers comes at 1 KB/s only; 0: none
     unsigned connections = 16;
     fill::Limits limits = {};
   };
@@ -99,13 +100,15 @@ class VirtualNetwork {
       if (each.answers_at > now_) {
         continue;
       }
-      each.owed += rate * kStep;
+      const bool crawls = options_.crawls > 0 && each.running.id % options_.crawls == 0;
+      const double its_rate = crawls ? 1e3 : rate;
+      each.owed += its_rate * kStep;
       const std::uint64_t count = std::min(static_cast<std::uint64_t>(each.owed), each.running.end - each.running.at);
       each.owed -= static_cast<double>(count);
       static_cast<void>(available_.insert({each.running.at, each.running.at + count}));
       each.running.at += count;
       each.running.answered = true;
-      each.running.rate = rate;
+      each.running.rate = its_rate;
       each.brought += count;
       sent_ += count;
       since_bytes_ += count;

@@ -108,7 +108,6 @@ Result<Wrote> cat_through(const Resource<D>& resource, fill::Filler& filler, con
   fill::FillRequest request;
   request.origin = place.origin;
   request.key = place.key;
-  request.server = place.server;
   request.limits.policy = fill::Policy::window;
   request.limits.window = kAhead;
   request.validator = wanted.validator;

@@ -60,7 +60,6 @@ class Fetched::State : public std::enable_shared_from_this<State> {
     FillRequest request;
     request.origin = origin_;
     request.key = key_;
-    request.server = options_.server;
     request.limits = options_.limits;
     request.validator = comparable_ ? lease_.validator() : Validator();
     request.target = std::make_unique<LeaseTarget>(lease_, given_up_);

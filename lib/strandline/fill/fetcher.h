@@ -19,7 +19,6 @@ struct FetchOptions {
   Limits limits = {};  // the policy among them
   // Is any version that the store has good enough? Then a complete entry needs no origin.
   bool any_version = false;
-  std::string server = {};     // whose connections are counted together; empty: the origin's
   std::string store_key = {};  // of the entry; empty: the object's key
 };
 

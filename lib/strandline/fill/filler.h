@@ -22,7 +22,6 @@ struct FillerOptions {
 struct FillRequest {
   std::shared_ptr<origin::Origin> origin;
   std::string key;
-  std::string server;     // whose connections are counted together; empty: the origin's
   Limits limits;          // the policy among them
   Validator validator{};  // of the version that the target holds bytes of; none: whatever is there now
   std::unique_ptr<Target> target;

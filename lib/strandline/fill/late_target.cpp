@@ -57,11 +57,9 @@ Result<std::vector<Demand>> LateTarget::demand(std::size_t limit) const noexcept
     return made()->demand(limit);
   }
   return file::contained([&]() -> Result<std::vector<Demand>> {
-    std::vector<Demand> first;
-    if (!first_.empty()) {
-      first.push_back({first_, {}, Urgency::reader, first_.end});
-    }
-    return first;
+    // Nobody can wait for it yet; and nothing would ever be asked for whose policy is to bring what is waited for.
+    const ByteRange first = first_.empty() ? ByteRange{0, 1} : first_;
+    return std::vector<Demand>{{first, {}, first_.empty() ? Urgency::background : Urgency::reader, first.end}};
   });
 }
 

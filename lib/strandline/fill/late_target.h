@@ -13,7 +13,8 @@ class LateTarget final : public Target {
  public:
   // Called once, on a thread of the origin's. What it makes is what is filled.
   using Make = std::function<Result<std::unique_ptr<Target>>(const origin::ObjectInfo&)>;
-  // `first`: what is asked for before anything is known, and no byte past it.
+  // `first`: what is asked for before anything is known, and no byte past it; empty: as the policy says, a byte at
+  // least.
   explicit LateTarget(Make make, ByteRange first = {}) noexcept : make_(std::move(make)), first_(first) {}
 
   Result<void> begin(const origin::ObjectInfo& object) noexcept override;

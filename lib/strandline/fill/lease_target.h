@@ -64,7 +64,9 @@ class LeaseTarget final : public Target {
     return lease_.resource().reader_positions(limit).value_or(std::vector<std::uint64_t>());
   }
   Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept override {
-    return lease_.set_demand_observer(std::move(observer));
+    const bool given = observer != nullptr;
+    auto set = lease_.set_demand_observer(std::move(observer));
+    return set && given ? not_cancelled(lease_.resource().status()) : set;
   }
 
  private:

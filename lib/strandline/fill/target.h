@@ -1,5 +1,6 @@
 // Target: what a fill fills: a resource and its writer, of whatever driver.
-// Threads: begin() and write() on the origin's threads, several at once but begin(); the others on the filler's.
+// Threads: begin() and write() on the origin's threads, several at once but begin(); commit() on the filler's second,
+// and nothing meanwhile; the others on the filler's.
 // Blocks: on the storage. Errors: of begin(), write() and commit() end the fill. Cost: the storage's. Lifetime: until
 // the fill has ended, and nobody calls it any more.
 #pragma once
@@ -37,13 +38,18 @@ class Target {
   // What is waited for, at the most so much of it.
   [[nodiscard]] virtual Result<std::vector<Demand>> demand(std::size_t limit) const noexcept = 0;
   [[nodiscard]] virtual std::vector<std::uint64_t> readers(std::size_t limit) const = 0;
-  // Who is told of new demand; null: nobody any more.
+  // Who is told of new demand; null: nobody any more. An error: there will be none, it has been cancelled.
   [[nodiscard]] virtual Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept = 0;
 };
 
+// Of what is observed by now: who is cancelled later tells its observer.
+[[nodiscard]] inline Result<void> not_cancelled(const ResourceStatus& status) {
+  return status.state == State::cancelled ? fail(Errc::cancelled, "fill") : Result<void>();
+}
+
 // A resource that its user has opened, and the writer taken from it.
 template <Driver D>
-class ResourceTarget final : public Target {
+class ResourceTarget : public Target {
  public:
   ResourceTarget(Resource<D> resource, Writer<D> writer) noexcept
       : resource_(std::move(resource)), writer_(std::move(writer)) {}
@@ -68,8 +74,9 @@ class ResourceTarget final : public Target {
     return resource_.reader_positions(limit).value_or(std::vector<std::uint64_t>());
   }
   Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept override {
+    const bool given = observer != nullptr;
     resource_.set_demand_observer(std::move(observer));
-    return {};
+    return given ? not_cancelled(resource_.status()) : Result<void>();
   }
 
  private:

@@ -139,7 +139,6 @@ Result<void> Download::fetch_once(fill::Filler& filler, const std::stop_token& s
   fill::FillRequest request;
   request.origin = request_.place.origin;
   request.key = request_.place.key;
-  request.server = request_.place.server;
   request.validator = validator;
   request.target = std::make_unique<fill::LateTarget>([this](const auto& object) { return make(object); }, first);
   auto fill = filler.fill(std::move(request));

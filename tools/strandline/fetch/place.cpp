@@ -53,11 +53,8 @@ Result<Place> Places::find(const std::string& url) const {
     }
     return fail(std::move(found.error()));
   }
-  Place place{std::move(found->origin), std::move(found->key), origin::without_credentials(url), "files", {}};
-  if (is_http(url)) {
-    const std::size_t host = place.url.find("://") + 3;
-    place.server = place.url.substr(0, std::min(place.url.find_first_of("/?#", host), place.url.size()));
-  } else {
+  Place place{std::move(found->origin), std::move(found->key), origin::without_credentials(url), {}};
+  if (!is_http(url)) {
     place.path = place.key;
   }
   return place;

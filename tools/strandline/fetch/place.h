@@ -17,7 +17,6 @@ struct Place {
   std::shared_ptr<origin::Origin> origin;
   std::string key;             // there
   std::string url;             // for messages, and to tell objects apart: without a password
-  std::string server;          // whose connections are counted together
   std::filesystem::path path;  // where it is when it is a local file; else empty
 };
 

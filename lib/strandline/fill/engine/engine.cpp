@@ -6,11 +6,18 @@ namespace strandline::fill {
 namespace {
 
 constexpr auto kMeasureEvery = std::chrono::milliseconds(50);
+constexpr std::size_t kServersKept = 64;
 
 }  // namespace
 
 void Engine::start() {
-  thread_ = std::thread([this] { run(); });
+  committer_ = std::thread([this] { run_commits(); });
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    stop();
+    throw;
+  }
 }
 
 void Engine::stop() noexcept {
@@ -23,21 +30,24 @@ void Engine::stop() noexcept {
     }
     happened_.notify_all();
   }
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  {
+    MutexLock lock(mutex_);
+    no_more_commits_ = true;
+    to_be_committed_.notify_all();
+  }
+  committer_.join();
 }
 
 Result<std::shared_ptr<FillState>> Engine::add(FillRequest request) {
   std::shared_ptr<FillState> fill;
   {
+    const std::string name = request.origin->server(request.key);
     MutexLock lock(mutex_);
-    // With a limit to the rate all transfers are one after the other, whatever their server.
-    const bool limited = options_.max_rate > 0;
-    const std::string name = limited ? std::string() : request.server.empty() ? request.origin->name() : request.server;
-    auto& server = servers_[name];
-    if (server == nullptr) {
-      server = std::make_shared<Server>(limited ? 1 : std::max(1U, options_.connections));
-    }
-    fill = std::make_shared<FillState>(weak_from_this(), std::move(request), server, options_);
+    auto server = server_locked(name);
+    fill = std::make_shared<FillState>(weak_from_this(), std::move(request), std::move(server), options_);
     fills_.insert(fill);
   }
   auto observed = fill->target().observe(fill);
@@ -48,6 +58,43 @@ Result<std::shared_ptr<FillState>> Engine::add(FillRequest request) {
   }
   notice(fill);
   return fill;
+}
+
+std::shared_ptr<Server> Engine::server_locked(const std::string& name) {
+  // With a limit to the rate all transfers are one after the other, whatever their server.
+  const bool limited = options_.max_rate > 0;
+  if (servers_.size() >= kServersKept) {
+    std::erase_if(servers_, [](const auto& each) { return each.second.use_count() == 1; });
+  }
+  auto& server = servers_[limited ? std::string() : name];
+  if (server == nullptr) {
+    server = std::make_shared<Server>(limited ? 1 : std::max(1U, options_.connections));
+  }
+  return server;
+}
+
+void Engine::commit(std::shared_ptr<FillState> fill) {
+  MutexLock lock(mutex_);
+  commits_.push_back(std::move(fill));
+  to_be_committed_.notify_all();
+}
+
+void Engine::run_commits() noexcept {
+  for (;;) {
+    std::shared_ptr<FillState> fill;
+    {
+      MutexLock lock(mutex_);
+      while (commits_.empty() && !no_more_commits_) {
+        to_be_committed_.wait(mutex_);
+      }
+      if (commits_.empty()) {
+        return;
+      }
+      fill = std::move(commits_.front());
+      commits_.pop_front();
+    }
+    fill->commit_target();
+  }
 }
 
 void Engine::notice(std::shared_ptr<FillState> fill) noexcept {
@@ -169,9 +216,9 @@ void Engine::measure(Clock::time_point now) {
   std::vector<std::shared_ptr<FillState>> due;
   for (auto& place : restless_) {
     auto& fill = static_cast<FillState&>(place);
-    fill.measure(now, elapsed);
-    // What they wait for may be nearer by another way now.
-    if (fill.wanted() || (fill.not_before() && *fill.not_before() <= now)) {
+    fill.measure(now);
+    // What they wait for may be nearer by another way now, and so may all the rest.
+    if (fill.running() || (fill.not_before() && *fill.not_before() <= now)) {
       due.push_back(fill.shared_from_this());
     }
   }

@@ -1,6 +1,7 @@
-// Engine: the thread that decides for all fills; Server: what their transfers from one server have in common.
-// Threads: notice() and add() on any; all else on its own. Blocks: stop(), for its thread. Errors: none of its
-// own. Cost: a lock per event. Lifetime: the Filler's, which stops it; fills know it by a weak reference.
+// Engine: the thread that decides for all fills, and one that commits what they have filled; Server: what their
+// transfers from one server have in common. Threads: notice() and add() on any; all else on its own. Blocks: stop(),
+// for its threads. Errors: none of its own. Cost: a lock per event. Lifetime: the Filler's, which stops it; fills know
+// it by a weak reference.
 #pragma once
 
 #include <strandline/base/mutex.h>
@@ -8,6 +9,7 @@
 #include <strandline/fill/planning/governor.h>
 
 #include <boost/intrusive/list.hpp>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -33,9 +35,10 @@ struct Restless;  // has transfers under way, or something to do at a time
 struct Server {
   explicit Server(unsigned connections) noexcept : connections(connections), governor(connections) {}
   [[nodiscard]] unsigned free() const noexcept { return running < connections ? connections - running : 0; }
-  // For what nobody waits for yet: one connection is left for those who will.
+  // For what nobody waits for yet: once anybody has read, one connection is left for those who will wait.
   [[nodiscard]] unsigned free_background() const noexcept {
-    const unsigned most = urgent.empty() ? std::min(governor.allowed(), std::max(1U, connections - 1)) : 0;
+    const unsigned all = read ? std::max(1U, connections - 1) : connections;
+    const unsigned most = urgent.empty() ? std::min(governor.allowed(), all) : 0;
     return running < most ? most - running : 0;
   }
 
@@ -44,6 +47,7 @@ struct Server {
   Governor governor;
   Network network;
   bool known = false;       // is `network` measured?
+  bool read = false;        // has anything been read while it came?
   std::uint64_t bytes = 0;  // that came since the last measurement
   Places<Turn> urgent;      // somebody waits for what they would bring
   Places<Turn> later;
@@ -56,15 +60,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine& operator=(const Engine&) = delete;
   ~Engine() = default;
   void start();
-  // Ends all fills, and its thread.
+  // Ends all fills, and its threads.
   void stop() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   [[nodiscard]] Result<std::shared_ptr<FillState>> add(FillRequest request) STRANDLINE_EXCLUDES(mutex_);
   // Something has happened to the fill. Needs no memory.
   void notice(std::shared_ptr<FillState> fill) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Calls its commit_target() soon: a disk takes its time over that, and all other fills would stand still.
+  void commit(std::shared_ptr<FillState> fill) STRANDLINE_EXCLUDES(mutex_);
 
  private:
   void run() noexcept STRANDLINE_EXCLUDES(mutex_);
+  void run_commits() noexcept STRANDLINE_EXCLUDES(mutex_);
   void handle(FillState& fill, Clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
   void look_at(const std::shared_ptr<FillState>& fill, Clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
   void serve(Server& server, Clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -74,10 +81,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   [[nodiscard]] std::shared_ptr<FillState> next_noticed() noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Clock::time_point next_time() const noexcept;
   void notice_locked(std::shared_ptr<FillState> fill) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] std::shared_ptr<Server> server_locked(const std::string& name) STRANDLINE_REQUIRES(mutex_);
   void drop(const std::shared_ptr<FillState>& fill) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   const FillerOptions options_;
   std::thread thread_;
+  std::thread committer_;
 
   // The thread's. Those who stand in it, or in a server's lists, are in fills_.
   Places<Restless> restless_;
@@ -88,6 +97,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::set<std::shared_ptr<FillState>> fills_ STRANDLINE_GUARDED_BY(mutex_);
   std::shared_ptr<FillState> noticed_ STRANDLINE_GUARDED_BY(mutex_);  // a list through next_noticed
   FillState* last_noticed_ STRANDLINE_GUARDED_BY(mutex_) = nullptr;   // meaningless when that is empty
+  CondVar to_be_committed_;
+  std::deque<std::shared_ptr<FillState>> commits_ STRANDLINE_GUARDED_BY(mutex_);
+  bool no_more_commits_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  // Those that no fill has any more go when there are many.
   std::map<std::string, std::shared_ptr<Server>> servers_ STRANDLINE_GUARDED_BY(mutex_);
   bool stopping_ STRANDLINE_GUARDED_BY(mutex_) = false;
 };

@@ -5,7 +5,7 @@
 namespace strandline::fill {
 namespace {
 
-constexpr std::size_t kDemandAtOnce = 256;
+constexpr std::size_t kDemandAtOnce = 1024;
 constexpr std::size_t kReadersAtOnce = 16;
 constexpr auto kForMemory = std::chrono::milliseconds(100);
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
@@ -27,11 +27,25 @@ std::vector<Wanted> FillState::demand(Clock::time_point now) {
     wanted.push_back(one);
   }
   wanted_ = std::any_of(wanted.begin(), wanted.end(), [](const Wanted& each) { return !each.background; });
+  server_->read = server_->read || wanted_;
   return wanted;
 }
 
+void FillState::commit(std::uint64_t length) noexcept {
+  const auto engine = engine_.lock();
+  try {
+    committing_ = length;
+    if (engine != nullptr) {
+      engine->commit(shared_from_this());
+    }
+  } catch (const std::bad_alloc&) {
+    committing_.reset();
+    finish(target().commit(length));
+  }
+}
+
 bool FillState::look(Clock::time_point now) {
-  if (decided_) {
+  if (decided_ || committing_) {
     return false;
   }
   bool paused = false;
@@ -48,7 +62,7 @@ bool FillState::look(Clock::time_point now) {
   const bool all_there = object && object->size && !target().next_gap(0, *object->size);
   const bool holds_a_version = request_.validator.kind != Validator::Kind::none;
   if (all_there && (begun || *object->size == 0 || !holds_a_version)) {
-    finish(target().commit(*object->size));
+    commit(*object->size);
     return false;
   }
   if (paused || (not_before_ && now < *not_before_)) {
@@ -74,6 +88,7 @@ bool FillState::look(Clock::time_point now) {
     }
   }
   const auto readers = target().readers(kReadersAtOnce);
+  server_->read = server_->read || !readers.empty();
   Situation situation;
   situation.length = object->size.value_or(kMaxOffset);
   situation.next_gap = [this](std::uint64_t from, std::uint64_t limit) { return target().next_gap(from, limit); };
@@ -157,7 +172,7 @@ void FillState::collect(Clock::time_point now) {
     const auto transfer = std::move(transfers_[i]);
     transfers_.erase(transfers_.begin() + static_cast<std::ptrdiff_t>(i));
     --server_->running;
-    measure(*transfer, now, now - transfer->heard);
+    measure(*transfer, now);
     transfer_ended(*transfer, now);
   }
   end_if_over();
@@ -252,7 +267,7 @@ Clock::duration FillState::patience(const Transfer& transfer) const noexcept {
   return std::chrono::duration_cast<Clock::duration>(std::min(patience, Seconds(30)));
 }
 
-void FillState::measure(Transfer& transfer, Clock::time_point now, Seconds elapsed) {
+void FillState::measure(Transfer& transfer, Clock::time_point now) {
   Network& network = server_->network;
   const std::uint64_t brought = transfer.brought();
   const std::uint64_t more = brought - std::exchange(transfer.noted, brought);
@@ -262,6 +277,7 @@ void FillState::measure(Transfer& transfer, Clock::time_point now, Seconds elaps
     retry_.progress(now.time_since_epoch());
   }
   if (more > 0) {
+    Seconds elapsed = now - transfer.heard;
     if (transfer.noted == more) {
       // Its first bytes: what it took to get them, the making of a connection perhaps included.
       const Seconds took = transfer.first_byte() - transfer.began;
@@ -270,7 +286,7 @@ void FillState::measure(Transfer& transfer, Clock::time_point now, Seconds elaps
       server_->known = true;
       elapsed = now - transfer.first_byte();
     } else {
-      transfer.longest_gap = std::max<Seconds>(transfer.longest_gap, now - transfer.heard);
+      transfer.longest_gap = std::max(transfer.longest_gap, elapsed);
     }
     const double rate = static_cast<double>(more) / std::max(elapsed.count(), 1e-4);
     transfer.rate = transfer.rate == 0 ? rate : 0.7 * transfer.rate + 0.3 * rate;
@@ -281,12 +297,12 @@ void FillState::measure(Transfer& transfer, Clock::time_point now, Seconds elaps
   progress_.fetched += more;
 }
 
-void FillState::measure(Clock::time_point now, Seconds elapsed) {
+void FillState::measure(Clock::time_point now) {
   double rate = 0;
   bool silent = false;
   std::vector<ByteRange> arriving;
   for (const auto& transfer : transfers_) {
-    measure(*transfer, now, elapsed);
+    measure(*transfer, now);
     rate += transfer->rate;
     transfer->heard = transfer->held_up() ? now : transfer->heard;
     if (!transfer->given_up()) {
@@ -335,7 +351,7 @@ bool FillState::yield() noexcept {
 }
 
 void FillState::end_if_over() noexcept {
-  if (!decided_ || !transfers_.empty() || ended()) {
+  if (!decided_ || !transfers_.empty() || committing_ || ended()) {
     return;
   }
   static_cast<void>(target().observe(nullptr));

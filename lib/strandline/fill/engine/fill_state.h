@@ -1,5 +1,5 @@
 // FillState: one object being fetched: its transfers, what is known of it, and how it ends.
-// Threads: answered() and ended() on the origin's threads, on_demand() on any, outcome and progress on any; all else on
+// Threads: answered() and ended() on the origin's threads, those of observers, outcome and progress on any; all else on
 // the filler's own. Blocks: wait_ended(). Errors: kept as the outcome. Cost: see Filler. Lifetime: shared by its Fill,
 // its transfers and, while it has something to do, the engine.
 #pragma once
@@ -30,6 +30,7 @@ class FillState final : public DemandObserver,
   void notice() noexcept;
   [[nodiscard]] Target& target() const noexcept { return *request_.target; }
   void on_demand(ByteRange missing) noexcept override;
+  void on_cancelled() noexcept override STRANDLINE_EXCLUDES(mutex_);
 
   // From the handle.
   [[nodiscard]] Result<void> wait_ended(std::stop_token stop) noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -42,6 +43,9 @@ class FillState final : public DemandObserver,
   }
   // The same for who tells the engine himself.
   void request_stop() noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // On the engine's second thread.
+  void commit_target() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // On the filler's thread.
   [[nodiscard]] Server& server() const noexcept { return *server_; }
@@ -56,7 +60,7 @@ class FillState final : public DemandObserver,
   // Begins and ends transfers, as far as the server has connections free. True: it would have begun more.
   [[nodiscard]] bool look(Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
   // Measures what came since the last time, and gives up what has fallen silent.
-  void measure(Clock::time_point now, Seconds elapsed) STRANDLINE_EXCLUDES(mutex_);
+  void measure(Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
   void finish(Result<void> outcome) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Gives up a transfer that nobody waits for, the one with the most left. False: there is none.
   [[nodiscard]] bool yield() noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -76,7 +80,8 @@ class FillState final : public DemandObserver,
   void transfer_ended(Transfer& transfer, Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
   void failed(origin::Failure failure, const Transfer& transfer, Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Clock::duration patience(const Transfer& transfer) const noexcept;
-  void measure(Transfer& transfer, Clock::time_point now, Seconds elapsed);
+  void measure(Transfer& transfer, Clock::time_point now);
+  void commit(std::uint64_t length) noexcept;
   void end_if_over() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   const std::weak_ptr<Engine> engine_;
@@ -94,12 +99,15 @@ class FillState final : public DemandObserver,
   unsigned changes_ = 0;                         // refusals of other versions, likewise
   bool wanted_ = false;
   std::minstd_rand random_{std::random_device()()};
-  std::optional<Result<void>> decided_;  // how it ends, once no transfer runs any more
+  std::optional<Result<void>> decided_;      // how it ends, once no transfer runs any more, nor a commit
+  std::optional<std::uint64_t> committing_;  // what has been handed to the engine's second thread: so long
 
   mutable Mutex mutex_;  // a leaf
   CondVar over_;
   bool paused_ STRANDLINE_GUARDED_BY(mutex_) = false;
   bool stopped_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  bool cancelled_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  std::optional<Result<void>> committed_ STRANDLINE_GUARDED_BY(mutex_);     // what has come of that
   std::optional<origin::ObjectInfo> object_ STRANDLINE_GUARDED_BY(mutex_);  // once an answer has come
   bool begun_ STRANDLINE_GUARDED_BY(mutex_) = false;       // has a version been confirmed, and the target told?
   bool sequential_ STRANDLINE_GUARDED_BY(mutex_) = false;  // it comes from its beginning only

@@ -21,6 +21,23 @@ void FillState::on_demand(ByteRange) noexcept {
   notice();
 }
 
+void FillState::on_cancelled() noexcept {
+  {
+    MutexLock lock(mutex_);
+    cancelled_ = true;
+  }
+  notice();
+}
+
+void FillState::commit_target() noexcept {
+  auto committed = target().commit(*committing_);
+  {
+    MutexLock lock(mutex_);
+    committed_ = std::move(committed);
+  }
+  notice();
+}
+
 std::optional<origin::ObjectInfo> FillState::object() const {
   MutexLock lock(mutex_);
   return object_;
@@ -120,13 +137,24 @@ void FillState::request_stop() noexcept {
 void FillState::obey() noexcept {
   bool paused = false;
   bool stopped = false;
+  bool cancelled = false;
+  std::optional<Result<void>> committed;
   {
     MutexLock lock(mutex_);
     paused = paused_;
     stopped = stopped_;
+    cancelled = cancelled_;
+    committed.swap(committed_);
   }
-  if (stopped) {
+  if (committed) {
+    committing_.reset();
+    // Done is done, whoever has stopped it meanwhile.
+    decided_ = *committed || !decided_ ? std::move(committed) : std::move(decided_);
+    end_if_over();
+  } else if (stopped) {
     finish(fail(Errc::interrupted, "stopped"));
+  } else if (cancelled) {
+    finish(fail(Errc::cancelled, "the resource was cancelled"));
   } else if (paused) {
     for (const auto& transfer : transfers_) {
       transfer->give_up();

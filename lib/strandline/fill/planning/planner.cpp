@@ -8,6 +8,8 @@ namespace {
 
 // What is on its way when a transfer is cut short has been sent for nothing.
 constexpr Seconds kWorthDividing{0.5};
+// A transfer that takes so many times as long as another one would is replaced.
+constexpr double kCrawls = 4;
 
 // A plan in the making: transfers that run, as trimmed, and those to be begun, by where they stand.
 class Planner {
@@ -67,6 +69,12 @@ class Planner {
   }
   Seconds time_left(const Claim& claim) const {
     return claim.transfer == nullptr ? Seconds(0) : arrival(*claim.transfer, claim.range.begin, claim.range.end);
+  }
+
+  // Would another one in its place have brought the bytes from `from` to `upto` long before?
+  bool crawls(const Running& transfer, std::uint64_t from, std::uint64_t upto) const {
+    const Seconds anew = fresh_cost() + Seconds(static_cast<double>(upto - from) / std::max(now_.network.rate, 1.0));
+    return transfer.rate > 0 && arrival(transfer, from, upto) > std::max(kWorthDividing, kCrawls * anew);
   }
 
   void start(ByteRange range, bool demanded) {
@@ -134,8 +142,10 @@ class Planner {
       if (auto claim = claim_at(gap->begin); covers(claim, gap->begin)) {
         const ByteRange whole = claim->range;
         // What came since it was asked where it stands is there by now.
-        const auto next = now_.next_gap(whole.begin, gap->begin);
-        if (claim->transfer != nullptr && next && arrival(*claim->transfer, next->begin, gap->begin) > fresh_cost() &&
+        const std::uint64_t stands = now_.next_gap(whole.begin, gap->begin).value_or(*gap).begin;
+        if (claim->transfer != nullptr &&
+            (arrival(*claim->transfer, stands, gap->begin) > fresh_cost() ||
+             crawls(*claim->transfer, stands, std::min(wanted.range.end, whole.end))) &&
             may_start()) {
           claim = claim_at(gap->begin);
           if (!covers(claim, gap->begin)) {
@@ -230,20 +240,26 @@ class Planner {
         return !next;
       });
     }
-    while (whole && background_ > 0 && free_ > 0 && divide_longest()) {
+    while (whole && background_ > 0 && free_ > 0 && help_longest()) {
     }
   }
 
-  // Everything is on its way: who is done helps who has the most left.
-  bool divide_longest() {
+  // Everything is on its way: who is done helps who has the most left, or takes its place.
+  bool help_longest() {
     const auto longest = std::max_element(claims_.begin(), claims_.end(),
                                           [&](const Claim& a, const Claim& b) { return time_left(a) < time_left(b); });
-    if (longest == claims_.end() || longest->transfer == nullptr || longest->transfer->rate == 0 ||
-        longest->range.size() < 2 * now_.limits.min_split ||
-        time_left(*longest) < std::max(kWorthDividing, 4 * fresh_cost())) {
+    if (longest == claims_.end() || longest->transfer == nullptr || longest->transfer->rate == 0) {
       return false;
     }
     const ByteRange whole = longest->range;
+    if (crawls(*longest->transfer, whole.begin, whole.end)) {
+      trim(longest, whole.begin);
+      start(whole, false);
+      return true;
+    }
+    if (whole.size() < 2 * now_.limits.min_split || time_left(*longest) < std::max(kWorthDividing, 4 * fresh_cost())) {
+      return false;
+    }
     const std::uint64_t middle = whole.begin + whole.size() / 2;
     trim(longest, middle);
     start({middle, whole.end}, false);

@@ -1,0 +1,161 @@
+// Fills as their users have them: stopped, paused, cancelled, many at once.
+#include <tests/fill/filler_scene.h>
+
+#include <thread>
+
+using namespace strandline;
+using namespace strandline::testing;
+using fill::Fill;
+using fill::Filler;
+using fill::FillRequest;
+using fill::Policy;
+using fill::ResourceTarget;
+using origin::ObjectInfo;
+using Scene = FillerScene;
+
+TEST_CASE("filler: stopped, it ends what runs and those who wait") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  const auto wait = async(scene.resource, {0, 100});
+  scene.fill.stop();
+  CHECK(read->stopped());
+  CHECK(wait.wait() == "!no_writer");
+}
+
+TEST_CASE("filler: paused, it ends what runs, and those who wait go on waiting") {
+  Scene scene;
+  auto read = scene.origin->read_number(0);
+  CHECK(read->begin(object(1000)) == "ok");
+  CHECK(read->bytes(100) == "ok");
+  scene.fill.pause();
+  REQUIRE(eventually([&] { return read->stopped(); }));
+  const auto wait = async(scene.resource, {100, 200});
+  CHECK(scene.origin->count() == 1);
+  CHECK(wait.answer() == "pending");
+  scene.fill.resume();
+  auto again = scene.origin->read_number(1);
+  CHECK(again->request.range == ByteRange{100, 1000});
+  again->serve(object(1000));
+  CHECK(wait.wait() == "ready");
+}
+
+TEST_CASE("filler: ended with fills under way") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  Fill fill;
+  {
+    auto filler = required(Filler::create());
+    auto request = request_for(origin, resource);
+    fill = required(filler.fill(std::move(request)));
+    static_cast<void>(origin->read_number(0));
+  }
+  CHECK(origin->read_number(0)->stopped());
+  CHECK(says(fill.wait()) == "!interrupted");
+  CHECK(says(resource.wait_range({0, 1}, at_once())) == "!no_writer");
+}
+
+TEST_CASE("filler: many objects share the connections of their server") {
+  fill::FillerOptions options;
+  options.connections = 3;
+  auto filler = required(Filler::create(options));
+  const auto origin = std::make_shared<ManualOrigin>();
+  std::vector<Resource<MemoryDriver>> resources;
+  std::vector<Fill> fills;
+  std::vector<Outcome> reads;
+  for (int i = 0; i < 50; ++i) {
+    resources.push_back(required(Resource<MemoryDriver>::open({})));
+    if (i == 0) {
+      reads.push_back(async(resources[0], {0, 10}));
+    }
+    auto request = request_for(origin, resources.back());
+    request.key = std::to_string(i);
+    fills.push_back(required(filler.fill(std::move(request))));
+  }
+  const auto wait = async(resources[49], {0, 10});
+  for (std::size_t i = 0; i < 50; ++i) {
+    auto read = origin->read_number(i);
+    const std::size_t running = origin->count() - i;
+    CHECK(running <= 3);
+    if (i == 3) {
+      CHECK(wait.answer() == "ready");  // one connection is kept for who waits, as somebody has been reading
+    }
+    read->serve(object(10));
+  }
+  for (auto& fill : fills) {
+    CHECK(says(fill.wait()) == "ok");
+  }
+}
+
+TEST_CASE("filler: until somebody reads all connections are used; then one is given up for who waits") {
+  fill::FillerOptions options;
+  options.connections = 3;
+  Scene scene(Policy::whole, options);
+  auto first = scene.origin->read_number(0);
+  CHECK(first->begin(object(100 * kMiB)) == "ok");
+  std::vector<std::shared_ptr<ManualOrigin::Read>> running{first, scene.origin->read_number(1),
+                                                           scene.origin->read_number(2)};
+  const auto wait = async(scene.resource, {90 * kMiB, 90 * kMiB + 10});
+  auto urgent = scene.origin->read_number(3);
+  CHECK(urgent->request.range.begin == 90 * kMiB);
+  CHECK(std::count_if(running.begin(), running.end(), [](const auto& read) { return read->stopped(); }) == 1);
+}
+
+TEST_CASE("filler: a resource that its reader has cancelled ends the fill, whatever the policy, and whenever it was") {
+  for (const Policy policy : {Policy::demand_only, Policy::window, Policy::whole}) {
+    Scene scene(policy);
+    scene.resource.cancel();
+    CHECK(says(scene.fill.wait()) == "!cancelled");
+  }
+  auto filler = required(Filler::create());
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  auto request = request_for(std::make_shared<ManualOrigin>(), resource);
+  resource.cancel();
+  CHECK(says(filler.fill(std::move(request))) == "!cancelled");
+}
+
+namespace {
+
+// A disk that takes its time over a commit.
+class SlowToCommit final : public ResourceTarget<MemoryDriver> {
+ public:
+  SlowToCommit(Resource<MemoryDriver> resource, Writer<MemoryDriver> writer, std::stop_token go_on)
+      : ResourceTarget(std::move(resource), std::move(writer)), go_on_(std::move(go_on)) {}
+  Result<void> commit(std::uint64_t length) noexcept override {
+    while (!go_on_.stop_requested()) {
+      std::this_thread::yield();
+    }
+    return ResourceTarget::commit(length);
+  }
+
+ private:
+  const std::stop_token go_on_;
+};
+
+}  // namespace
+
+TEST_CASE("filler: a commit that takes long holds no other fill up; stopped meanwhile, it is committed still") {
+  auto filler = required(Filler::create());
+  const auto origin = std::make_shared<ManualOrigin>();
+  std::stop_source go_on;
+  auto slow = required(Resource<MemoryDriver>::open({}));
+  FillRequest request;
+  request.origin = origin;
+  request.target = std::make_unique<SlowToCommit>(slow, required(slow.writer()), go_on.get_token());
+  auto held_up = required(filler.fill(std::move(request)));
+  origin->read_number(0)->serve(object(10));
+
+  auto other = required(Resource<MemoryDriver>::open({}));
+  auto second = request_for(origin, other);
+  auto fill = required(filler.fill(std::move(second)));
+  const auto wait = async(other, {0, 10});
+  origin->read_number(1)->serve(object(10));
+  CHECK(wait.wait() == "ready");
+  CHECK_FALSE(held_up.ended());
+
+  std::thread stopper([&] { held_up.stop(); });
+  go_on.request_stop();
+  stopper.join();
+  CHECK(says(slow.status().state) == "committed");
+  CHECK(says(fill.wait()) == "ok");
+}
