@@ -21,6 +21,8 @@ REPLAY = LIB + "store/journal/replay.cpp"
 SHARED = "tests/store/shared/test_store_shared"
 ORIGIN = "tests/origin/test_origin"
 FILES = LIB + "origin/file/"
+HTTP = LIB + "origin/http/"
+ORIGIN_HTTP = "tests/origin/http/test_origin_http"
 
 BUGS = [
     {
@@ -586,5 +588,59 @@ BUGS = [
         "breaks": "origin.h: max_rate is not kept",
         "changes": [(FILES + "read_job.cpp", "return std::max(before, now - each) + each;", "return now;")],
         "tests": [ORIGIN + " --test-case=*a?rate?is?not?passed*,*slow?by?max_rate*File*"],
+    },
+    {
+        "name": "any-part-is-taken",
+        "breaks": "F47: a 206 of another range is put where this one was asked for",
+        "changes": [(HTTP + "protocol/judgement.cpp", "range->first != question.range.begin || ", "")],
+        "tests": [ORIGIN_HTTP + " --test-case=F47*"],
+    },
+    {
+        "name": "whole-at-the-offset",
+        "breaks": "F46: a 200 to a range request is put at the range's begin",
+        "changes": [(HTTP + "protocol/judgement.cpp", "head.content_type}, 0, body, false};",
+                     "head.content_type}, question.range.begin, body, false};")],
+        "tests": [ORIGIN_HTTP + " --test-case=F46*"],
+    },
+    {
+        "name": "any-etag",
+        "breaks": "F49: the ETag of an answer is not compared",
+        "changes": [(HTTP + "protocol/judgement.cpp", "if (answer && !agree(",
+                     "if (answer && question.head && !agree(")],
+        "tests": [ORIGIN_HTTP + " --test-case=F49*,F59*"],
+    },
+    {
+        "name": "short-is-whole",
+        "breaks": "F48: a body of known length that ends early is all of it",
+        "changes": [(HTTP + "reception.cpp", "if (!full_ && answer_->length && body_bytes_ != *answer_->length) {",
+                     "if (!full_ && answer_->length && body_bytes_ > *answer_->length) {")],
+        "tests": [ORIGIN_HTTP + " --test-case=F48*"],
+    },
+    {
+        "name": "zipped",
+        "breaks": "F51: an encoding that was not asked for is taken for the bytes",
+        "changes": [(HTTP + "protocol/judgement.cpp", "if (!head.content_encoding.empty()) {",
+                     "if (!head.content_encoding.empty() && question.head) {")],
+        "tests": [ORIGIN_HTTP + " --test-case=F51*"],
+    },
+    {
+        "name": "secrets-follow",
+        "breaks": "F54: credentials and headers go wherever a redirect leads",
+        "changes": [(HTTP + "transfer_options.cpp", "if (route_.trusted()) {", "if (route_.trusted() || own.http2) {")],
+        "tests": [ORIGIN_HTTP + " --test-case=F54*credentials*"],
+    },
+    {
+        "name": "into-the-private-network",
+        "breaks": "F54: the address that a redirect's name leads to is not looked at",
+        "changes": [(HTTP + "transfer.cpp", "route_.guarded() && !proxied_ && is_private;",
+                     "route_.guarded() && proxied_ && is_private;")],
+        "tests": [ORIGIN_HTTP + " --test-case=F54*public*,F54*over*"],
+    },
+    {
+        "name": "endless-patience",
+        "breaks": "F55: a silent origin is waited for",
+        "changes": [(HTTP + "protocol/stall_watch.h", "if (now - last_ >= limits_.silence) {",
+                     "if (now - last_ >= 20 * limits_.silence) {")],
+        "tests": [ORIGIN_HTTP + " --test-case=F55*"],
     },
 ]
