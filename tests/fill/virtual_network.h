@@ -92,10 +92,14 @@ class VirtualNetwork {
       replan();
     }
   }
-  void move_bytes() {
+  // Of one transfer.
+  [[nodiscard]] double rate() const {
     const auto sending = static_cast<double>(
         std::count_if(transfers_.begin(), transfers_.end(), [&](const auto& each) { return each.answers_at <= now_; }));
-    const double rate = std::min(options_.connection_rate, options_.server_rate / std::max(1.0, sending));
+    return std::min(options_.connection_rate, options_.server_rate / std::max(1.0, sending));
+  }
+  void move_bytes() {
+    const double rate = this->rate();
     for (auto& each : transfers_) {
       if (each.answers_at > now_) {
         continue;
@@ -159,11 +163,11 @@ class VirtualNetwork {
       }
     }
     situation.readers = positions;
-    situation.network = {fill::Seconds(options_.round_trip), fill::Seconds(options_.round_trip),
-                         options_.connection_rate};
+    situation.network = {fill::Seconds(options_.round_trip), fill::Seconds(options_.round_trip), rate()};
     situation.limits = options_.limits;
     const auto used = static_cast<unsigned>(transfers_.size());
-    const unsigned background = std::min(governor_.allowed(), std::max(1U, options_.connections - 1));
+    const unsigned kept = readers_.empty() ? 0 : 1;
+    const unsigned background = std::min(governor_.allowed(), std::max(1U, options_.connections - kept));
     situation.free_connections = options_.connections > used ? options_.connections - used : 0;
     situation.background_connections = background > used ? background - used : 0;
     const fill::Plan plan = fill::plan(situation);

@@ -19,6 +19,13 @@ void Governor::measured(Seconds elapsed, std::uint64_t bytes, unsigned running, 
     return;
   }
   const double rate = static_cast<double>(bytes_) / elapsed_.count();
+  // Half of what they would have brought at best.
+  const double enough =
+      before_ == 0 ? 0 : rate_before_ * (1 + 0.5 * (static_cast<double>(allowed_) / static_cast<double>(before_) - 1));
+  const bool sure = rate >= enough || elapsed_ >= std::max(kLongest, 8 * round_trip);
+  if (!settling_ && pause_ <= Seconds(0) && !sure) {
+    return;  // several may have been between two requests
+  }
   const Seconds measured = std::exchange(elapsed_, Seconds(0));
   bytes_ = 0;
   if (std::exchange(settling_, false)) {
@@ -31,9 +38,6 @@ void Governor::measured(Seconds elapsed, std::uint64_t bytes, unsigned running, 
     }
     return;
   }
-  // Half of what they would have brought at best.
-  const double enough =
-      before_ == 0 ? 0 : rate_before_ * (1 + 0.5 * (static_cast<double>(allowed_) / static_cast<double>(before_) - 1));
   if (rate >= enough && allowed_ < most_) {
     before_ = allowed_;
     rate_before_ = rate;
@@ -41,8 +45,11 @@ void Governor::measured(Seconds elapsed, std::uint64_t bytes, unsigned running, 
     settling_ = true;
   } else if (rate < enough) {
     allowed_ = before_;
-    pause_ = kPause;
+    pause_ = next_pause_;
+    next_pause_ = std::min(2 * next_pause_, kLongestPause);
     settling_ = true;
+  } else {
+    next_pause_ = kPause;
   }
 }
 

@@ -20,9 +20,11 @@ class Governor {
   void refused() noexcept;
 
  private:
-  static constexpr unsigned kFirst = 4;
+  static constexpr unsigned kFirst = 8;
   static constexpr Seconds kShortest{0.05};  // of a measurement
-  static constexpr Seconds kPause{3};        // before more are tried again
+  static constexpr Seconds kLongest{0.5};    // of one that says that they brought too little
+  static constexpr Seconds kPause{3};        // before more are tried again; twice as long each time in a row
+  static constexpr Seconds kLongestPause{60};
 
   unsigned most_;
   unsigned allowed_;
@@ -30,6 +32,7 @@ class Governor {
   double rate_before_ = 0;  // bytes per second
   Seconds elapsed_{0};
   Seconds pause_{0};
+  Seconds next_pause_ = kPause;
   std::uint64_t bytes_ = 0;
   bool settling_ = false;  // the number has just been changed
 };

@@ -7,7 +7,7 @@ namespace strandline::fill {
 namespace {
 
 // What is on its way when a transfer is cut short has been sent for nothing.
-constexpr Seconds kWorthDividing{0.5};
+constexpr Seconds kWorthDividing{0.2};
 // A transfer that takes so many times as long as another one would is replaced.
 constexpr double kCrawls = 4;
 
@@ -260,7 +260,9 @@ class Planner {
     if (whole.size() < 2 * now_.limits.min_split || time_left(*longest) < std::max(kWorthDividing, 4 * fresh_cost())) {
       return false;
     }
-    const std::uint64_t middle = whole.begin + whole.size() / 2;
+    // Both shall be done at the same time.
+    const double head_start = rate_of(*longest->transfer) * fresh_cost().count();
+    const std::uint64_t middle = whole.begin + (whole.size() + static_cast<std::uint64_t>(head_start)) / 2;
     trim(longest, middle);
     start({middle, whole.end}, false);
     return true;
