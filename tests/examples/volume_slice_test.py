@@ -16,6 +16,7 @@ CHUNKS = (25, 20, 20)
 WIDTH, HEIGHT, DEPTH = 32, 32, 64  # of a chunk, in voxels of one byte
 PLANE = 13 * DEPTH + 40
 ALL = CHUNKS[0] * CHUNKS[1] * CHUNKS[2]
+HELD_BACK = 20  # seconds, at the most: then the slice has not come first
 CUT = CHUNKS[0] * CHUNKS[1]  # chunks that the plane cuts
 
 
@@ -46,7 +47,7 @@ class VolumeSlice(unittest.TestCase):
             """What nobody waits for is kept back until somebody waits: so the slice does not win by chance."""
             if asked.start == begin:
                 wanted.set()
-            wanted.wait(origin.LIMIT)
+            wanted.wait(HELD_BACK)
 
         server = origin.Origin(chunk, answer=answer)
         self.addCleanup(server.close)
