@@ -2,7 +2,7 @@
 #include <bench/baseline/interval_set.h>
 #include <bench/support/scene.h>
 #include <malloc.h>
-#include <strandline/resource/availability/block_map.h>
+#include <strandline/base/block_map/block_map.h>
 #include <unistd.h>
 
 #include <algorithm>

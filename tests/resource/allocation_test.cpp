@@ -1,5 +1,5 @@
 // F18: the k-th allocation fails, for every k, in every operation: no_memory, the state unchanged, no leak.
-#include <strandline/resource/availability/block_map.h>
+#include <strandline/base/block_map/block_map.h>
 #include <tests/resource/subjects.h>
 #include <tests/support/failing_new.h>
 

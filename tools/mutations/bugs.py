@@ -188,16 +188,16 @@ BUGS = [
     {
         "name": "prefix-too-long",
         "breaks": "R2: the prefix that readers trust runs over the first gap",
-        "changes": [(LIB + "resource/availability/block_map.cpp", "prefix_.store(next_missing(to, std::max(to, end_))",
+        "changes": [(LIB + "base/block_map/block_map.cpp", "prefix_.store(next_missing(to, std::max(to, end_))",
                      "prefix_.store(std::max(to, end_)")],
-        "tests": [RESOURCE],
+        "tests": [BASE, RESOURCE],
     },
     {
         "name": "partial-block-as-whole",
         "breaks": "R2: a block that is partly there counts as there",
-        "changes": [(LIB + "resource/availability/block_map.cpp", "if (fragments.covers({block, block + kBlockBytes})) {",
+        "changes": [(LIB + "base/block_map/block_map.cpp", "if (fragments.covers({block, block + kBlockBytes})) {",
                      "if (fragments.intersects({block, block + kBlockBytes})) {")],
-        "tests": [RESOURCE],
+        "tests": [BASE, RESOURCE],
     },
     {
         "name": "withdrawn-yet-woken",
@@ -415,9 +415,9 @@ BUGS = [
     {
         "name": "erase-below-the-prefix",
         "breaks": "R2: bytes evicted from below the watermark go on being there",
-        "changes": [(LIB + "resource/availability/block_map_erase.cpp", "prefix_.store(std::min(prefix(), range.begin)",
+        "changes": [(LIB + "base/block_map/block_map_erase.cpp", "prefix_.store(std::min(prefix(), range.begin)",
                      "prefix_.store(prefix()")],
-        "tests": [RESOURCE],
+        "tests": [BASE, RESOURCE],
     },
     {
         "name": "evict-without-looking-again",

@@ -4,7 +4,7 @@
 // never. Errors: no_memory changes nothing. Cost: as BlockMap; in a window O(log ranges). Lifetime: one per generation.
 #pragma once
 
-#include <strandline/resource/availability/block_map.h>
+#include <strandline/base/block_map/block_map.h>
 #include <strandline/resource/wait.h>
 
 #include <cstdint>

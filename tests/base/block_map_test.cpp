@@ -1,5 +1,5 @@
 // BlockMap against a RangeSet, at the edges of bytes, blocks, words, leaves and of everything.
-#include <strandline/resource/availability/block_map.h>
+#include <strandline/base/block_map/block_map.h>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include <strandline/resource/availability/block_map_nodes.h>
+#include <strandline/base/block_map/block_map_nodes.h>
 
 #include <algorithm>
 #include <bit>

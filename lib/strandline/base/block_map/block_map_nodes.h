@@ -1,9 +1,9 @@
 // The radix tree of BlockMap: its nodes, and how an offset finds its way through them.
-// Threads: words and children by anybody, what is marked guarded under the resource's lock. Blocks: never. Errors:
+// Threads: words and children by anybody, what is marked guarded under the owner's lock. Blocks: never. Errors:
 // none. Cost: a leaf is 528 bytes and covers 16 MiB, 512 more where there are ragged edges. Lifetime: the map's.
 #pragma once
 
-#include <strandline/resource/availability/block_map.h>
+#include <strandline/base/block_map/block_map.h>
 
 #include <array>
 #include <cstddef>

@@ -1,5 +1,5 @@
 // BlockMap: taking away bytes in the midst of others.
-#include <strandline/resource/availability/block_map_nodes.h>
+#include <strandline/base/block_map/block_map_nodes.h>
 
 #include <algorithm>
 #include <array>

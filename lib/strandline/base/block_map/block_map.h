@@ -1,7 +1,7 @@
-// BlockMap: which bytes of one generation are there, byte-exact, with hits that need no lock.
-// Threads: surely_covers() and prefix() by anybody at any time; all else is guarded by the resource's lock.
+// BlockMap: which bytes are there, byte-exact, with hits that need no lock.
+// Threads: surely_covers() and prefix() by anybody at any time; all else is guarded by its owner's lock.
 // Blocks: never. Errors: no_memory changes nothing. Cost: a hit is one load, or one per 256 KiB of the range;
-// insert O(1) for whole blocks, O(log fragments of 256 KiB) for ragged edges. Lifetime: one per generation.
+// insert O(1) for whole blocks, O(log fragments of 256 KiB) for ragged edges. Lifetime: outlives who looks at it.
 #pragma once
 
 #include <strandline/base/range_set.h>

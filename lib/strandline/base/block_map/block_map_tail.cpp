@@ -1,5 +1,5 @@
 // BlockMap: taking bytes away, undoing it, and checking.
-#include <strandline/resource/availability/block_map_nodes.h>
+#include <strandline/base/block_map/block_map_nodes.h>
 
 #include <algorithm>
 #include <bit>
