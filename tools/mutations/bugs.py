@@ -195,8 +195,8 @@ BUGS = [
     {
         "name": "partial-block-as-whole",
         "breaks": "R2: a block that is partly there counts as there",
-        "changes": [(LIB + "base/block_map/block_map.cpp", "if (fragments.covers({block, block + kBlockBytes})) {",
-                     "if (fragments.intersects({block, block + kBlockBytes})) {")],
+        "changes": [(LIB + "base/block_map/block_map.cpp", "if (fragments.run_end(in_word(block)) >= in_word(block) + kBlockBytes) {",
+                     "if (fragments.run_end(in_word(block)) > in_word(block)) {")],
         "tests": [BASE, RESOURCE],
     },
     {

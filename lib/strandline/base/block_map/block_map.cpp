@@ -53,6 +53,9 @@ const BlockMap::Leaf* BlockMap::leaf_of(std::uint64_t offset) const noexcept {
 
 // Links each node when it is whole; what a failed allocation leaves behind is empty, and says nothing.
 BlockMap::Leaf& BlockMap::make_leaf(std::uint64_t offset) {
+  if (recent_ != nullptr && floor_of(offset, kLeafBits) == recent_begin_) {
+    return *recent_;
+  }
   const auto make = [](unsigned level) -> Node* {
     return level == 0 ? static_cast<Node*>(new Leaf()) : static_cast<Node*>(new Inner(level));
   };
@@ -83,7 +86,14 @@ BlockMap::Leaf& BlockMap::make_leaf(std::uint64_t offset) {
     }
     node = next;
   }
-  return *static_cast<Leaf*>(node);
+  recent_ = static_cast<Leaf*>(node);
+  recent_begin_ = floor_of(offset, kLeafBits);
+  return *recent_;
+}
+
+BlockMap::Leaf& BlockMap::made_leaf(std::uint64_t offset) noexcept {
+  return recent_ != nullptr && floor_of(offset, kLeafBits) == recent_begin_ ? *recent_
+                                                                            : *const_cast<Leaf*>(leaf_of(offset));
 }
 
 bool BlockMap::words_cover(ByteRange range) const noexcept {
@@ -110,14 +120,15 @@ bool BlockMap::words_cover(ByteRange range) const noexcept {
 std::uint64_t BlockMap::missing_in_word(const Leaf& leaf, std::uint64_t from, std::uint64_t end) noexcept {
   const std::size_t index = slot(from, kWordBits);
   const std::uint64_t word = leaf.word(index);
-  const RangeSet* const fragments = leaf.fragments_at(index);
+  const Fragments* const fragments = leaf.fragments_at(index);
   while (from < end) {
     const auto full_blocks = static_cast<unsigned>(std::countr_one(word >> slot(from, kBlockBits)));
     if (full_blocks > 0) {
       from = floor_of(from, kBlockBits) + full_blocks * kBlockBytes;
       continue;
     }
-    const std::uint64_t there = fragments != nullptr ? fragments->covered_prefix({from, end}) : 0;
+    const std::uint32_t at = in_word(from);
+    const std::uint32_t there = fragments != nullptr ? fragments->run_end(at) - at : 0;
     if (there == 0) {
       return from;
     }
@@ -135,9 +146,12 @@ std::uint64_t BlockMap::covered_in_word(const Leaf& leaf, std::uint64_t from, st
   if (blocks != 0) {
     end = std::min(end, floor_of(from, kBlockBits) + static_cast<unsigned>(std::countr_zero(blocks)) * kBlockBytes);
   }
-  const RangeSet* const fragments = leaf.fragments_at(index);
-  const auto fragment = fragments != nullptr ? fragments->first_covered({from, end}) : std::nullopt;
-  return fragment ? fragment->begin : end;
+  const Fragments* const fragments = leaf.fragments_at(index);
+  if (fragments == nullptr) {
+    return end;
+  }
+  const Fragments::Run asked = in_word(ByteRange{from, end});
+  return from + (fragments->next(asked.begin, asked.end) - asked.begin);
 }
 
 std::uint64_t BlockMap::next_missing(std::uint64_t from, std::uint64_t limit) const noexcept {
@@ -259,7 +273,7 @@ void BlockMap::set_word(Leaf& leaf, std::uint64_t offset, std::uint64_t bits) no
 
 void BlockMap::add_blocks(ByteRange range) noexcept {
   for (std::uint64_t at = range.begin; at < range.end;) {
-    Leaf& leaf = *const_cast<Leaf*>(leaf_of(at));
+    Leaf& leaf = made_leaf(at);
     const std::uint64_t end = std::min(range.end, end_of(at, kWordBits));
     const std::uint64_t blocks = mask_of(slot(at, kBlockBits), slot(end - 1, kBlockBits));
     set_word(leaf, at, leaf.word(slot(at, kWordBits)) | blocks);
@@ -269,11 +283,10 @@ void BlockMap::add_blocks(ByteRange range) noexcept {
 
 // A piece of one block or of two that share a word.
 void BlockMap::add_fragment(ByteRange piece) noexcept {
-  Leaf& leaf = *const_cast<Leaf*>(leaf_of(piece.begin));
-  RangeSet& fragments = (*leaf.fragments)[slot(piece.begin, kWordBits)];
-  fragments.add_reserved(piece);
+  Fragments& fragments = (*made_leaf(piece.begin).fragments)[slot(piece.begin, kWordBits)];
+  fragments.add(in_word(piece));
   for (std::uint64_t block = floor_of(piece.begin, kBlockBits); block < piece.end; block += kBlockBytes) {
-    if (fragments.covers({block, block + kBlockBytes})) {
+    if (fragments.run_end(in_word(block)) >= in_word(block) + kBlockBytes) {
       add_blocks({block, block + kBlockBytes});
     }
   }
@@ -299,10 +312,10 @@ void BlockMap::reserve(const Run& run) {
     if (!piece.empty()) {
       Leaf& leaf = make_leaf(piece.begin);
       if (!leaf.fragments) {
-        leaf.fragments = std::make_unique<std::array<RangeSet, 64>>();
+        leaf.fragments = std::make_unique<std::array<Fragments, 64>>();
       }
       // Both pieces may be this word's; and erase() takes something out of it as well.
-      (*leaf.fragments)[slot(piece.begin, kWordBits)].reserve(3);
+      (*leaf.fragments)[slot(piece.begin, kWordBits)].reserve(in_word(piece.begin));
     }
   }
   if (run.is_long) {

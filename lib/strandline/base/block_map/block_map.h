@@ -4,6 +4,7 @@
 // insert O(1) for whole blocks, O(log fragments of 256 KiB) for ragged edges. Lifetime: outlives who looks at it.
 #pragma once
 
+#include <strandline/base/block_map/fragments.h>
 #include <strandline/base/range_set.h>
 #include <strandline/base/sync.h>
 
@@ -21,8 +22,8 @@ namespace strandline {
 //   prefix     all bytes in [0, prefix) are there;
 //   words      one bit per 4 KiB block that is wholly there, 64 to a word, in a radix tree that only grows:
 //              a node, once linked, stays until the map goes, so readers need no reclamation;
-//   fragments  for blocks that are partly there, a RangeSet per word; and one for runs so long, written or found in
-//              one piece, that their words would take megabytes.
+//   fragments  for blocks that are partly there, their runs, by word; and a RangeSet for runs so long, written or found
+//              in one piece, that their words would take megabytes.
 // Invariant: a byte is there iff one of the layers says so. Below the prefix the others may say nothing.
 // Ordering: each layer is stored with release after the bytes were written, and loaded with acquire before
 // they are read. truncate() and erase() take bytes away under readers: they must look again after reading (Content).
@@ -92,6 +93,7 @@ class BlockMap {
   [[nodiscard]] bool words_cover(ByteRange range) const noexcept;
   [[nodiscard]] const Leaf* leaf_of(std::uint64_t offset) const noexcept;
   [[nodiscard]] Leaf& make_leaf(std::uint64_t offset);
+  [[nodiscard]] Leaf& made_leaf(std::uint64_t offset) noexcept;
   [[nodiscard]] Leaf* next_leaf(std::uint64_t& at, std::uint64_t limit) const noexcept;
   [[nodiscard]] std::uint64_t missing_in_words(std::uint64_t from, std::uint64_t limit) const noexcept;
   [[nodiscard]] std::uint64_t covered_in_words(std::uint64_t from, std::uint64_t limit) const noexcept;
@@ -115,7 +117,10 @@ class BlockMap {
   // Guarded, and on another cache line, since every write changes it.
   alignas(64) std::uint64_t end_ = 0;
   std::uint64_t swept_ = 0;  // fragments before this have been let go of
-  RangeSet long_runs_;       // guarded
+  RangeSet long_runs_;
+  // The leaf that was last made or asked to be: writes come side by side.
+  Leaf* recent_ = nullptr;
+  std::uint64_t recent_begin_ = 0;
 };
 
 class BlockMap::Tail {
@@ -128,7 +133,7 @@ class BlockMap::Tail {
     Leaf* leaf;
     std::uint64_t offset;
     std::uint64_t bits;
-    RangeSet fragments;
+    Fragments fragments;
   };
   std::vector<Word> words_;
   RangeSet long_runs_;

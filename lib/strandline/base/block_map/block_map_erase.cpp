@@ -42,8 +42,8 @@ void BlockMap::clear_words(ByteRange range) noexcept {
         set_word(*leaf, at, leaf->word(index) & ~gone);
       }
       if (leaf->fragments && !(*leaf->fragments)[index].empty()) {
-        RangeSet& fragments = (*leaf->fragments)[index];
-        end - at == kWordBytes ? fragments.clear() : fragments.erase_reserved({at, end});
+        Fragments& fragments = (*leaf->fragments)[index];
+        end - at == kWordBytes ? fragments.clear() : fragments.erase(in_word(ByteRange{at, end}));
       }
       at = end;
     }
@@ -66,7 +66,7 @@ Result<void> BlockMap::erase(ByteRange range) noexcept {
     for (const std::uint64_t at : {range.begin, range.end - 1}) {
       auto* const leaf = const_cast<Leaf*>(leaf_of(at));
       if (leaf != nullptr && leaf->fragments) {
-        (*leaf->fragments)[slot(at, kWordBits)].reserve(3);
+        (*leaf->fragments)[slot(at, kWordBits)].reserve(in_word(std::max(range.begin, floor_of(at, kWordBits))));
       }
     }
     if (!long_runs_.empty()) {

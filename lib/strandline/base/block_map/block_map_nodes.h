@@ -1,6 +1,6 @@
 // The radix tree of BlockMap: its nodes, and how an offset finds its way through them.
 // Threads: words and children by anybody, what is marked guarded under the owner's lock. Blocks: never. Errors:
-// none. Cost: a leaf is 528 bytes and covers 16 MiB, 512 more where there are ragged edges. Lifetime: the map's.
+// none. Cost: a leaf is 528 bytes and covers 16 MiB, 2 KiB more where there are ragged edges. Lifetime: the map's.
 #pragma once
 
 #include <strandline/base/block_map/block_map.h>
@@ -38,6 +38,13 @@ constexpr std::uint64_t end_of(std::uint64_t offset, unsigned bits) noexcept {
 constexpr std::uint64_t floor_of(std::uint64_t offset, unsigned bits) noexcept {
   return offset >> bits << bits;
 }
+constexpr std::uint32_t in_word(std::uint64_t offset) noexcept {
+  return offset & ((std::uint64_t{1} << kWordBits) - 1);
+}
+// A range that is not empty and lies in one word.
+constexpr Fragments::Run in_word(ByteRange range) noexcept {
+  return {in_word(range.begin), in_word(range.end - 1) + 1};
+}
 // Bits first..last, both included.
 constexpr std::uint64_t mask_of(std::size_t first, std::size_t last) noexcept {
   return kAllOnes >> (63 - last) & kAllOnes << first;
@@ -59,13 +66,13 @@ struct BlockMap::Inner : Node {
 struct BlockMap::Leaf : Node {
   Leaf() noexcept : Node(0) {}
   std::array<Sync::Atomic<std::uint64_t>, 64> words{};
-  std::uint64_t full = 0;                               // guarded: the words that are all ones
-  std::unique_ptr<std::array<RangeSet, 64>> fragments;  // guarded; only where there are ragged edges
+  std::uint64_t full = 0;                                // guarded: the words that are all ones
+  std::unique_ptr<std::array<Fragments, 64>> fragments;  // guarded; only where there are ragged edges
 
   [[nodiscard]] std::uint64_t word(std::size_t index) const noexcept {
     return words[index].load(std::memory_order_acquire);
   }
-  [[nodiscard]] const RangeSet* fragments_at(std::size_t index) const noexcept {
+  [[nodiscard]] const Fragments* fragments_at(std::size_t index) const noexcept {
     return fragments ? &(*fragments)[index] : nullptr;
   }
 };

@@ -30,7 +30,7 @@ void BlockMap::visit_words_from(std::uint64_t from, Visit&& visit) const {
   visit_leaves(root_.load(std::memory_order_relaxed), 0, [&](Leaf& leaf, std::uint64_t begin) {
     for (std::size_t index = 0; index < 64; ++index) {
       const std::uint64_t offset = begin + index * kWordBytes;
-      const RangeSet* const fragments = leaf.fragments_at(index);
+      const Fragments* const fragments = leaf.fragments_at(index);
       if (offset + kWordBytes > from && (leaf.word(index) != 0 || (fragments != nullptr && !fragments->empty()))) {
         visit(leaf, offset, index);
       }
@@ -55,7 +55,7 @@ void BlockMap::truncate(std::uint64_t length, Tail& tail) noexcept {
   swept_ = std::min(swept_, floor_of(length, kWordBits));
   // The whole of the word that the length lies in: what is below it, the prefix says.
   visit_words_from(length, [&](Leaf& leaf, std::uint64_t offset, std::size_t index) {
-    RangeSet fragments = leaf.fragments ? std::move((*leaf.fragments)[index]) : RangeSet();
+    Fragments fragments = leaf.fragments ? std::move((*leaf.fragments)[index]) : Fragments();
     tail.words_.push_back({&leaf, offset, leaf.word(index), std::move(fragments)});
     set_word(leaf, offset, 0);
   });
@@ -83,12 +83,10 @@ void BlockMap::check_invariants() const {
     if (word != 0) {
       last = std::max(last, offset + (64 - static_cast<unsigned>(std::countl_zero(word))) * kBlockBytes);
     }
-    if (const RangeSet* const fragments = leaf.fragments_at(index)) {
+    if (const Fragments* const fragments = leaf.fragments_at(index)) {
       fragments->check_invariants();
-      for (const ByteRange fragment : *fragments) {
-        sound = sound && offset <= fragment.begin && fragment.end <= offset + kWordBytes;
-        last = std::max(last, fragment.end);
-      }
+      sound = sound && fragments->end() <= kWordBytes;
+      last = std::max(last, offset + fragments->end());
     }
   });
   if (!sound || last > end_) {
