@@ -2,6 +2,7 @@
 #include <strandline/base/block_map/block_map.h>
 
 #include <doctest/doctest.h>
+#include <tests/support/failing_new.h>
 
 #include <algorithm>
 #include <random>
@@ -9,12 +10,19 @@
 #include <vector>
 
 using namespace strandline;
+using namespace strandline::testing;
 
 namespace {
 
 constexpr std::uint64_t kBlock = BlockMap::kBlockBytes;
 constexpr std::uint64_t kWord = BlockMap::kWordBytes;
 constexpr std::uint64_t kLeaf = 64 * kWord;
+
+template <class T>
+T required(Result<T> result) {
+  REQUIRE(result.has_value());
+  return std::move(*result);
+}
 
 // Asks both the same, from every interesting offset to every other.
 void compare(const BlockMap& map, const RangeSet& set, const std::vector<std::uint64_t>& offsets) {
@@ -90,7 +98,21 @@ void random_program(std::mt19937_64& random, const std::vector<std::uint64_t>& o
     }
     compare(map, set, offsets);
     REQUIRE(map.end_offset() == end_offset);
+    REQUIRE(map.covered_end() == set.end_offset());
   }
+  BlockMap copy = required(map.clone());
+  BlockMap moved = std::move(map);
+  for (const BlockMap* const same : {&copy, &moved}) {
+    compare(*same, set, offsets);
+    REQUIRE(same->end_offset() == end_offset);
+    REQUIRE(required(same->ranges()) == set);
+  }
+  compare(map, RangeSet(), offsets);
+  // They share nothing.
+  REQUIRE(copy.erase({0, kMaxOffset}).has_value());
+  compare(moved, set, offsets);
+  copy = std::move(moved);
+  compare(copy, set, offsets);
 }
 
 }  // namespace
@@ -135,4 +157,82 @@ TEST_CASE("block map: a long full run is skipped, whatever lies before it") {
   CHECK(map.next_missing(kLeaf, kMaxOffset) == 130 * kLeaf + 5);
   CHECK(map.next_covered(0, kMaxOffset) == kLeaf);
   map.check_invariants();
+}
+
+TEST_CASE("block map: whole words at once, beside what is there already") {
+  std::mt19937_64 random(11);
+  for (std::uint64_t round = 0; round < 100; ++round) {
+    BlockMap map;
+    RangeSet set;
+    const auto add = [&](ByteRange range) {
+      REQUIRE(map.insert(range).has_value());
+      REQUIRE(set.insert(range).has_value());
+    };
+    const std::uint64_t base = round % 3 * (kLeaf - 2 * kWord);
+    if (round % 2 == 0) {
+      add({base, base + kBlock + round});
+    }
+    add({base + kWord - 5, base + kWord + 7});
+    std::vector<std::uint64_t> words(5);
+    for (std::size_t index = 0; index < words.size(); ++index) {
+      const std::uint64_t kind = random() % 4;
+      words[index] = kind == 0 ? 0 : kind == 1 ? ~std::uint64_t{0} : kind == 2 ? random() : random() | 1;
+      for (std::uint64_t bit = 0; bit < 64; ++bit) {
+        if ((words[index] >> bit & 1) != 0) {
+          const std::uint64_t begin = base + index * kWord + bit * kBlock;
+          REQUIRE(set.insert({begin, begin + kBlock}).has_value());
+        }
+      }
+    }
+    REQUIRE(map.insert_words(base, words).has_value());
+    compare(map, set, around(base, {0, kWord, 2 * kWord, 3 * kWord, 5 * kWord}));
+    REQUIRE(map.covered_end() == set.end_offset());
+    REQUIRE(map.end_offset() == set.end_offset());
+    REQUIRE(required(map.ranges()) == set);
+    ByteRange rest{0, kMaxOffset};
+    for (const ByteRange range : set) {
+      REQUIRE(map.next_run(rest) == range);
+      rest.begin = range.end;
+    }
+    REQUIRE_FALSE(map.next_run(rest).has_value());
+  }
+}
+
+TEST_CASE("block map: the last word that there is") {
+  BlockMap map;
+  const std::uint64_t first = kMaxOffset + 1 - kWord;
+  REQUIRE(map.insert_words(first, std::vector<std::uint64_t>{~std::uint64_t{0} >> 1, 0, 0}).has_value());
+  map.check_invariants();
+  CHECK(map.covered_end() == kMaxOffset + 1 - kBlock);
+  REQUIRE(map.insert({kMaxOffset + 1 - kBlock, kMaxOffset}).has_value());
+  CHECK(map.covered_end() == kMaxOffset);
+  CHECK(map.next_run({0, kMaxOffset}) == ByteRange{first, kMaxOffset});
+}
+
+TEST_CASE("F18: a block map without memory stays what it was") {
+  const std::vector<std::uint64_t> words(130, 0x5555555555555555);
+  RangeSet set;
+  REQUIRE(set.insert({3, 5000}).has_value());
+  REQUIRE(set.insert({2 * kLeaf + 1, 2 * kLeaf + 2}).has_value());
+  REQUIRE(set.insert({4 * kLeaf, 4 * kLeaf + (std::uint64_t{128} << 30)}).has_value());
+  CHECK(for_each_failing_allocation([&](std::uint64_t k) {
+          BlockMap map(set);
+          const std::int64_t before = live_allocations();
+          bool fired = false;
+          {
+            const FailAllocation scope(k);
+            const auto copy = map.clone();
+            const auto added = copy ? map.insert_words(8 * kLeaf, words) : Result<void>();
+            fired = scope.fired();
+            REQUIRE((!copy || !added) == fired);
+          }
+          if (fired) {
+            REQUIRE(required(map.ranges()) == set);
+            map.check_invariants();
+            REQUIRE(live_allocations() - before <= 8);  // empty nodes that the next insertion will use
+            REQUIRE(map.insert_words(8 * kLeaf, words).has_value());
+          }
+          REQUIRE(map.covers({8 * kLeaf, 8 * kLeaf + kBlock}));
+          return fired;
+        }) > 8);
 }

@@ -8,34 +8,6 @@ namespace strandline {
 
 using namespace block_bits;
 
-BlockMap::BlockMap(const RangeSet& set) {
-  for (const ByteRange range : set) {
-    if (!insert(range)) {
-      destroy(root_.load(std::memory_order_relaxed));
-      throw std::bad_alloc();
-    }
-  }
-}
-
-BlockMap::~BlockMap() {
-  destroy(root_.load(std::memory_order_relaxed));
-}
-
-void BlockMap::destroy(Node* node) noexcept {
-  if (node == nullptr) {
-    return;
-  }
-  if (node->level == 0) {
-    delete static_cast<Leaf*>(node);
-    return;
-  }
-  auto* const inner = static_cast<Inner*>(node);
-  for (auto& child : inner->children) {
-    destroy(child.load(std::memory_order_relaxed));
-  }
-  delete inner;
-}
-
 const BlockMap::Leaf* BlockMap::leaf_of(std::uint64_t offset) const noexcept {
   const Node* node = root_.load(std::memory_order_acquire);
   if (node == nullptr || !fits(offset, node->level)) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -33,11 +34,18 @@ class BlockMap {
   static constexpr std::uint64_t kWordBytes = 64 * kBlockBytes;
 
   BlockMap() noexcept = default;
-  // Takes over what a driver found. Throws std::bad_alloc.
+  // Throws std::bad_alloc.
   explicit BlockMap(const RangeSet& set);
-  ~BlockMap();
-  BlockMap(const BlockMap&) = delete;
+  // While nobody looks at either; what was moved from is empty.
+  BlockMap(BlockMap&& other) noexcept;
+  BlockMap& operator=(BlockMap&& other) noexcept;
+  BlockMap(const BlockMap&) = delete;  // clone() says when memory runs out
   BlockMap& operator=(const BlockMap&) = delete;
+  ~BlockMap();
+
+  [[nodiscard]] Result<BlockMap> clone() const noexcept;
+  // The same as a set.
+  [[nodiscard]] Result<RangeSet> ranges() const noexcept;
 
   // No lock. False when a byte is missing or only the fragments know.
   [[nodiscard]] bool surely_covers(ByteRange range) const noexcept {
@@ -47,6 +55,9 @@ class BlockMap {
 
   // Below: under the lock, with valid ranges.
   [[nodiscard]] Result<void> insert(ByteRange range) noexcept;
+  // Whole blocks: bit b of word w is the block at first + w * kWordBytes + b * kBlockBytes, and ends at or before
+  // kMaxOffset. `first` is a multiple of kWordBytes.
+  [[nodiscard]] Result<void> insert_words(std::uint64_t first, std::span<const std::uint64_t> words) noexcept;
   // Takes bytes away under readers, as truncate() does; those around them stay. O(log range + 256 KiB words of it).
   [[nodiscard]] Result<void> erase(ByteRange range) noexcept;
   [[nodiscard]] bool covers(ByteRange range) const noexcept {
@@ -55,8 +66,22 @@ class BlockMap {
   // The first byte in [from, limit) that is missing / that is there; `limit` if there is none.
   [[nodiscard]] std::uint64_t next_missing(std::uint64_t from, std::uint64_t limit) const noexcept;
   [[nodiscard]] std::uint64_t next_covered(std::uint64_t from, std::uint64_t limit) const noexcept;
+  [[nodiscard]] bool intersects(ByteRange range) const noexcept {
+    return next_covered(range.begin, range.end) < range.end;
+  }
+  // The first run inside the range that is there / that is missing; nothing when there is none.
+  [[nodiscard]] std::optional<ByteRange> next_run(ByteRange range) const noexcept {
+    const std::uint64_t begin = next_covered(range.begin, range.end);
+    return begin < range.end ? std::optional(ByteRange{begin, next_missing(begin, range.end)}) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<ByteRange> next_gap(ByteRange range) const noexcept {
+    const std::uint64_t begin = next_missing(range.begin, range.end);
+    return begin < range.end ? std::optional(ByteRange{begin, next_covered(begin, range.end)}) : std::nullopt;
+  }
   // One past the last byte that is there, or was before erase() took it.
   [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_; }
+  // One past the last byte that is there. O(empty leaves behind it).
+  [[nodiscard]] std::uint64_t covered_end() const noexcept;
   // What was there past it counts no more; nothing is.
   void lower_end(std::uint64_t end) noexcept { end_ = std::min(end_, end); }
 
@@ -110,6 +135,9 @@ class BlockMap {
   template <class Visit>
   void visit_words_from(std::uint64_t from, Visit&& visit) const;
   static void destroy(Node* node) noexcept;
+  [[nodiscard]] static Node* copy(const Node& node);
+  [[nodiscard]] static std::uint64_t end_in(const Node* node, std::uint64_t begin) noexcept;
+  void take(BlockMap& other) noexcept;
 
   // Both are written under the lock and read by anybody.
   Sync::Atomic<std::uint64_t> prefix_{0};
