@@ -335,4 +335,39 @@ TEST_CASE("R6: what a driver has found must not contradict itself") {
   CHECK(opens({std::nullopt, RangeSet{{0, 4}}, true}) == "!corrupt");  // complete, and no end
   CHECK(opens({3, RangeSet{{0, 4}}, false}) == "!corrupt");            // bytes past the end
   CHECK(opens({kMaxOffset + 1, RangeSet(), false}) == "!corrupt");
+  const auto blocks = [](std::initializer_list<ByteRange> ranges) { return BlockMap(RangeSet(ranges)); };
+  CHECK(opens({8, RangeSet{{0, 4}}, true, blocks({{4, 8}})}) == "ok");
+  CHECK(opens({8, RangeSet{{0, 4}}, true, blocks({{5, 8}})}) == "!corrupt");
+  CHECK(opens({8, RangeSet(), false, blocks({{5, 9}})}) == "!corrupt");
+}
+
+TEST_CASE("R1: what a driver has found is there, in whatever form it was said") {
+  Liar::Options options;
+  options.found = {std::nullopt, RangeSet{{0, 4}, {10, 5000}}, false, BlockMap(RangeSet{{4, 6}, {4096, 12288}})};
+  // What was there once and was taken away again counts for nothing.
+  REQUIRE(options.found.blocks.insert({20000, 30000}).has_value());
+  REQUIRE(options.found.blocks.erase({20000, 30000}).has_value());
+  options.found.length = 20000;
+  const auto resource = required(Resource<Liar>::open(std::move(options)));
+  CHECK(to_string(required(resource.available())) == "{[0, 6) [10, 12288)}");
+  CHECK(resource.contains({4096, 12288}));
+}
+
+namespace {
+
+// The same, of which only the last bytes are kept.
+struct WindowedLiar : Liar {
+  [[nodiscard]] ByteRange valid_window(std::uint64_t end) const noexcept {
+    return {end - std::min<std::uint64_t>(end, 10), end};
+  }
+  [[nodiscard]] Overflow overflow() const noexcept { return Overflow::overwrite; }
+};
+
+}  // namespace
+
+TEST_CASE("R12: what a driver with a window has found is there, in whatever form it was said") {
+  WindowedLiar::Options options;
+  options.found = {std::nullopt, RangeSet{{90, 94}}, false, BlockMap(RangeSet{{93, 96}, {98, 100}})};
+  const auto resource = required(Resource<WindowedLiar>::open(std::move(options)));
+  CHECK(to_string(required(resource.available())) == "{[90, 96) [98, 100)}");
 }

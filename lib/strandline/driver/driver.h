@@ -4,6 +4,7 @@
 // view's owner may outlive it. tests/contract/ checks every line here on any driver that joins it.
 #pragma once
 
+#include <strandline/base/block_map/block_map.h>
 #include <strandline/base/byte_range.h>
 #include <strandline/base/range_set.h>
 
@@ -21,7 +22,8 @@ namespace strandline {
 struct DriverState {
   std::optional<std::uint64_t> length;  // known when committed, in bytes
   RangeSet available;                   // bytes that read back exactly
-  bool committed = false;               // complete and final: available is then [0, *length)
+  bool committed = false;               // complete and final: [0, *length) is then available
+  BlockMap blocks = {};                 // more of them: cheaper than a set for who finds a million runs
 };
 
 // What a windowed driver does when a write would push out bytes that a Cursor has not read.

@@ -65,6 +65,9 @@ Availability make(const World& world) {
       REQUIRE(set.insert({i, i + 1}).has_value());
     }
   }
+  if (!world.capacity) {
+    return {RangeSet(), world.length, std::nullopt, BlockMap(set)};
+  }
   return {std::move(set), world.length, world.capacity};
 }
 

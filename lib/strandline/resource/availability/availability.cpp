@@ -6,12 +6,9 @@
 
 namespace strandline {
 
-Availability::Availability(RangeSet available, std::optional<std::uint64_t> length,
-                           std::optional<std::uint64_t> capacity)
-    : capacity_(capacity),
-      length_(length.value_or(kUnknown)),
-      blocks_(capacity ? RangeSet() : std::move(available)),
-      window_(capacity ? std::move(available) : RangeSet()) {
+Availability::Availability(RangeSet window, std::optional<std::uint64_t> length, std::optional<std::uint64_t> capacity,
+                           BlockMap blocks) noexcept
+    : capacity_(capacity), length_(length.value_or(kUnknown)), blocks_(std::move(blocks)), window_(std::move(window)) {
   window_begin_ = window_begin_for(window_.end_offset());
 }
 
@@ -78,16 +75,7 @@ Result<RangeSet> Availability::snapshot() const noexcept {
   if (capacity_) {
     return window_.clone();
   }
-  RangeSet set;
-  const std::uint64_t end = end_offset();
-  for (std::uint64_t at = next_covered(0, end); at < end;) {
-    const std::uint64_t run_end = next_missing(at, end);
-    if (auto added = set.insert({at, run_end}); !added) {
-      return fail(std::move(added.error()));
-    }
-    at = next_covered(run_end, end);
-  }
-  return set;
+  return blocks_.ranges();
 }
 
 std::uint64_t Availability::end_offset() const noexcept {

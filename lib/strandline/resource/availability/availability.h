@@ -22,9 +22,9 @@ enum class Coverage : std::uint8_t { ready, eof, evicted, missing };
 class Availability {
  public:
   Availability() : Availability(RangeSet(), std::nullopt, std::nullopt) {}
-  // Takes over what a driver found. capacity: bytes of a sliding window; none when the storage keeps
-  // everything. Throws std::bad_alloc.
-  Availability(RangeSet available, std::optional<std::uint64_t> length, std::optional<std::uint64_t> capacity);
+  // Takes over what a driver found: in a sliding window of `capacity` bytes it is in `window`, without one in `blocks`.
+  Availability(RangeSet window, std::optional<std::uint64_t> length, std::optional<std::uint64_t> capacity,
+               BlockMap blocks = {}) noexcept;
 
   // No lock: what of the range, clamped to the length, may be read for certain; empty when only the
   // lock can tell. Never in a window. Callers look again after reading, for truncate() may come between.

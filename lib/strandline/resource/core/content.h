@@ -18,7 +18,7 @@ struct Content {
           std::uint64_t number)
       : storage(std::move(bytes)),
         generation(number),
-        availability(std::move(state.available), state.length, capacity) {}
+        availability(std::move(state.available), state.length, capacity, std::move(state.blocks)) {}
 
   // Constant while any reader may be in it.
   std::shared_ptr<Storage> storage;

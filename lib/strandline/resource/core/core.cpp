@@ -41,11 +41,32 @@ Core::~Core() = default;
 
 namespace {
 
-// What a driver found must make sense before anything is built on it.
+// All that a driver found in one place, as an Availability takes it. Throws std::bad_alloc.
+void gather(DriverState& state, bool windowed) {
+  if (windowed) {
+    const std::uint64_t end = state.blocks.end_offset();
+    for (auto run = state.blocks.next_run({0, end}); run; run = state.blocks.next_run({run->end, end})) {
+      state.available.reserve(1);
+      state.available.add_reserved(*run);
+    }
+    state.blocks = BlockMap();
+    return;
+  }
+  for (const ByteRange range : state.available) {
+    if (!state.blocks.insert(range)) {
+      throw std::bad_alloc();
+    }
+  }
+  state.available.clear();
+  state.blocks.lower_end(state.blocks.covered_end());
+}
+
+// It must make sense before anything is built on it.
 bool sound(const DriverState& state, bool windowed) noexcept {
   const std::uint64_t length = state.length.value_or(kMaxOffset);
-  const bool complete = state.length && (windowed || state.available.covers({0, length}));
-  return length <= kMaxOffset && state.available.end_offset() <= length && (complete || !state.committed);
+  const bool complete = state.length && (windowed || state.blocks.covers({0, length}));
+  const std::uint64_t end = windowed ? state.available.end_offset() : state.blocks.end_offset();
+  return length <= kMaxOffset && end <= length && (complete || !state.committed);
 }
 
 }  // namespace
@@ -62,7 +83,9 @@ EventQueue::Batch evictions(const Availability& availability, ByteRange range) {
 Result<std::shared_ptr<Core>> Core::create(std::shared_ptr<Storage> storage, DriverState state,
                                            ResourceOptions options) noexcept {
   return without_throwing([&]() -> Result<std::shared_ptr<Core>> {
-    if (!sound(state, storage->window_capacity().has_value())) {
+    const bool windowed = storage->window_capacity().has_value();
+    gather(state, windowed);
+    if (!sound(state, windowed)) {
       return fail(Errc::corrupt, "what the driver found contradicts itself");
     }
     if (std::count(options.observers.begin(), options.observers.end(), nullptr) != 0) {
