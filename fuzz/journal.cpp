@@ -47,8 +47,9 @@ void check(std::span<const std::byte> journal) {
   require(all->valid_bytes == durable->valid_bytes && all->length == durable->length, "the records are the same");
   all->available.check_invariants();
   durable->available.check_invariants();
+  require(all->available.end_offset() == all->available.covered_end(), "an end where nothing is");
   require(all->available.end_offset() <= all->length.value_or(kMaxOffset), "bytes past the length");
-  for (const ByteRange run : durable->available) {
+  for (const ByteRange run : durable->available.runs()) {
     require(all->available.covers(run), "more after a power cut than before");
   }
   const JournalEncoder snapshot = encode_snapshot(all->header, *all, durable->available);

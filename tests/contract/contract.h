@@ -169,6 +169,15 @@ auto committed(S& subject, std::uint64_t length = kRoom) {
   return driver;
 }
 
+// All that a driver has found, in whatever form it says so.
+inline RangeSet all_of(const DriverState& state) {
+  RangeSet all = state.blocks.ranges().value();
+  for (const ByteRange range : state.available) {
+    REQUIRE(all.insert(range).has_value());
+  }
+  return all;
+}
+
 // What a driver that is opened now finds: "nothing", "parts", or the length and whether the bytes are of that
 // generation.
 template <class S>
@@ -179,9 +188,9 @@ std::string found(S& subject, unsigned generation = 1) {
     return says(state);
   }
   if (!state->committed) {
-    return state->available.empty() ? "nothing" : "parts";
+    return all_of(*state).empty() ? "nothing" : "parts";
   }
-  if (!state->length || !(state->available == RangeSet{{0, *state->length}})) {
+  if (!state->length || !(all_of(*state) == RangeSet{{0, *state->length}})) {
     return "a state that contradicts itself";
   }
   return std::to_string(*state->length) + " " + read(driver, {0, *state->length}, generation);

@@ -10,7 +10,7 @@ TEST_CASE_TEMPLATE_DEFINE("driver open: empty storage opens active, with nothing
   REQUIRE(says(state) == "ok");
   CHECK(!state->committed);
   CHECK(!state->length);
-  CHECK(state->available.empty());
+  CHECK(all_of(*state).empty());
   CHECK(driver.storage_len() == 0);
   CHECK(write(driver, {0, 1}) == "ok");
 }
@@ -25,7 +25,7 @@ TEST_CASE_TEMPLATE_DEFINE("driver open: complete storage opens committed, its by
     REQUIRE(says(state) == "ok");
     CHECK(state->committed);
     CHECK(state->length == length);
-    CHECK(state->available == RangeSet{{0, length}});
+    CHECK(all_of(*state) == RangeSet{{0, length}});
     CHECK(driver.storage_len() == length);
     CHECK(read(driver, {0, length}) == "ok");
     CHECK(read(driver, {length - 1, length}) == "ok");
@@ -240,7 +240,7 @@ TEST_CASE_TEMPLATE_DEFINE("driver destruction: what was written is found again, 
   const auto state = driver->open(subject.options());
   REQUIRE(says(state) == "ok");
   CHECK_FALSE(state->committed);
-  CHECK(to_string(state->available) == "{[10, 5000) [100000, 200003)}");
+  CHECK(to_string(all_of(*state)) == "{[10, 5000) [100000, 200003)}");
   CHECK(read(*driver, {10, 5000}) == "ok");
   CHECK(read(*driver, {100'000, kRoom}) == "ok");
   REQUIRE(write(*driver, {0, 10}) == "ok");

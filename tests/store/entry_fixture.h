@@ -35,7 +35,7 @@ struct EntryFixture {
       return says(state);
     }
     committed = state->committed;
-    return to_string(state->available);
+    return to_string(state->blocks);
   }
   std::string reopen() {
     driver.reset();

@@ -122,7 +122,7 @@ TEST_CASE("F37: one driver at a time has a name, in whatever process") {
   int status = 1;
   CHECK(::waitpid(sleeper, &status, 0) == sleeper);
   REQUIRE(state);
-  CHECK(to_string(state->available) == "{[0, 20)}");
+  CHECK(to_string(state->blocks) == "{[0, 20)}");
 }
 
 TEST_CASE("F35: a data file that is gone, shorter, or another") {
@@ -423,6 +423,7 @@ TEST_CASE("D3: a journal that grows is rewritten, and says the same") {
   EntryDriver driver;
   auto state = driver.open(entry.options);
   REQUIRE(state);
-  CHECK(state->available.range_count() == kWrites);
-  CHECK(state->available.byte_count() == kWrites * 3);
+  const RangeSet found = required(state->blocks.ranges());
+  CHECK(found.range_count() == kWrites);
+  CHECK(found.byte_count() == kWrites * 3);
 }

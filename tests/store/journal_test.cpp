@@ -185,7 +185,7 @@ TEST_CASE("F33: every byte of a journal, in all its bits: a subset is believed, 
       }
       CHECK(at >= begun().bytes().size());
       CHECK(found->valid_bytes <= at);
-      for (const ByteRange run : found->available) {
+      for (const ByteRange run : found->available.runs()) {
         CHECK(all.covers(run));
       }
     }
@@ -209,7 +209,7 @@ TEST_CASE("F34: cut at every length: what whole records say is believed, and the
     REQUIRE(found);
     const auto whole = std::upper_bound(ends.begin(), ends.end(), size) - ends.begin() - 1;
     CHECK(found->records == static_cast<std::uint64_t>(whole));
-    CHECK(found->available.range_count() == static_cast<std::size_t>(whole));
+    CHECK(required(found->available.ranges()).range_count() == static_cast<std::size_t>(whole));
     CHECK(found->valid_bytes == ends[static_cast<std::size_t>(whole)]);
     CHECK(found->torn_bytes == size - found->valid_bytes);
   }
@@ -436,7 +436,7 @@ TEST_CASE("snapshot: what was complete once and has lost bytes since stays so") 
   out.record(RecordType::evict, {10, 20});
   const auto all = replay(out.bytes(), Trust::everything);
   REQUIRE(all);
-  const JournalEncoder snapshot = encode_snapshot(all->header, *all, RangeSet());
+  const JournalEncoder snapshot = encode_snapshot(all->header, *all, BlockMap());
   const auto again = replay(snapshot.bytes(), Trust::everything);
   REQUIRE(again);
   CHECK(again->committed);

@@ -146,9 +146,9 @@ void check(const std::filesystem::path& directory, std::size_t begun, std::size_
   EntryDriver driver;
   const auto state = required(driver.open(options_of(directory, model.version)));
   for (const ByteRange run : model.sure) {
-    CHECK_MESSAGE(state.available.covers(run), to_string(run) << " is lost");
+    CHECK_MESSAGE(state.blocks.covers(run), to_string(run) << " is lost");
   }
-  for (const ByteRange run : state.available) {
+  for (const ByteRange run : state.blocks.runs()) {
     CHECK_MESSAGE(model.possible.covers(run), to_string(run) << " was never written");
     std::vector<std::byte> bytes(run.size());
     CHECK(driver.read_at(run.begin, bytes) == run.size());

@@ -26,9 +26,9 @@ std::string output_of(const std::string& command) {
 }
 
 // As the script's JSON has it.
-std::string listed(const RangeSet& set) {
+std::string listed(const BlockMap& map) {
   std::string text = "\"available\": [";
-  for (const ByteRange run : set) {
+  for (const ByteRange run : map.runs()) {
     text += (text.back() == '[' ? "[" : ", [") + std::to_string(run.begin) + ", " + std::to_string(run.end) + "]";
   }
   return text + "]";

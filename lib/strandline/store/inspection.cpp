@@ -3,6 +3,7 @@
 #include <strandline/store/inspection.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace strandline::store {
@@ -39,18 +40,18 @@ Result<void> find_holds(const File& data, ByteRange range, std::vector<ByteRange
   return {};
 }
 
-std::uint64_t checked_bytes(const Inspection& inspection, const Replay& found) {
+std::uint64_t checked_bytes(const Replay& found) {
   std::uint64_t bytes = 0;
   for (const auto& [block, checksum] : found.checksums) {
-    const ByteRange range = ByteRange{block * kChecksumBlock, (block + 1) * kChecksumBlock};
-    for (const ByteRange part : inspection.available.covered(range).value_or(std::vector<ByteRange>())) {
+    for (const ByteRange part : found.available.runs({block * kChecksumBlock, (block + 1) * kChecksumBlock})) {
       bytes += part.size();
     }
   }
   return bytes;
 }
 
-Result<void> look_at_data(const File& data, const Replay& found, Inspection& inspection) {
+// Of what the journal says is there, leaves what may be believed.
+Result<void> look_at_data(const File& data, Replay& found, Inspection& inspection) {
   const auto identity = data.identity();
   if (!identity) {
     return fail(identity.error().clone());
@@ -68,14 +69,16 @@ Result<void> look_at_data(const File& data, const Replay& found, Inspection& ins
     return asked;
   }
   if (!inspection.same_data) {
+    found.available = BlockMap();
     return {};
   }
-  auto there = not_holes(data, found.available);
-  if (!there) {
-    return fail(std::move(there.error()));
+  const auto lost = take_out_holes(data, found.available);
+  if (!lost) {
+    return fail(lost.error().clone());
   }
-  inspection.lost_bytes = found.available.byte_count() - there->byte_count();
-  inspection.available = std::move(*there);
+  for (const ByteRange range : *lost) {
+    inspection.lost_bytes += range.size();
+  }
   return {};
 }
 
@@ -109,13 +112,18 @@ Result<Inspection> look(FileSystem& files, const std::string& path, const BootId
   if (!data && data.error().code != Errc::not_found) {
     return fail(data.error().clone());
   }
-  if (data) {
-    if (auto looked = look_at_data(**data, *found, inspection); !looked) {
-      return fail(std::move(looked.error()));
-    }
+  if (!data) {
+    found->available = BlockMap();
+  } else if (auto looked = look_at_data(**data, *found, inspection); !looked) {
+    return fail(std::move(looked.error()));
   }
-  inspection.complete = found->committed && inspection.available.covers({0, found->length.value_or(0)});
-  inspection.checked_bytes = checked_bytes(inspection, *found);
+  auto available = found->available.ranges();
+  if (!available) {
+    return fail(std::move(available.error()));
+  }
+  inspection.available = std::move(*available);
+  inspection.complete = found->committed && found->available.covers({0, found->length.value_or(0)});
+  inspection.checked_bytes = checked_bytes(*found);
   inspection.header = std::move(found->header);
   return inspection;
 }
@@ -137,28 +145,27 @@ Result<Inspection> inspect(FileSystem& files, const std::string& path) noexcept 
   });
 }
 
-Result<RangeSet> not_holes(const File& data, const RangeSet& said) {
-  RangeSet there;
+Result<std::vector<ByteRange>> take_out_holes(const File& data, BlockMap& said) {
+  std::vector<ByteRange> lost;
   const std::uint64_t end = said.end_offset();
-  for (std::uint64_t at = 0; at < end;) {
-    const auto run = data.next_data(at);
-    if (!run) {
-      return fail(run.error().clone());
+  for (std::uint64_t at = said.next_covered(0, end); at < end;) {
+    const auto found = data.next_data(at);
+    if (!found) {
+      return fail(found.error().clone());
     }
-    if (!*run) {
-      break;
+    const ByteRange run = *found ? (*found)->clamped_to({at, end}) : ByteRange{end, end};
+    for (const ByteRange range : said.runs({at, run.begin})) {
+      lost.push_back(range);
     }
-    const auto believed = said.covered({(*run)->begin, std::min((*run)->end, kMaxOffset)});
-    if (!believed) {
-      return fail(believed.error().clone());
-    }
-    for (const ByteRange range : *believed) {
-      there.reserve(1);
-      there.add_reserved(range);
-    }
-    at = (*run)->end;
+    at = said.next_covered(run.end, end);
   }
-  return there;
+  for (const ByteRange range : lost) {
+    if (!said.erase(range)) {
+      throw std::bad_alloc();
+    }
+  }
+  said.lower_end(said.covered_end());
+  return lost;
 }
 
 }  // namespace strandline::store

@@ -42,7 +42,8 @@ struct Inspection {
 // `path`: of the entry's files, without their endings, as Directory::entry_path() has it.
 [[nodiscard]] Result<Inspection> inspect(FileSystem& files, const std::string& path) noexcept;
 
-// Of what a journal says is there, what its data file has no hole for. Throws std::bad_alloc.
-[[nodiscard]] Result<RangeSet> not_holes(const File& data, const RangeSet& said);
+// Of what a journal says is there, takes out what its data file has a hole for; answers that, in order. Throws
+// std::bad_alloc.
+[[nodiscard]] Result<std::vector<ByteRange>> take_out_holes(const File& data, BlockMap& said);
 
 }  // namespace strandline::store

@@ -79,10 +79,10 @@ bool EntryWorkload::check(const DriverState& state, Crash after) {
   if (state.length && *state.length != length_of(model_.version) && !version.lengths.contains(*state.length)) {
     return wrong("another length");
   }
-  if (state.committed && (!version.sealed || !state.available.covers({0, *state.length}))) {
+  if (state.committed && (!version.sealed || !state.blocks.covers({0, *state.length}))) {
     return wrong("committed without having been so");
   }
-  for (const ByteRange run : state.available) {
+  for (const ByteRange run : state.blocks.runs()) {
     if (!version.attempted.covers(run)) {
       return wrong(to_string(run) + " is there and was never written");
     }
@@ -99,7 +99,7 @@ bool EntryWorkload::check(const DriverState& state, Crash after) {
     }
   }
   for (const ByteRange run : after == Crash::power ? model_.sure.synced : model_.sure.written) {
-    if (!state.available.covers(run)) {
+    if (!state.blocks.covers(run)) {
       return wrong(to_string(run) + (after == Crash::power ? " was synced" : " was written") + " and is lost");
     }
   }
@@ -129,7 +129,7 @@ bool EntryWorkload::open(const Place& place, Crash after) {
   if (!check(*state, after)) {
     return dead();
   }
-  available_ = std::move(state->available);
+  available_ = state->blocks.ranges().value();
   sealed_ = state->committed;
   length_ = state->length;
   if (after != Crash::none) {

@@ -10,10 +10,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -78,6 +81,13 @@ class BlockMap {
     const std::uint64_t begin = next_missing(range.begin, range.end);
     return begin < range.end ? std::optional(ByteRange{begin, next_covered(begin, range.end)}) : std::nullopt;
   }
+  // All of them inside the range, in order: `for (const ByteRange run : map.runs())`. The map must not change
+  // meanwhile.
+  template <auto kNext>
+  class Walk;
+  [[nodiscard]] auto runs(ByteRange within) const noexcept;
+  [[nodiscard]] auto runs() const noexcept;
+  [[nodiscard]] auto gaps(ByteRange within) const noexcept;
   // One past the last byte that is there, or was before erase() took it.
   [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_; }
   // One past the last byte that is there. O(empty leaves behind it).
@@ -168,5 +178,53 @@ class BlockMap::Tail {
   std::uint64_t prefix_ = 0;
   std::uint64_t end_ = 0;
 };
+
+template <auto kNext>
+class BlockMap::Walk {
+ public:
+  class iterator {
+   public:
+    using difference_type = std::ptrdiff_t;
+    using value_type = ByteRange;
+
+    iterator(const BlockMap& map, ByteRange within) noexcept
+        : map_(&map), end_(within.end), at_((map.*kNext)(within)) {}
+    [[nodiscard]] ByteRange operator*() const noexcept { return *at_; }
+    iterator& operator++() noexcept {
+      at_ = (map_->*kNext)({at_->end, end_});
+      return *this;
+    }
+    void operator++(int) noexcept { ++*this; }
+    friend bool operator==(const iterator& walk, std::default_sentinel_t /*end*/) noexcept { return !walk.at_; }
+
+   private:
+    const BlockMap* map_;
+    std::uint64_t end_;
+    std::optional<ByteRange> at_;
+  };
+
+  Walk(const BlockMap& map, ByteRange within) noexcept : map_(map), within_(within) {}
+  [[nodiscard]] iterator begin() const noexcept { return {map_, within_}; }
+  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+
+ private:
+  const BlockMap& map_;
+  const ByteRange within_;
+};
+
+inline auto BlockMap::runs(ByteRange within) const noexcept {
+  return Walk<&BlockMap::next_run>(*this, within);
+}
+inline auto BlockMap::runs() const noexcept {
+  return runs({0, end_});
+}
+inline auto BlockMap::gaps(ByteRange within) const noexcept {
+  return Walk<&BlockMap::next_gap>(*this, within);
+}
+
+// Is the same there? O(runs).
+[[nodiscard]] bool operator==(const BlockMap& a, const BlockMap& b) noexcept;
+// "{[0, 10) [20, 30)}"
+[[nodiscard]] std::string to_string(const BlockMap& map);
 
 }  // namespace strandline

@@ -116,8 +116,8 @@ Result<BlockMap> BlockMap::clone() const noexcept {
 
 Result<RangeSet> BlockMap::ranges() const noexcept {
   RangeSet set;
-  for (auto run = next_run({0, end_}); run; run = next_run({run->end, end_})) {
-    if (auto added = set.insert(*run); !added) {
+  for (const ByteRange run : runs()) {
+    if (auto added = set.insert(run); !added) {
       return fail(std::move(added.error()));
     }
   }
@@ -176,6 +176,26 @@ std::uint64_t BlockMap::end_in(const Node* node, std::uint64_t begin) noexcept {
 
 std::uint64_t BlockMap::covered_end() const noexcept {
   return std::max({prefix(), long_runs_.end_offset(), end_in(root_.load(std::memory_order_relaxed), 0)});
+}
+
+bool operator==(const BlockMap& a, const BlockMap& b) noexcept {
+  const auto runs_a = a.runs();
+  const auto runs_b = b.runs();
+  auto in_a = runs_a.begin();
+  auto in_b = runs_b.begin();
+  while (in_a != runs_a.end() && in_b != runs_b.end() && *in_a == *in_b) {
+    ++in_a;
+    ++in_b;
+  }
+  return in_a == runs_a.end() && in_b == runs_b.end();
+}
+
+std::string to_string(const BlockMap& map) {
+  std::string text = "{";
+  for (const ByteRange run : map.runs()) {
+    text += (text.size() > 1 ? " " : "") + to_string(run);
+  }
+  return text + "}";
 }
 
 }  // namespace strandline

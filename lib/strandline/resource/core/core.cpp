@@ -44,10 +44,9 @@ namespace {
 // All that a driver found in one place, as an Availability takes it. Throws std::bad_alloc.
 void gather(DriverState& state, bool windowed) {
   if (windowed) {
-    const std::uint64_t end = state.blocks.end_offset();
-    for (auto run = state.blocks.next_run({0, end}); run; run = state.blocks.next_run({run->end, end})) {
+    for (const ByteRange run : state.blocks.runs()) {
       state.available.reserve(1);
-      state.available.add_reserved(*run);
+      state.available.add_reserved(run);
     }
     state.blocks = BlockMap();
     return;

@@ -9,12 +9,9 @@
 namespace strandline::store {
 namespace {
 
-RangeSet cloned(const RangeSet& set) {
-  auto copy = set.clone();
-  if (!copy) {
-    throw std::bad_alloc();
-  }
-  return std::move(*copy);
+// Of blocks [first, last), the last one that there is being a byte short.
+constexpr ByteRange bytes_of(std::uint64_t first, std::uint64_t last) noexcept {
+  return {first * kChecksumBlock, std::min(last * kChecksumBlock, kMaxOffset)};
 }
 
 // The CRC of the bytes of a block; corrupt when the file ends before them.
@@ -39,35 +36,44 @@ Result<std::uint32_t> checksum_of(const File& data, ByteRange range) noexcept {
 
 }  // namespace
 
-BlockChecks::BlockChecks(const File& data, const RangeSet& present, std::optional<std::uint64_t> length,
+BlockChecks::BlockChecks(const File& data, const BlockMap& present, std::optional<std::uint64_t> length,
                          std::map<std::uint64_t, std::uint32_t> found, Of of)
-    : data_(data), of_(of), present_(cloned(present)), length_(length), unverified_(std::move(found)) {
+    : data_(data), of_(of), length_(length) {
   if (of_ == Of::nothing) {
-    present_.clear();
-    unverified_.clear();
+    return;
   }
+  auto copy = present.clone();
+  if (!copy) {
+    throw std::bad_alloc();
+  }
+  present_ = std::move(*copy);
+  unverified_ = std::move(found);
   // Of a block of which a part is missing nothing can be verified; the missing part may come back with other
   // neighbours.
   for (auto it = unverified_.begin(); it != unverified_.end();) {
-    const ByteRange range{it->first * kChecksumBlock,
-                          std::min((it->first + 1) * kChecksumBlock, length.value_or(kMaxOffset))};
-    it = range.empty() || !present_.covers(range) ? unverified_.erase(it) : std::next(it);
+    it = is_complete_locked(it->first) ? std::next(it) : unverified_.erase(it);
   }
   left_.store(unverified_.size(), std::memory_order_relaxed);
   // What became complete before a crash, and had not been summed.
-  for (const ByteRange run : present_) {
-    for (std::uint64_t block = run.begin / kChecksumBlock; block * kChecksumBlock < run.end; ++block) {
-      if (!unverified_.contains(block)) {
-        touched_.reserve(1);
-        touched_.add_reserved({block * kChecksumBlock, std::min((block + 1) * kChecksumBlock, kMaxOffset)});
-      }
+  const std::uint64_t end = present_.end_offset();
+  for (std::uint64_t at = present_.next_covered(0, end); at < end;) {
+    const std::uint64_t block = at / kChecksumBlock;
+    if (!unverified_.contains(block) && is_complete_locked(block)) {
+      touched_.reserve(1);
+      touched_.add_reserved(bytes_of(block, block + 1));
     }
+    at = present_.next_covered(bytes_of(block, block + 1).end, end);
   }
 }
 
 ByteRange BlockChecks::range_of_locked(std::uint64_t block) const noexcept {
-  const std::uint64_t begin = block * kChecksumBlock;
-  return {begin, std::min(begin + kChecksumBlock, length_.value_or(kMaxOffset))};
+  const ByteRange bytes = bytes_of(block, block + 1);
+  return {bytes.begin, std::min(bytes.end, length_.value_or(kMaxOffset))};
+}
+
+bool BlockChecks::is_complete_locked(std::uint64_t block) const noexcept {
+  const ByteRange range = range_of_locked(block);
+  return !range.empty() && present_.covers(range);
 }
 
 Result<void> BlockChecks::verify(ByteRange range) const noexcept {
@@ -108,20 +114,28 @@ Result<void> BlockChecks::verify(ByteRange range) const noexcept {
   return {};
 }
 
-// On the way of every write: so no list of what is new, and no node per block.
+// On the way of every write: so no node for a block that is not complete yet.
 Result<void> BlockChecks::wrote(ByteRange range) noexcept {
   if (of_ == Of::nothing) {
     return {};
   }
   MutexLock lock(mutex_);
   try {
-    present_.reserve(1);
     touched_.reserve(1);
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "block");
   }
-  present_.add_reserved(range);
-  touched_.add_reserved(range);
+  if (auto noted = present_.insert(range); !noted) {
+    return noted;
+  }
+  // Those between the first and the last are.
+  std::uint64_t first = range.begin / kChecksumBlock;
+  std::uint64_t last = (range.end - 1) / kChecksumBlock + 1;
+  first += is_complete_locked(first) ? 0 : 1;
+  last -= first < last && !is_complete_locked(last - 1) ? 1 : 0;
+  if (first < last) {
+    touched_.add_reserved(bytes_of(first, last));
+  }
   return {};
 }
 
@@ -184,9 +198,8 @@ Result<std::vector<BlockChecks::Sum>> BlockChecks::to_journal() const noexcept {
       for (const ByteRange run : touched_) {
         for (std::uint64_t block = std::max(next, run.begin / kChecksumBlock); block * kChecksumBlock < run.end;
              ++block) {
-          const ByteRange range = range_of_locked(block);
-          if (!range.empty() && present_.covers(range)) {
-            complete.emplace_back(block, range);
+          if (is_complete_locked(block)) {
+            complete.emplace_back(block, range_of_locked(block));
           }
           next = block + 1;
         }
@@ -210,8 +223,7 @@ void BlockChecks::journalled(const std::vector<Sum>& sums) noexcept {
   MutexLock lock(mutex_);
   for (const Sum& sum : sums) {
     // Without memory they are summed again, and the same comes out.
-    static_cast<void>(
-        touched_.erase({sum.block * kChecksumBlock, std::min((sum.block + 1) * kChecksumBlock, kMaxOffset)}));
+    static_cast<void>(touched_.erase(bytes_of(sum.block, sum.block + 1)));
   }
 }
 

@@ -3,8 +3,8 @@
 // block that has been verified: one load; else the block's CRC, once. Lifetime: that of its driver.
 #pragma once
 
+#include <strandline/base/block_map/block_map.h>
 #include <strandline/base/mutex.h>
-#include <strandline/base/range_set.h>
 #include <strandline/store/io/file_system.h>
 #include <strandline/store/journal/format.h>
 
@@ -21,7 +21,7 @@ class BlockChecks {
   // Of encrypted entries none are made: every read verifies what it reads.
   enum class Of : std::uint8_t { blocks, nothing };
   // What an opening has found: the bytes that are there, and checksums of some of their blocks. Throws std::bad_alloc.
-  BlockChecks(const File& data, const RangeSet& present, std::optional<std::uint64_t> length,
+  BlockChecks(const File& data, const BlockMap& present, std::optional<std::uint64_t> length,
               std::map<std::uint64_t, std::uint32_t> found, Of of = Of::blocks);
 
   // Before bytes of the range are served: do its blocks hold what they held? corrupt, with the first block that does
@@ -51,13 +51,15 @@ class BlockChecks {
  private:
   // The bytes of a block, up to the length.
   [[nodiscard]] ByteRange range_of_locked(std::uint64_t block) const noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] bool is_complete_locked(std::uint64_t block) const noexcept STRANDLINE_REQUIRES(mutex_);
 
   const File& data_;
   const Of of_;
   mutable Mutex mutex_;  // a leaf, not held while the disk works
-  RangeSet present_ STRANDLINE_GUARDED_BY(mutex_);
+  BlockMap present_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<std::uint64_t> length_ STRANDLINE_GUARDED_BY(mutex_);
-  RangeSet touched_ STRANDLINE_GUARDED_BY(mutex_);  // bytes of blocks that may be complete and have no checksum
+  // Of blocks that have become complete and have no checksum; a part of one may have gone since.
+  RangeSet touched_ STRANDLINE_GUARDED_BY(mutex_);
   // What was found and has not been verified yet.
   mutable std::map<std::uint64_t, std::uint32_t> unverified_ STRANDLINE_GUARDED_BY(mutex_);
   // Its size. Written under the lock, read by every read before it takes the lock: 0 is final.

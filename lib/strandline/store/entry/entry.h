@@ -146,7 +146,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<std::uint64_t> evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> give_up_locked(ByteRange range, Effects& effects) STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<void> give_up_missing_locked(const RangeSet& have, const RangeSet& there, Effects& effects)
+  [[nodiscard]] Result<void> give_up_missing_locked(const BlockMap& there, Effects& effects)
       STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<bool> is_at_end_locked() const STRANDLINE_REQUIRES(mutex_);
   void read_last_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);

@@ -15,7 +15,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace strandline::store {
 
@@ -125,8 +127,8 @@ class EntryDriver {
   // Reads bytes that are there, and holds their blocks against their checksums unless that has been done since the
   // opening. changed: a block does not hold what it held, and another process may have evicted it since follow().
   [[nodiscard]] Result<void> check(ByteRange range, std::span<std::byte> buffer) const noexcept;
-  // Of what is said to be there, what the data file has no hole for.
-  [[nodiscard]] Result<RangeSet> not_holes(const RangeSet& said) const;
+  // Of what is said to be there, takes out what the data file has a hole for; answers that.
+  [[nodiscard]] Result<std::vector<ByteRange>> take_out_holes(BlockMap& said) const;
   // For encrypted entries; others answer yes. Have bytes that on_bad_block was told of not been replaced since?
   [[nodiscard]] bool is_still_bad(ByteRange range) const noexcept;
   // And for who follows one: a record of pieces, before that of the range that is in them; and all that a journal says.
@@ -166,10 +168,11 @@ class EntryDriver {
   [[nodiscard]] Result<void> unseal(const Replay& found);
   [[nodiscard]] Result<bool> leads_here(const File& data) const;
   [[nodiscard]] Result<DriverState> open_found(Journal::Opened found, std::unique_ptr<File> data);
-  [[nodiscard]] DriverState state_of(Replay& found, RangeSet believed);
+  // Of what may be believed.
+  [[nodiscard]] DriverState state_of(Replay& found);
   [[nodiscard]] Result<DriverState> begin_version(std::uint64_t generation);
   [[nodiscard]] Result<void> may_change() const noexcept;
-  [[nodiscard]] Result<void> journal_lost(const RangeSet& said, const RangeSet& believed);
+  [[nodiscard]] Result<void> journal_lost(std::span<const ByteRange> lost);
   [[nodiscard]] Result<void> barrier() noexcept STRANDLINE_EXCLUDES(barrier_mutex_);
   [[nodiscard]] Result<void> sync_journal() noexcept;
   [[nodiscard]] Result<void> append_checksums(std::optional<std::uint64_t> commit) noexcept

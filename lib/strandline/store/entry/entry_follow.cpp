@@ -192,14 +192,14 @@ Result<void> Entry::give_up_locked(ByteRange range, Effects& effects) {
   }
 }
 
-Result<void> Entry::give_up_missing_locked(const RangeSet& have, const RangeSet& there, Effects& effects) {
-  for (const ByteRange run : have) {
-    const auto gone = there.gaps(run);
-    if (!gone) {
-      return fail(gone.error().clone());
-    }
-    for (const ByteRange range : *gone) {
-      if (auto given_up = give_up_locked(range, effects); !given_up) {
+Result<void> Entry::give_up_missing_locked(const BlockMap& there, Effects& effects) {
+  const auto have = core().available();
+  if (!have) {
+    return fail(have.error().clone());
+  }
+  for (const ByteRange run : *have) {
+    for (const ByteRange gone : there.gaps(run)) {
+      if (auto given_up = give_up_locked(gone, effects); !given_up) {
         return given_up;
       }
     }
@@ -240,11 +240,9 @@ Result<void> Entry::read_anew_locked(Effects& effects) {
     return read;
   }
   // What the system has lost without a word is a hole; what is being evicted may be one already.
-  auto there = driver_.not_holes(found->available);
-  if (!there) {
-    return fail(std::move(there.error()));
+  if (const auto lost = driver_.take_out_holes(found->available); !lost) {
+    return fail(lost.error().clone());
   }
-  found->available = std::move(*there);
   if (auto applied = apply_difference_locked(*found, effects); !applied) {
     return applied;
   }
@@ -261,11 +259,7 @@ Result<void> Entry::apply_difference_locked(const Replay& found, Effects& effect
       return reopened;
     }
   }
-  const auto have = core().available();
-  if (!have) {
-    return fail(have.error().clone());
-  }
-  if (auto given_up = give_up_missing_locked(*have, found.available, effects); !given_up) {
+  if (auto given_up = give_up_missing_locked(found.available, effects); !given_up) {
     return given_up;
   }
   if (core().status().state == State::committed) {
@@ -275,7 +269,7 @@ Result<void> Entry::apply_difference_locked(const Replay& found, Effects& effect
   if (!id) {
     return fail(id.error().clone());
   }
-  for (const ByteRange run : found.available) {
+  for (const ByteRange run : found.available.runs()) {
     if (auto published = core().publish_found(*id, run, &effects); !published) {
       return fail(std::move(published.error()));
     }
@@ -347,8 +341,17 @@ void Entry::read_last_locked(Effects& effects) noexcept {
     if (!have) {
       return fail(have.error().clone());
     }
-    const auto there = driver_.not_holes(*have);
-    return there ? give_up_missing_locked(*have, *there, effects) : fail(there.error().clone());
+    BlockMap there(*have);
+    const auto lost = driver_.take_out_holes(there);
+    if (!lost) {
+      return fail(lost.error().clone());
+    }
+    for (const ByteRange range : *lost) {
+      if (auto given_up = give_up_locked(range, effects); !given_up) {
+        return given_up;
+      }
+    }
+    return {};
   });
   if (!read) {
     static_cast<void>(give_up_locked(kWhole, effects));  // refused when it has been cancelled

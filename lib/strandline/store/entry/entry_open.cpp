@@ -139,11 +139,10 @@ Result<DriverState> EntryDriver::open_as_reader(const BootId& boot) {
   header_ = found->header;
   position_ = {found->valid_bytes, found->chain};
   drops_followed_.store(drops, std::memory_order_relaxed);
-  auto believed = not_holes(found->available);
-  if (!believed) {
-    return fail(std::move(believed.error()));
+  if (const auto lost = take_out_holes(found->available); !lost) {
+    return fail(lost.error().clone());
   }
-  return state_of(*found, std::move(*believed));
+  return state_of(*found);
 }
 
 bool EntryDriver::is_other_version(const Replay& found) const noexcept {
@@ -152,17 +151,17 @@ bool EntryDriver::is_other_version(const Replay& found) const noexcept {
          (options_.secret != nullptr && !found.cipher);
 }
 
-DriverState EntryDriver::state_of(Replay& found, RangeSet believed) {
+DriverState EntryDriver::state_of(Replay& found) {
   DriverState state;
   state.length = found.length;
-  state.committed = found.committed && believed.covers({0, *found.length});
-  state.available = std::move(believed);
-  checks_ = std::make_unique<BlockChecks>(*data_, state.available, state.length, std::move(found.checksums),
+  state.blocks = std::move(found.available);
+  state.committed = found.committed && state.blocks.covers({0, *found.length});
+  checks_ = std::make_unique<BlockChecks>(*data_, state.blocks, state.length, std::move(found.checksums),
                                           sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
-  if (sealed_ != nullptr && !sealed_->table().reset(found.pieces, state.available)) {
+  if (sealed_ != nullptr && !sealed_->table().reset(found.pieces, state.blocks)) {
     throw std::bad_alloc();
   }
-  reach_.store(state.available.end_offset(), std::memory_order_relaxed);
+  reach_.store(state.blocks.end_offset(), std::memory_order_relaxed);
   return state;
 }
 
@@ -215,15 +214,15 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_
   journal_ = std::move(opened.journal);
   header_ = found.header;
   torn_bytes_ = found.torn_bytes;
-  auto believed = not_holes(found.available);
-  if (!believed) {
-    return fail(std::move(believed.error()));
+  const auto lost = take_out_holes(found.available);
+  if (!lost) {
+    return fail(lost.error().clone());
   }
-  if (auto told = journal_lost(found.available, *believed); !told) {
+  if (auto told = journal_lost(*lost); !told) {
     return fail(std::move(told.error()));
   }
   if (options_.length && !found.length) {
-    if (believed->end_offset() > *options_.length) {
+    if (found.available.end_offset() > *options_.length) {
       return begin_version(next);
     }
     if (auto told = journal_->append(RecordType::length, {*options_.length}); !told) {
@@ -231,25 +230,17 @@ Result<DriverState> EntryDriver::open_found(Journal::Opened opened, std::unique_
     }
     found.length = options_.length;
   }
-  return state_of(found, std::move(*believed));
+  return state_of(found);
 }
 
 // What was lost may be written again: the journal must know that it is not there, whatever crashes meanwhile.
-Result<void> EntryDriver::journal_lost(const RangeSet& said, const RangeSet& believed) {
-  bool any = false;
-  for (const ByteRange run : said) {
-    const auto lost = believed.gaps(run);
-    if (!lost) {
-      return fail(lost.error().clone());
-    }
-    for (const ByteRange range : *lost) {
-      any = true;
-      if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {
-        return told;
-      }
+Result<void> EntryDriver::journal_lost(std::span<const ByteRange> lost) {
+  for (const ByteRange range : lost) {
+    if (auto told = journal_->append(RecordType::evict, {range.begin, range.end}); !told) {
+      return told;
     }
   }
-  return any ? sync_journal() : Result<void>();
+  return lost.empty() ? Result<void>() : sync_journal();
 }
 
 // The order matters: see docs/format.md.
@@ -299,14 +290,13 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   journal_ = std::move(*journal);
   DriverState state;
   state.length = options_.length;
-  checks_ =
-      std::make_unique<BlockChecks>(*data_, state.available, state.length, std::map<std::uint64_t, std::uint32_t>(),
-                                    sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
+  checks_ = std::make_unique<BlockChecks>(*data_, state.blocks, state.length, std::map<std::uint64_t, std::uint32_t>(),
+                                          sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
   return state;
 }
 
-Result<RangeSet> EntryDriver::not_holes(const RangeSet& said) const {
-  return store::not_holes(*data_, said);
+Result<std::vector<ByteRange>> EntryDriver::take_out_holes(BlockMap& said) const {
+  return store::take_out_holes(*data_, said);
 }
 
 }  // namespace strandline::store

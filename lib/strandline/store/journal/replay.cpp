@@ -9,17 +9,53 @@
 namespace strandline::store {
 namespace {
 
-void add(RangeSet& set, ByteRange range) {
-  set.reserve(1);
-  set.add_reserved(range);
+// What they refuse, they lack memory for.
+void add(BlockMap& map, ByteRange range) {
+  if (!map.insert(range)) {
+    throw std::bad_alloc();
+  }
 }
-void take(RangeSet& set, ByteRange range) {
-  if (!set.erase(range)) {
-    throw std::bad_alloc();  // the range is valid, so it is memory that it lacked
+void add(BlockMap& map, std::uint64_t first, std::span<const std::uint64_t> words) {
+  if (!map.insert_words(first, words)) {
+    throw std::bad_alloc();
+  }
+}
+void take(BlockMap& map, ByteRange range) {
+  if (!map.erase(range)) {
+    throw std::bad_alloc();
   }
 }
 
-// The rules of a journal, record by record. Invariant: durable_ is what would be left after a power cut at this record.
+// The runs of bits that are set, in order: of blocks of 2^shift bytes, of which the first is block `first`.
+std::vector<ByteRange> runs_of(std::span<const std::byte> words, std::uint64_t first, std::uint64_t shift) {
+  std::vector<ByteRange> runs;
+  bool within = false;  // a run that begins at `begin` and has not ended
+  std::uint64_t begin = 0;
+  for (std::uint64_t word = 0; word * 8 < words.size(); ++word) {
+    const std::uint64_t bits = get(words, word * 8, 8);
+    for (unsigned bit = 0; bit < 64;) {
+      const std::uint64_t rest = bits >> bit;
+      const auto same = static_cast<unsigned>(within ? std::countr_one(rest) : std::countr_zero(rest));
+      bit += std::min(same, 64 - bit);
+      if (bit == 64) {
+        break;
+      }
+      const std::uint64_t at = (first + word * 64 + bit) << shift;
+      if (within) {
+        runs.push_back({begin, at});
+      }
+      within = !within;
+      begin = at;
+    }
+  }
+  if (within) {
+    runs.push_back({begin, (first + words.size() * 8) << shift});
+  }
+  return runs;
+}
+
+// The rules of a journal, record by record. Invariant, where barriers count: durable_ is what would be left after a
+// power cut at this record.
 class Replayer {
  public:
   Replayer(Replay& result, Trust trust) : result_(result), trust_(trust) {}
@@ -41,14 +77,16 @@ class Replayer {
   }
   void hold(ByteRange range, bool durable, std::uint64_t end) {
     add(result_.available, range);
-    if (durable) {
-      add(durable_, range);
-    } else if (trust_ == Trust::barriers) {
-      pending_.push_back({end, range, false});
+    if (trust_ == Trust::barriers) {
+      if (durable) {
+        add(durable_, range);
+      } else {
+        pending_.push_back({end, range, false});
+      }
     }
   }
   // All of them or none.
-  [[nodiscard]] bool hold_all(const std::vector<ByteRange>& runs, bool durable, std::uint64_t end) {
+  [[nodiscard]] bool hold_all(std::span<const ByteRange> runs, bool durable, std::uint64_t end) {
     if (!std::all_of(runs.begin(), runs.end(), [this](ByteRange run) { return may_hold(run); })) {
       return false;
     }
@@ -57,6 +95,7 @@ class Replayer {
     }
     return true;
   }
+  [[nodiscard]] bool hold_words(std::span<const std::byte> bytes, std::uint64_t first, bool durable);
   void give_up(ByteRange range, std::uint64_t end);
   void barrier(std::uint64_t covered);
   [[nodiscard]] bool set_length(std::uint64_t length);
@@ -72,15 +111,15 @@ class Replayer {
 
   Replay& result_;
   const Trust trust_;
-  RangeSet durable_;
+  BlockMap durable_;
   std::deque<Pending> pending_;  // what no barrier covers yet, in order
   bool evicted_ = false;
 };
 
 void Replayer::give_up(ByteRange range, std::uint64_t end) {
   take(result_.available, range);
-  take(durable_, range);
   if (trust_ == Trust::barriers) {
+    take(durable_, range);
     pending_.push_back({end, range, true});
   }
   const auto first = result_.checksums.lower_bound(range.begin / kChecksumBlock);
@@ -90,7 +129,7 @@ void Replayer::give_up(ByteRange range, std::uint64_t end) {
 }
 
 void Replayer::barrier(std::uint64_t covered) {
-  RangeSet fresh;
+  BlockMap fresh;
   while (!pending_.empty() && pending_.front().end <= covered) {
     const Pending& front = pending_.front();
     front.evicted ? take(fresh, front.range) : add(fresh, front.range);
@@ -102,8 +141,8 @@ void Replayer::barrier(std::uint64_t covered) {
       take(fresh, later.range);
     }
   }
-  for (const ByteRange range : fresh) {
-    add(durable_, range);
+  for (const ByteRange run : fresh.runs()) {
+    add(durable_, run);
   }
 }
 
@@ -131,30 +170,31 @@ bool Replayer::blocks(std::span<const std::byte> payload, std::uint64_t end) {
   if (first > blocks || count > blocks - first) {
     return false;
   }
-  std::vector<ByteRange> runs;
-  bool within = false;  // a run that begins at `begin` and has not ended
-  std::uint64_t begin = 0;
-  for (std::uint64_t word = 0; word * 64 < count; ++word) {
-    const std::uint64_t bits = get(payload, 16 + word * 8, 8);
-    for (unsigned bit = 0; bit < 64;) {
-      const std::uint64_t rest = bits >> bit;
-      const auto same = static_cast<unsigned>(within ? std::countr_one(rest) : std::countr_zero(rest));
-      bit += std::min(same, 64 - bit);
-      if (bit == 64) {
-        break;
-      }
-      const std::uint64_t at = (first + word * 64 + bit) << shift;
-      if (within) {
-        runs.push_back({begin, at});
-      }
-      within = !within;
-      begin = at;
+  // As the map has them itself; and neither pieces nor barriers ask where each run is.
+  const bool same = std::uint64_t{1} << shift == BlockMap::kBlockBytes && first % 64 == 0;
+  if (same && !result_.cipher && (durable || trust_ == Trust::everything)) {
+    return hold_words(payload.subspan(16), first, durable);
+  }
+  return hold_all(runs_of(payload.subspan(16), first, shift), durable, end);
+}
+
+bool Replayer::hold_words(std::span<const std::byte> bytes, std::uint64_t first, bool durable) {
+  std::vector<std::uint64_t> words(bytes.size() / 8);
+  std::uint64_t end = 0;  // in blocks
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    words[i] = get(bytes, i * 8, 8);
+    if (words[i] != 0) {
+      end = first + i * 64 + static_cast<unsigned>(std::bit_width(words[i]));
     }
   }
-  if (within) {
-    runs.push_back({begin, (first + count) << shift});
+  if (end > result_.length.value_or(kMaxOffset) / BlockMap::kBlockBytes) {
+    return false;
   }
-  return hold_all(runs, durable, end);
+  add(result_.available, first * BlockMap::kBlockBytes, words);
+  if (durable && trust_ == Trust::barriers) {
+    add(durable_, first * BlockMap::kBlockBytes, words);
+  }
+  return true;
 }
 
 bool Replayer::ranges(std::span<const std::byte> payload, std::uint64_t end) {
@@ -225,7 +265,7 @@ bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
       }
       const ByteRange range{number(0), number(1)};
       if (record.type == static_cast<std::uint8_t>(RecordType::range)) {
-        return hold_all({range}, false, end);
+        return hold_all(std::span(&range, 1), false, end);
       }
       if (!range.valid() || range.empty()) {
         return false;
@@ -241,7 +281,8 @@ bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
       barrier(number(0));
       return true;
     case RecordType::length:
-      return payload.size() == 8 && number(0) >= result_.available.end_offset() && set_length(number(0));
+      return payload.size() == 8 && number(0) <= kMaxOffset && !result_.available.intersects({number(0), kMaxOffset}) &&
+             set_length(number(0));
     case RecordType::commit:
       if (payload.size() != 8 || number(0) > kMaxOffset || (!evicted_ && !result_.available.covers({0, number(0)})) ||
           !set_length(number(0))) {
@@ -284,8 +325,9 @@ void Replayer::finish() {
     result_.available = std::move(durable_);
   }
   if (result_.doomed) {
-    result_.available.clear();
+    result_.available = BlockMap();
   }
+  result_.available.lower_end(result_.available.covered_end());
   forget_empty_pieces({0, kMaxOffset});
 }
 

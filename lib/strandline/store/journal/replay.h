@@ -1,9 +1,10 @@
 // replay(): what a journal says is there, and how much of that may be believed.
 // Threads: a pure function. Blocks: never. Errors: as decode_header(); a torn tail is no error. no_memory.
-// Cost: a CRC of the journal and a RangeSet insertion per run. Lifetime: the answer owns what it says.
+// Cost: a CRC of the journal and an insertion per record, or per 64 blocks of a bitmap. Lifetime: the answer owns what
+// it says.
 #pragma once
 
-#include <strandline/base/range_set.h>
+#include <strandline/base/block_map/block_map.h>
 #include <strandline/store/journal/format.h>
 #include <strandline/store/journal/pieces.h>
 
@@ -22,7 +23,7 @@ enum class Trust : std::uint8_t {
 
 struct Replay {
   JournalHeader header;
-  RangeSet available;  // [0, length) at the most, where that is known
+  BlockMap available;  // [0, length) at the most, where that is known
   std::optional<std::uint64_t> length;
   bool committed = false;                            // it was complete once; evictions may have taken bytes away since
   bool doomed = false;                               // believe nothing: then `available` is empty

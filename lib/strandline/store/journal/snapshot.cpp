@@ -1,8 +1,5 @@
 #include <strandline/store/journal/snapshot.h>
 
-#include <algorithm>
-#include <new>
-
 namespace strandline::store {
 namespace {
 
@@ -135,7 +132,7 @@ void encode_pieces(JournalEncoder& out, const Replay& all) {
 
 }  // namespace
 
-JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, const RangeSet& durable) {
+JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, const BlockMap& durable) {
   JournalEncoder out;
   JournalHeader next = header;
   next.length = all.length;
@@ -151,17 +148,13 @@ JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, c
   }
   encode_pieces(out, all);  // behind that, which would end them, and before what lies in them
   RunEncoder sure(out, true);
-  for (const ByteRange run : durable) {
+  for (const ByteRange run : durable.runs()) {
     sure.add(run);
   }
   sure.finish();
   RunEncoder rest(out, false);
-  for (const ByteRange run : all.available) {
-    const auto gaps = durable.gaps(run);
-    if (!gaps) {
-      throw std::bad_alloc();
-    }
-    for (const ByteRange gap : *gaps) {
+  for (const ByteRange run : all.available.runs()) {
+    for (const ByteRange gap : durable.gaps(run)) {
       rest.add(gap);
     }
   }

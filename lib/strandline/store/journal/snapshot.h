@@ -7,6 +7,6 @@
 namespace strandline::store {
 
 // Says what `all` says, under `header`; of its bytes those in `durable`, which are among them, are flagged so.
-[[nodiscard]] JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, const RangeSet& durable);
+[[nodiscard]] JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, const BlockMap& durable);
 
 }  // namespace strandline::store

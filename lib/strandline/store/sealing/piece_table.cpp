@@ -18,7 +18,7 @@ auto in_memory(F&& body) noexcept -> decltype(body()) {
 
 }  // namespace
 
-Result<void> PieceTable::reset(const PieceMap& pieces, const RangeSet& there) noexcept {
+Result<void> PieceTable::reset(const PieceMap& pieces, const BlockMap& there) noexcept {
   return in_memory([&]() -> Result<void> {
     PieceMap copy = pieces;
     auto bytes = there.clone();
@@ -93,11 +93,7 @@ Result<PieceTable::Overlapped> PieceTable::overlapped(ByteRange range) const noe
     Overlapped found;
     found.pieces = pieces_.overlapping(range);
     for (const Piece& piece : found.pieces) {
-      const auto runs = there_.covered(piece.range);
-      if (!runs) {
-        return fail(runs.error().clone());
-      }
-      for (const ByteRange run : *runs) {
+      for (const ByteRange run : there_.runs(piece.range)) {
         found.there.reserve(1);
         found.there.add_reserved(run);
       }

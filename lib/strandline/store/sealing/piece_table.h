@@ -4,8 +4,8 @@
 // lock and O(log pieces). Lifetime: that of its driver.
 #pragma once
 
+#include <strandline/base/block_map/block_map.h>
 #include <strandline/base/mutex.h>
-#include <strandline/base/range_set.h>
 #include <strandline/store/journal/pieces.h>
 
 #include <atomic>
@@ -21,7 +21,7 @@ namespace strandline::store {
 class PieceTable {
  public:
   // What a journal says, read from its begin.
-  [[nodiscard]] Result<void> reset(const PieceMap& pieces, const RangeSet& there) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> reset(const PieceMap& pieces, const BlockMap& there) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   struct Found {
     std::uint32_t changes = 0;
@@ -62,7 +62,7 @@ class PieceTable {
 
   mutable Mutex mutex_;  // a leaf, not held while the disk works
   PieceMap pieces_ STRANDLINE_GUARDED_BY(mutex_);
-  RangeSet there_ STRANDLINE_GUARDED_BY(mutex_);
+  BlockMap there_ STRANDLINE_GUARDED_BY(mutex_);
   // Raised, under the lock and before the bytes change, whenever a piece goes; odd while pieces are being replaced.
   // Read by reads whose bytes were not what they should be.
   std::atomic<std::uint32_t> changes_{0};
