@@ -312,6 +312,16 @@ void BlockMap::add(const Run& run) noexcept {
   }
 }
 
+// A range without a whole block, past the prefix, in the leaf of the last one and behind all that its word has: it
+// makes no block whole.
+bool BlockMap::append(ByteRange range) noexcept {
+  const bool one_word = floor_of(range.begin, kWordBits) == floor_of(range.end - 1, kWordBits);
+  const bool recent = recent_ != nullptr && floor_of(range.begin, kLeafBits) == recent_begin_;
+  return one_word && recent && recent_->fragments &&
+         end_of(range.begin - 1, kBlockBits) >= floor_of(range.end, kBlockBits) &&
+         (*recent_->fragments)[slot(range.begin, kWordBits)].append(in_word(range));
+}
+
 Result<void> BlockMap::insert(ByteRange range) noexcept {
   if (range.empty()) {
     return {};
@@ -323,13 +333,15 @@ Result<void> BlockMap::insert(ByteRange range) noexcept {
     }
     return {};
   }
-  const Run run(range);
-  try {
-    reserve(run);
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::no_memory, "block map");
+  if (!append(range)) {
+    const Run run(range);
+    try {
+      reserve(run);
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::no_memory, "block map");
+    }
+    add(run);
   }
-  add(run);
   end_ = std::max(end_, range.end);
   return {};
 }

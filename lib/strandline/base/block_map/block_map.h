@@ -121,6 +121,7 @@ class BlockMap {
   // All that allocates; throws std::bad_alloc. Then add() cannot fail.
   void reserve(const Run& run);
   void add(const Run& run) noexcept;
+  [[nodiscard]] bool append(ByteRange range) noexcept;
   [[nodiscard]] bool block_is_full(std::uint64_t offset) const noexcept;
   // Of what the prefix and full blocks say around a range inside [0, end_), what its erasure leaves to be said.
   [[nodiscard]] std::array<ByteRange, 2> left_by_erasing(ByteRange range) const noexcept;

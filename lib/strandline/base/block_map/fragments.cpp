@@ -9,12 +9,16 @@
 namespace strandline {
 namespace {
 
-constexpr std::ptrdiff_t kMoved = 4096;  // runs that a change may move: some 300 ns, as a tree of so many takes
-constexpr std::size_t kReserved = 3;     // runs more: each change leaves one more at the most
+constexpr std::size_t kMoved = 4096;  // runs that a change may move: some 300 ns, as a tree of so many takes
+constexpr std::size_t kFirst = 7;     // runs: 64 bytes of the heap
+constexpr std::size_t kReserved = 3;  // runs more: each change leaves one more at the most
 
 }  // namespace
 
 std::vector<Fragments::Run>::const_iterator Fragments::ending_from(std::uint32_t at) const noexcept {
+  if (few_.empty() || few_.back().end < at) {
+    return few_.end();  // most comes in order
+  }
   return std::partition_point(few_.begin(), few_.end(), [at](Run run) { return run.end < at; });
 }
 
@@ -53,7 +57,7 @@ std::uint32_t Fragments::end() const noexcept {
 }
 
 void Fragments::reserve(std::uint32_t from) {
-  if (!many_ && few_.end() - ending_from(from) > kMoved) {
+  if (!many_ && few_.size() > kMoved && few_.end() - ending_from(from) > static_cast<std::ptrdiff_t>(kMoved)) {
     auto all = std::make_unique<RangeSet>();
     for (const Run run : few_) {
       all->reserve(1);
@@ -65,7 +69,7 @@ void Fragments::reserve(std::uint32_t from) {
   } else if (many_) {
     many_->reserve(kReserved);
   } else if (few_.capacity() - few_.size() < kReserved) {
-    few_.reserve(std::max(few_.size() + kReserved, 2 * few_.capacity()));
+    few_.reserve(std::max({few_.size() + kReserved, 2 * few_.capacity(), kFirst}));
   }
 }
 

@@ -34,6 +34,14 @@ class Fragments {
   // After it three calls of add() and erase() of bytes from `from` on cannot fail.
   void reserve(std::uint32_t from);
   void add(Run run) noexcept;
+  // Adds it if it comes behind all others, joins none and there is room.
+  [[nodiscard]] bool append(Run run) noexcept {
+    const bool fits = !many_ && few_.size() < few_.capacity() && (few_.empty() || few_.back().end < run.begin);
+    if (fits) {
+      few_.push_back(run);
+    }
+    return fits;
+  }
   void erase(Run run) noexcept;
   void clear() noexcept;
 

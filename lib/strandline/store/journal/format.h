@@ -8,8 +8,10 @@
 #include <strandline/driver/validator.h>
 #include <strandline/store/io/identity.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -55,14 +57,19 @@ inline constexpr std::uint32_t kDurable = 1;  // flag of blocks and ranges
 
 // Little-endian numbers.
 inline void put(std::vector<std::byte>& out, std::uint64_t value, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; ++i) {
-    out.push_back(static_cast<std::byte>(value >> (8 * i)));
+  std::array<std::byte, 8> raw{};
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    raw[i] = static_cast<std::byte>(value >> (8 * i));
   }
+  out.insert(out.end(), raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(bytes));
 }
 [[nodiscard]] inline std::uint64_t get(std::span<const std::byte> in, std::size_t at, std::size_t bytes) noexcept {
+  // Whole and by a constant number of bytes, which compilers turn into one load.
+  std::array<std::byte, 8> raw{};
+  std::memcpy(raw.data(), in.data() + at, bytes);
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < bytes; ++i) {
-    value |= static_cast<std::uint64_t>(in[at + i]) << (8 * i);
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    value |= static_cast<std::uint64_t>(raw[i]) << (8 * i);
   }
   return value;
 }

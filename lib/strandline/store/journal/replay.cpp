@@ -202,11 +202,16 @@ bool Replayer::ranges(std::span<const std::byte> payload, std::uint64_t end) {
     return false;
   }
   const bool durable = (get(payload, 0, 4) & kDurable) != 0;
-  std::vector<ByteRange> runs;
+  const auto range_at = [&](std::size_t at) { return ByteRange{get(payload, at, 8), get(payload, at + 8, 8)}; };
   for (std::size_t at = 8; at < payload.size(); at += 16) {
-    runs.push_back({get(payload, at, 8), get(payload, at + 8, 8)});
+    if (!may_hold(range_at(at))) {
+      return false;
+    }
   }
-  return hold_all(runs, durable, end);
+  for (std::size_t at = 8; at < payload.size(); at += 16) {
+    hold(range_at(at), durable, end);
+  }
+  return true;
 }
 
 bool Replayer::checksums(std::span<const std::byte> payload) {
