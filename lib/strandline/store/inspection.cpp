@@ -42,11 +42,11 @@ Result<void> find_holds(const File& data, ByteRange range, std::vector<ByteRange
 
 std::uint64_t checked_bytes(const Replay& found) {
   std::uint64_t bytes = 0;
-  for (const auto& [block, checksum] : found.checksums) {
+  found.checksums.visit([&](std::uint64_t block, std::uint32_t /*checksum*/) {
     for (const ByteRange part : found.available.runs({block * kChecksumBlock, (block + 1) * kChecksumBlock})) {
       bytes += part.size();
     }
-  }
+  });
   return bytes;
 }
 

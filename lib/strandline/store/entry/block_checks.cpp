@@ -1,5 +1,6 @@
 #include <strandline/store/entry/block_checks.h>
 #include <strandline/store/journal/crc32c.h>
+#include <strandline/store/journal/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -37,7 +38,7 @@ Result<std::uint32_t> checksum_of(const File& data, ByteRange range) noexcept {
 }  // namespace
 
 BlockChecks::BlockChecks(const File& data, const BlockMap& present, std::optional<std::uint64_t> length,
-                         std::map<std::uint64_t, std::uint32_t> found, Of of)
+                         ChecksumMap found, Of of)
     : data_(data), of_(of), length_(length) {
   if (of_ == Of::nothing) {
     return;
@@ -47,22 +48,30 @@ BlockChecks::BlockChecks(const File& data, const BlockMap& present, std::optiona
     throw std::bad_alloc();
   }
   present_ = std::move(*copy);
-  unverified_ = std::move(found);
   // Of a block of which a part is missing nothing can be verified; the missing part may come back with other
   // neighbours.
-  for (auto it = unverified_.begin(); it != unverified_.end();) {
-    it = is_complete_locked(it->first) ? std::next(it) : unverified_.erase(it);
+  for (auto block = found.next(0); block; block = found.next(*block + 1)) {
+    if (!is_complete_locked(*block)) {
+      found.erase(*block, *block + 1);
+    }
   }
+  unverified_ = std::move(found);
   left_.store(unverified_.size(), std::memory_order_relaxed);
   // What became complete before a crash, and had not been summed.
   const std::uint64_t end = present_.end_offset();
   for (std::uint64_t at = present_.next_covered(0, end); at < end;) {
-    const std::uint64_t block = at / kChecksumBlock;
-    if (!unverified_.contains(block) && is_complete_locked(block)) {
+    const std::uint64_t first = at / kChecksumBlock;
+    std::uint64_t last = first;
+    if (at % kChecksumBlock == 0) {
+      const std::uint64_t run_end = present_.next_missing(at, end);
+      last = run_end / kChecksumBlock + (run_end == length && run_end % kChecksumBlock != 0 ? 1 : 0);
+    }
+    for (auto block = unverified_.next_without(first, last); block < last;
+         block = unverified_.next_without(block + 1, last)) {
       touched_.reserve(1);
       touched_.add_reserved(bytes_of(block, block + 1));
     }
-    at = present_.next_covered(bytes_of(block, block + 1).end, end);
+    at = present_.next_covered(bytes_of(last, last + 1).end, end);
   }
 }
 
@@ -85,15 +94,12 @@ Result<void> BlockChecks::verify(ByteRange range) const noexcept {
     std::uint32_t expected = 0;
     {
       MutexLock lock(mutex_);
-      const auto it = unverified_.lower_bound(block);
-      if (it == unverified_.end()) {
+      const auto next = unverified_.next(block);
+      if (!next || *next * kChecksumBlock >= range.end) {
         return {};
       }
-      block = it->first;
-      if (block * kChecksumBlock >= range.end) {
-        return {};
-      }
-      expected = it->second;
+      block = *next;
+      expected = *unverified_.find(block);
       bytes = range_of_locked(block);
     }
     const auto checksum = checksum_of(data_, bytes);
@@ -101,14 +107,13 @@ Result<void> BlockChecks::verify(ByteRange range) const noexcept {
       return fail(checksum.error().clone());
     }
     MutexLock lock(mutex_);
-    const auto it = unverified_.find(block);
-    if (it == unverified_.end() || it->second != expected) {
+    if (unverified_.find(block) != expected) {
       continue;  // a part of it was given up meanwhile, or another has verified it
     }
     if (*checksum != expected) {
       return fail(Errc::corrupt, "block");
     }
-    unverified_.erase(it);
+    unverified_.erase(block, block + 1);
     left_.store(unverified_.size(), std::memory_order_release);
   }
   return {};
@@ -144,8 +149,7 @@ Result<void> BlockChecks::gave_up(ByteRange range) noexcept {
   if (auto taken = present_.erase(range); !taken) {
     return fail(std::move(taken.error()));
   }
-  unverified_.erase(unverified_.lower_bound(range.begin / kChecksumBlock),
-                    unverified_.lower_bound((range.end - 1) / kChecksumBlock + 1));
+  unverified_.erase(range.begin / kChecksumBlock, (range.end - 1) / kChecksumBlock + 1);
   left_.store(unverified_.size(), std::memory_order_release);
   return {};
 }
@@ -161,7 +165,7 @@ Result<void> BlockChecks::cut(std::uint64_t length) noexcept {
   }
   // A checksum of the last block stands if it was made of the same short one.
   const bool same = length_ == length;
-  unverified_.erase(unverified_.lower_bound(same && is_short ? last + 1 : last), unverified_.end());
+  unverified_.erase(same && is_short ? last + 1 : last, kMaxOffset / kChecksumBlock + 1);
   left_.store(unverified_.size(), std::memory_order_release);
   if (is_short) {
     try {
@@ -183,7 +187,8 @@ bool BlockChecks::length_known() const noexcept {
 void BlockChecks::reopen() noexcept {
   MutexLock lock(mutex_);
   if (length_ && *length_ % kChecksumBlock != 0) {
-    unverified_.erase(*length_ / kChecksumBlock);
+    const std::uint64_t last = *length_ / kChecksumBlock;
+    unverified_.erase(last, last + 1);
     left_.store(unverified_.size(), std::memory_order_release);
   }
   length_.reset();

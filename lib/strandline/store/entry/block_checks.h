@@ -5,12 +5,11 @@
 
 #include <strandline/base/block_map/block_map.h>
 #include <strandline/base/mutex.h>
+#include <strandline/store/checksums/checksum_map.h>
 #include <strandline/store/io/file_system.h>
-#include <strandline/store/journal/format.h>
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -21,8 +20,8 @@ class BlockChecks {
   // Of encrypted entries none are made: every read verifies what it reads.
   enum class Of : std::uint8_t { blocks, nothing };
   // What an opening has found: the bytes that are there, and checksums of some of their blocks. Throws std::bad_alloc.
-  BlockChecks(const File& data, const BlockMap& present, std::optional<std::uint64_t> length,
-              std::map<std::uint64_t, std::uint32_t> found, Of of = Of::blocks);
+  BlockChecks(const File& data, const BlockMap& present, std::optional<std::uint64_t> length, ChecksumMap found,
+              Of of = Of::blocks);
 
   // Before bytes of the range are served: do its blocks hold what they held? corrupt, with the first block that does
   // not.
@@ -61,7 +60,7 @@ class BlockChecks {
   // Of blocks that have become complete and have no checksum; a part of one may have gone since.
   RangeSet touched_ STRANDLINE_GUARDED_BY(mutex_);
   // What was found and has not been verified yet.
-  mutable std::map<std::uint64_t, std::uint32_t> unverified_ STRANDLINE_GUARDED_BY(mutex_);
+  mutable ChecksumMap unverified_ STRANDLINE_GUARDED_BY(mutex_);
   // Its size. Written under the lock, read by every read before it takes the lock: 0 is final.
   mutable std::atomic<std::size_t> left_{0};
 };

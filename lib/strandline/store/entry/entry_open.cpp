@@ -290,7 +290,7 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   journal_ = std::move(*journal);
   DriverState state;
   state.length = options_.length;
-  checks_ = std::make_unique<BlockChecks>(*data_, state.blocks, state.length, std::map<std::uint64_t, std::uint32_t>(),
+  checks_ = std::make_unique<BlockChecks>(*data_, state.blocks, state.length, ChecksumMap(),
                                           sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
   return state;
 }

@@ -1,6 +1,7 @@
 #include <strandline/store/journal/replay.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <deque>
 #include <new>
@@ -122,9 +123,7 @@ void Replayer::give_up(ByteRange range, std::uint64_t end) {
     take(durable_, range);
     pending_.push_back({end, range, true});
   }
-  const auto first = result_.checksums.lower_bound(range.begin / kChecksumBlock);
-  const auto last = result_.checksums.lower_bound((range.end - 1) / kChecksumBlock + 1);
-  result_.checksums.erase(first, last);
+  result_.checksums.erase(range.begin / kChecksumBlock, (range.end - 1) / kChecksumBlock + 1);
   forget_empty_pieces(range);
 }
 
@@ -223,8 +222,14 @@ bool Replayer::checksums(std::span<const std::byte> payload) {
   if (first > kMaxOffset / kChecksumBlock || count > kMaxOffset / kChecksumBlock - first) {
     return false;
   }
-  for (std::uint64_t i = 0; i < count; ++i) {
-    result_.checksums[first + i] = static_cast<std::uint32_t>(get(payload, 8 + i * 4, 4));
+  std::array<std::uint32_t, 256> sums{};
+  for (std::uint64_t done = 0; done < count;) {
+    const std::size_t part = std::min<std::uint64_t>(count - done, sums.size());
+    for (std::size_t i = 0; i < part; ++i) {
+      sums[i] = static_cast<std::uint32_t>(get(payload, 8 + (done + i) * 4, 4));
+    }
+    result_.checksums.set(first + done, std::span(sums).first(part));
+    done += part;
   }
   return true;
 }
@@ -303,7 +308,8 @@ bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
         return false;
       }
       if (result_.length && *result_.length % kChecksumBlock != 0) {
-        result_.checksums.erase(*result_.length / kChecksumBlock);  // of a short block, which may grow
+        const std::uint64_t last = *result_.length / kChecksumBlock;  // a short block, which may grow
+        result_.checksums.erase(last, last + 1);
       }
       result_.committed = false;
       result_.length.reset();

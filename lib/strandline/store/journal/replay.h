@@ -5,11 +5,11 @@
 #pragma once
 
 #include <strandline/base/block_map/block_map.h>
+#include <strandline/store/checksums/checksum_map.h>
 #include <strandline/store/journal/format.h>
 #include <strandline/store/journal/pieces.h>
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 
@@ -25,11 +25,11 @@ struct Replay {
   JournalHeader header;
   BlockMap available;  // [0, length) at the most, where that is known
   std::optional<std::uint64_t> length;
-  bool committed = false;                            // it was complete once; evictions may have taken bytes away since
-  bool doomed = false;                               // believe nothing: then `available` is empty
-  std::map<std::uint64_t, std::uint32_t> checksums;  // of blocks of kChecksumBlock, by number
-  std::optional<Cipher> cipher;                      // of an encrypted version
-  PieceMap pieces;                                   // those of which a byte is there; no byte is there without one
+  bool committed = false;        // it was complete once; evictions may have taken bytes away since
+  bool doomed = false;           // believe nothing: then `available` is empty
+  ChecksumMap checksums;         // of blocks of kChecksumBlock
+  std::optional<Cipher> cipher;  // of an encrypted version
+  PieceMap pieces;               // those of which a byte is there; no byte is there without one
 
   std::size_t valid_bytes = 0;  // header and records up to the torn tail
   std::size_t torn_bytes = 0;   // behind them

@@ -103,7 +103,7 @@ void encode_checksums(JournalEncoder& out, const Replay& all) {
       payload.clear();
     }
   };
-  for (const auto& [block, checksum] : all.checksums) {
+  all.checksums.visit([&](std::uint64_t block, std::uint32_t checksum) {
     if (block != next || payload.size() > kMaxPayload / 2) {
       flush();
     }
@@ -112,7 +112,7 @@ void encode_checksums(JournalEncoder& out, const Replay& all) {
     }
     put(payload, checksum, 4);
     next = block + 1;
-  }
+  });
   flush();
 }
 
