@@ -46,13 +46,14 @@ class SystemFile final : public File {
   }
 
   Result<std::optional<ByteRange>> next_data(std::uint64_t from) const noexcept override {
-    const off_t begin = ::lseek(handle_.get(), static_cast<off_t>(from), SEEK_DATA);
-    if (begin < 0) {
-      return errno == ENXIO ? Result<std::optional<ByteRange>>(std::nullopt) : failed("lseek");
+    auto begin = static_cast<off_t>(from);
+    off_t end = ::lseek(handle_.get(), begin, SEEK_HOLE);  // one call, where no hole is, as who asks expects
+    if (end == begin) {
+      begin = ::lseek(handle_.get(), begin, SEEK_DATA);
+      end = begin < 0 ? begin : ::lseek(handle_.get(), begin, SEEK_HOLE);
     }
-    const off_t end = ::lseek(handle_.get(), begin, SEEK_HOLE);
     if (end < 0) {
-      return errno == ENXIO ? Result<std::optional<ByteRange>>(std::nullopt) : failed("lseek");  // cut meanwhile
+      return errno == ENXIO ? Result<std::optional<ByteRange>>(std::nullopt) : failed("lseek");  // or cut meanwhile
     }
     return ByteRange{static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end)};
   }
