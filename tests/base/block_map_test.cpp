@@ -24,6 +24,27 @@ T required(Result<T> result) {
   return std::move(*result);
 }
 
+// What the map says of itself in words and ragged runs, put together again.
+RangeSet in_words(const BlockMap& map, ByteRange range) {
+  RangeSet set;
+  std::vector<std::uint64_t> words(range.size() / kWord);
+  map.whole_blocks(range.begin, words);
+  for (std::size_t index = 0; index < words.size(); ++index) {
+    for (std::uint64_t bit = 0; bit < 64; ++bit) {
+      if ((words[index] >> bit & 1) != 0) {
+        const std::uint64_t begin = range.begin + index * kWord + bit * kBlock;
+        static_cast<void>(set.insert({begin, begin + kBlock}).value());
+      }
+    }
+  }
+  std::vector<ByteRange> ragged;
+  map.collect_ragged(range, ragged);
+  for (const ByteRange run : ragged) {
+    static_cast<void>(set.insert(run).value());
+  }
+  return set;
+}
+
 // Asks both the same, from every interesting offset to every other.
 void compare(const BlockMap& map, const RangeSet& set, const std::vector<std::uint64_t>& offsets) {
   map.check_invariants();
@@ -42,6 +63,17 @@ void compare(const BlockMap& map, const RangeSet& set, const std::vector<std::ui
       if (!same) {
         FAIL("differs in " << to_string(range) << " of " << to_string(set));
       }
+    }
+  }
+  for (const std::uint64_t offset : {offsets.front(), offsets[offsets.size() / 2], offsets.back()}) {
+    const std::uint64_t begin = offset / kLeaf * kLeaf;
+    const ByteRange leaf{begin, std::min(begin + kLeaf, kMaxOffset)};
+    RangeSet said;
+    for (const ByteRange run : required(set.covered(leaf))) {
+      static_cast<void>(said.insert(run).value());
+    }
+    if (!(in_words(map, {begin, begin + kLeaf}) == said)) {
+      FAIL("differs in words at " << begin << " of " << to_string(set));
     }
   }
 }

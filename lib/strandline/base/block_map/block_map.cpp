@@ -312,14 +312,25 @@ void BlockMap::add(const Run& run) noexcept {
   }
 }
 
-// A range without a whole block, past the prefix, in the leaf of the last one and behind all that its word has: it
-// makes no block whole.
-bool BlockMap::append(ByteRange range) noexcept {
-  const bool one_word = floor_of(range.begin, kWordBits) == floor_of(range.end - 1, kWordBits);
-  const bool recent = recent_ != nullptr && floor_of(range.begin, kLeafBits) == recent_begin_;
-  return one_word && recent && recent_->fragments &&
-         end_of(range.begin - 1, kBlockBits) >= floor_of(range.end, kBlockBits) &&
-         (*recent_->fragments)[slot(range.begin, kWordBits)].append(in_word(range));
+// What lies in one word and comes behind all of its fragments, in the leaf of the last one: it joins none, and needs no
+// memory.
+bool BlockMap::append(const Run& run) noexcept {
+  const std::uint64_t at = run.range.begin;
+  if (recent_ == nullptr || !recent_->fragments || floor_of(at, kLeafBits) != recent_begin_ ||
+      floor_of(at, kWordBits) != floor_of(run.range.end - 1, kWordBits)) {
+    return false;
+  }
+  Fragments& fragments = (*recent_->fragments)[slot(at, kWordBits)];
+  if (!fragments.may_append(in_word(at))) {
+    return false;
+  }
+  for (const ByteRange piece : run.ragged) {
+    if (!piece.empty()) {
+      fragments.append(in_word(piece));
+    }
+  }
+  add_blocks(run.blocks);
+  return true;
 }
 
 Result<void> BlockMap::insert(ByteRange range) noexcept {
@@ -333,8 +344,7 @@ Result<void> BlockMap::insert(ByteRange range) noexcept {
     }
     return {};
   }
-  if (!append(range)) {
-    const Run run(range);
+  if (const Run run(range); !append(run)) {
     try {
       reserve(run);
     } catch (const std::bad_alloc&) {

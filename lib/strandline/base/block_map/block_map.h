@@ -61,6 +61,11 @@ class BlockMap {
   // Whole blocks: bit b of word w is the block at first + w * kWordBytes + b * kBlockBytes, and ends at or before
   // kMaxOffset. `first` is a multiple of kWordBytes.
   [[nodiscard]] Result<void> insert_words(std::uint64_t first, std::span<const std::uint64_t> words) noexcept;
+  // And back: the blocks that are wholly there.
+  void whole_blocks(std::uint64_t first, std::span<std::uint64_t> words) const noexcept;
+  // Appends what is there of the range in other blocks, in no order, the edges of long runs perhaps twice. Throws
+  // std::bad_alloc.
+  void collect_ragged(ByteRange range, std::vector<ByteRange>& out) const;
   // Takes bytes away under readers, as truncate() does; those around them stay. O(log range + 256 KiB words of it).
   [[nodiscard]] Result<void> erase(ByteRange range) noexcept;
   [[nodiscard]] bool covers(ByteRange range) const noexcept {
@@ -121,7 +126,7 @@ class BlockMap {
   // All that allocates; throws std::bad_alloc. Then add() cannot fail.
   void reserve(const Run& run);
   void add(const Run& run) noexcept;
-  [[nodiscard]] bool append(ByteRange range) noexcept;
+  [[nodiscard]] bool append(const Run& run) noexcept;
   [[nodiscard]] bool block_is_full(std::uint64_t offset) const noexcept;
   // Of what the prefix and full blocks say around a range inside [0, end_), what its erasure leaves to be said.
   [[nodiscard]] std::array<ByteRange, 2> left_by_erasing(ByteRange range) const noexcept;
@@ -143,6 +148,8 @@ class BlockMap {
   void advance_prefix(std::uint64_t to) noexcept;
   template <class Visit>
   static void visit_leaves(Node* node, std::uint64_t begin, Visit&& visit);
+  template <class Visit>
+  static void visit_ragged(std::uint64_t blocks, ByteRange run, Visit&& visit);
   template <class Visit>
   void visit_words_from(std::uint64_t from, Visit&& visit) const;
   static void destroy(Node* node) noexcept;

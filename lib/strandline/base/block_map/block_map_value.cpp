@@ -1,4 +1,4 @@
-// BlockMap: as a value: made, moved, copied, filled by whole words, turned into a set.
+// BlockMap: as a value: made, moved, copied, turned into a set.
 #include <strandline/base/block_map/block_map_nodes.h>
 
 #include <algorithm>
@@ -122,32 +122,6 @@ Result<RangeSet> BlockMap::ranges() const noexcept {
     }
   }
   return set;
-}
-
-Result<void> BlockMap::insert_words(std::uint64_t first, std::span<const std::uint64_t> words) noexcept {
-  try {
-    for (std::size_t index = 0; index < words.size(); ++index) {
-      if (words[index] != 0) {
-        static_cast<void>(make_leaf(first + index * kWordBytes));
-      }
-    }
-  } catch (const std::bad_alloc&) {
-    return fail(Errc::no_memory, "block map");
-  }
-  std::uint64_t end = 0;
-  for (std::size_t index = 0; index < words.size(); ++index) {
-    if (words[index] != 0) {
-      const std::uint64_t at = first + index * kWordBytes;
-      Leaf& leaf = made_leaf(at);
-      set_word(leaf, at, leaf.word(slot(at, kWordBits)) | words[index]);
-      end = at + static_cast<std::uint64_t>(std::bit_width(words[index])) * kBlockBytes;
-    }
-  }
-  end_ = std::max(end_, end);
-  if (first <= prefix() && prefix() < end) {
-    advance_prefix(prefix());
-  }
-  return {};
 }
 
 // One past what the words and fragments below a node say; 0 when they say nothing.

@@ -34,16 +34,26 @@ class Fragments {
   // After it three calls of add() and erase() of bytes from `from` on cannot fail.
   void reserve(std::uint32_t from);
   void add(Run run) noexcept;
-  // Adds it if it comes behind all others, joins none and there is room.
-  [[nodiscard]] bool append(Run run) noexcept {
-    const bool fits = !many_ && few_.size() < few_.capacity() && (few_.empty() || few_.back().end < run.begin);
-    if (fits) {
-      few_.push_back(run);
-    }
-    return fits;
+  // Do all runs end before the byte, and is there room for two more? Then they may be appended.
+  [[nodiscard]] bool may_append(std::uint32_t from) const noexcept {
+    return !many_ && few_.capacity() - few_.size() >= 2 && (few_.empty() || few_.back().end < from);
   }
+  void append(Run run) noexcept { few_.push_back(run); }
   void erase(Run run) noexcept;
   void clear() noexcept;
+
+  // Calls visit(run), in order.
+  template <class Visit>
+  void visit(Visit&& visit) const {
+    for (const Run run : few_) {
+      visit(run);
+    }
+    if (many_) {
+      for (const ByteRange run : *many_) {
+        visit(Run{static_cast<std::uint32_t>(run.begin), static_cast<std::uint32_t>(run.end)});
+      }
+    }
+  }
 
   // Aborts when the invariant is broken. O(runs).
   void check_invariants() const;

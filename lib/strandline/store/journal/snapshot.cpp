@@ -1,69 +1,88 @@
 #include <strandline/store/journal/snapshot.h>
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <vector>
+
 namespace strandline::store {
 namespace {
 
-constexpr std::uint64_t kShift = 12;  // blocks of 4 KiB, as the resource's own bookkeeping has them
-constexpr std::uint64_t kBlock = std::uint64_t{1} << kShift;
-constexpr std::uint64_t kWindowWords = 64;
-constexpr std::uint64_t kWindow = kWindowWords * 64 * kBlock;
-// A window's words take as much as this many ranges.
-constexpr std::size_t kDense = kWindowWords * 8 / 16;
+constexpr std::uint64_t kShift = 12;
+static_assert(std::uint64_t{1} << kShift == BlockMap::kBlockBytes);
+constexpr std::size_t kWindowWords = 64;
+constexpr std::uint64_t kWindow = kWindowWords * BlockMap::kWordBytes;
+constexpr std::uint64_t kBlock = BlockMap::kBlockBytes;
+constexpr std::size_t kRangeBytes = 16;
+constexpr std::size_t kWordsBytes = 16 + kWindowWords * 8;  // of a record of a window's words
+constexpr std::size_t kRanges = 65536;                      // to a record
 
-// Writes runs, window by window: as bits where they are many, as ranges where they are few.
+using Words = std::array<std::uint64_t, kWindowWords>;
+
+// Runs of bits that are set.
+std::size_t runs_in(const Words& words) noexcept {
+  std::size_t runs = 0;
+  std::uint64_t before = 0;
+  for (const std::uint64_t word : words) {
+    runs += static_cast<std::size_t>(std::popcount(word & ~(word << 1 | before)));
+    before = word >> 63;
+  }
+  return runs;
+}
+
+// Writes what is in one map and not in another, window by window: as bits where that takes less room than ranges. Of a
+// block of which the other has a part, it may write all.
 class RunEncoder {
  public:
-  RunEncoder(JournalEncoder& out, bool durable) : out_(out), flags_(durable ? kDurable : 0) {}
+  RunEncoder(JournalEncoder& out, const BlockMap& map, const BlockMap& without, bool durable)
+      : out_(out), map_(map), without_(without), flags_(durable ? kDurable : 0) {}
 
-  // In order; they do not touch.
-  void add(ByteRange run) {
-    const std::uint64_t window = run.begin / kWindow;
-    if (window != window_ || (run.end - 1) / kWindow != window) {
-      flush();
-      window_ = window;
+  void encode() {
+    const std::uint64_t end = map_.end_offset();
+    for (std::uint64_t at = map_.next_covered(0, end); at < end; at = map_.next_covered(at, end)) {
+      const ByteRange window{at, std::min((at / kWindow + 1) * kWindow, end)};
+      const std::uint64_t alike_to = alike_from(at, end);
+      if (alike_to < window.end) {
+        write_window(window);
+        at = window.end;
+      } else {
+        if (!without_.intersects({at, alike_to})) {
+          add({at, alike_to});
+        }
+        at = alike_to;
+      }
     }
-    runs_.push_back(run);
-  }
-  void finish() {
-    flush();
     write_ranges();
   }
 
  private:
-  void flush() {
-    if (runs_.size() <= kDense) {
-      ranges_.insert(ranges_.end(), runs_.begin(), runs_.end());
-    } else {
-      write_blocks();
-    }
-    runs_.clear();
-    if (ranges_.size() >= 65536) {
-      write_ranges();
-    }
+  // Up to where all is to be written, or nothing, of what the map has.
+  [[nodiscard]] std::uint64_t alike_from(std::uint64_t at, std::uint64_t end) const noexcept {
+    const std::uint64_t run_end = map_.next_missing(at, end);
+    const std::uint64_t to_write = without_.next_covered(at, run_end);
+    return to_write > at ? to_write : without_.next_missing(at, run_end);
   }
 
-  void write_blocks() {
-    std::vector<std::uint64_t> words(kWindowWords);
-    const std::uint64_t base = window_ * kWindow;
-    for (const ByteRange run : runs_) {
-      const std::uint64_t begin = (run.begin - base + kBlock - 1) >> kShift;
-      const std::uint64_t end = (run.end - base) >> kShift;
-      if (begin >= end) {
-        ranges_.push_back(run);
-        continue;
+  void write_window(ByteRange window) {
+    const std::uint64_t base = window.begin / kWindow * kWindow;
+    Words words{};
+    Words other{};
+    map_.whole_blocks(base, words);
+    without_.whole_blocks(base, other);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      words[i] &= ~other[i];
+    }
+    collect_ragged(window);
+    if (runs_in(words) * kRangeBytes <= kWordsBytes + joints(words, base) * kRangeBytes) {
+      for (const ByteRange run : map_.runs(window)) {
+        for (const ByteRange range : without_.gaps(run)) {
+          add(range);
+        }
       }
-      for (std::uint64_t block = begin; block < end; ++block) {
-        words[block / 64] |= std::uint64_t{1} << (block % 64);
-      }
-      const ByteRange whole{base + (begin << kShift), base + (end << kShift)};
-      if (run.begin < whole.begin) {
-        ranges_.push_back({run.begin, whole.begin});
-      }
-      if (whole.end < run.end) {
-        ranges_.push_back({whole.end, run.end});
-      }
+      return;
     }
     std::vector<std::byte> payload;
+    payload.reserve(kWordsBytes);
     put(payload, flags_, 4);
     put(payload, kShift, 4);
     put(payload, base >> kShift, 8);
@@ -71,6 +90,48 @@ class RunEncoder {
       put(payload, word, 8);
     }
     out_.record(RecordType::blocks, payload);
+    for (const ByteRange run : ragged_) {
+      add(run);
+    }
+  }
+
+  void collect_ragged(ByteRange window) {
+    found_.clear();
+    ragged_.clear();
+    map_.collect_ragged(window, found_);
+    for (const ByteRange run : found_) {
+      for (const ByteRange range : without_.gaps(run)) {
+        ragged_.push_back(range);
+      }
+    }
+  }
+
+  // Where ragged_ touches whole blocks, or itself: as ranges they would be so many fewer.
+  [[nodiscard]] std::size_t joints(const Words& words, std::uint64_t base) const noexcept {
+    const auto is_whole = [&](std::uint64_t block) {
+      return block / 64 < words.size() && (words[block / 64] >> (block % 64) & 1) != 0;
+    };
+    std::size_t count = 0;
+    std::uint64_t last_end = 0;
+    for (const ByteRange run : ragged_) {
+      const std::uint64_t begin = run.begin - base;
+      const std::uint64_t end = run.end - base;
+      count += run.begin == last_end || (begin % kBlock == 0 && begin != 0 && is_whole(begin / kBlock - 1)) ? 1 : 0;
+      count += end % kBlock == 0 && is_whole(end / kBlock) ? 1 : 0;
+      last_end = run.end;
+    }
+    return count;
+  }
+
+  void add(ByteRange range) {
+    if (!ranges_.empty() && ranges_.back().end == range.begin) {
+      ranges_.back().end = range.end;  // across the border of a window
+      return;
+    }
+    if (ranges_.size() >= kRanges) {
+      write_ranges();
+    }
+    ranges_.push_back(range);
   }
 
   void write_ranges() {
@@ -78,6 +139,7 @@ class RunEncoder {
       return;
     }
     std::vector<std::byte> payload;
+    payload.reserve(8 + ranges_.size() * kRangeBytes);
     put(payload, flags_, 8);
     for (const ByteRange range : ranges_) {
       put(payload, range.begin, 8);
@@ -88,9 +150,11 @@ class RunEncoder {
   }
 
   JournalEncoder& out_;
+  const BlockMap& map_;
+  const BlockMap& without_;
   const std::uint32_t flags_;
-  std::uint64_t window_ = 0;
-  std::vector<ByteRange> runs_;    // of this window
+  std::vector<ByteRange> found_;   // of this window
+  std::vector<ByteRange> ragged_;  // of that, what is to be written
   std::vector<ByteRange> ranges_;  // to be written as such
 };
 
@@ -147,18 +211,10 @@ JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, c
     out.record(RecordType::evict, {0, *all.length});
   }
   encode_pieces(out, all);  // behind that, which would end them, and before what lies in them
-  RunEncoder sure(out, true);
-  for (const ByteRange run : durable.runs()) {
-    sure.add(run);
+  RunEncoder(out, durable, BlockMap(), true).encode();
+  if (&durable != &all.available) {
+    RunEncoder(out, all.available, durable, false).encode();
   }
-  sure.finish();
-  RunEncoder rest(out, false);
-  for (const ByteRange run : all.available.runs()) {
-    for (const ByteRange gap : durable.gaps(run)) {
-      rest.add(gap);
-    }
-  }
-  rest.finish();
   if (all.committed) {
     out.record(RecordType::commit, {*all.length});
   }
