@@ -137,7 +137,7 @@ TEST_CASE("D3: the independent reader agrees, of random journals, torn ones amon
       CHECK(says_so("\"valid_bytes\": " + std::to_string(found->valid_bytes) + ","));
       CHECK(says_so("\"torn_bytes\": " + std::to_string(found->torn_bytes) + "}"));
       CHECK(says_so("\"checksums\": " + std::to_string(found->checksums.size()) + ","));
-      CHECK(says_so("\"pieces\": " + std::to_string(found->pieces.pieces().size()) + ","));
+      CHECK(says_so("\"pieces\": " + std::to_string(found->pieces.size()) + ","));
       CHECK(says_so("\"algorithm\": " + (found->cipher ? std::to_string(found->cipher->algorithm) : "null") + ","));
       CHECK(says_so(std::string("\"committed\": ") + (found->committed ? "true" : "false")));
       CHECK(says_so("\"length\": " + (found->length ? std::to_string(*found->length) : "null")));

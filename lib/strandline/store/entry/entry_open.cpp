@@ -158,7 +158,7 @@ DriverState EntryDriver::state_of(Replay& found) {
   state.committed = found.committed && state.blocks.covers({0, *found.length});
   checks_ = std::make_unique<BlockChecks>(*data_, state.blocks, state.length, std::move(found.checksums),
                                           sealed_ != nullptr ? BlockChecks::Of::nothing : BlockChecks::Of::blocks);
-  if (sealed_ != nullptr && !sealed_->table().reset(found.pieces, state.blocks)) {
+  if (sealed_ != nullptr && !sealed_->table().reset(std::move(found.pieces), state.blocks)) {
     throw std::bad_alloc();
   }
   reach_.store(state.blocks.end_offset(), std::memory_order_relaxed);

@@ -173,7 +173,10 @@ Result<void> EntryDriver::follow_pieces(std::span<const std::byte> payload) noex
 }
 
 Result<void> EntryDriver::follow_pieces(const Replay& found) noexcept {
-  return sealed_ != nullptr ? sealed_->table().reset(found.pieces, found.available) : Result<void>();
+  if (sealed_ == nullptr) {
+    return {};
+  }
+  return file::contained([&] { return sealed_->table().reset(found.pieces, found.available); });
 }
 
 }  // namespace strandline::store

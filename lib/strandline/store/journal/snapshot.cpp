@@ -14,8 +14,8 @@ constexpr std::size_t kWindowWords = 64;
 constexpr std::uint64_t kWindow = kWindowWords * BlockMap::kWordBytes;
 constexpr std::uint64_t kBlock = BlockMap::kBlockBytes;
 constexpr std::size_t kRangeBytes = 16;
-constexpr std::size_t kWordsBytes = 16 + kWindowWords * 8;  // of a record of a window's words
-constexpr std::size_t kRanges = 65536;                      // to a record
+constexpr std::size_t kWordsBytes = kRecordHead + 16 + kWindowWords * 8;  // of a window's words
+constexpr std::size_t kRanges = 65536;                                    // to a record
 
 using Words = std::array<std::uint64_t, kWindowWords>;
 
@@ -182,13 +182,13 @@ void encode_checksums(JournalEncoder& out, const Replay& all) {
 
 void encode_pieces(JournalEncoder& out, const Replay& all) {
   std::vector<std::byte> payload;
-  for (const auto& [begin, piece] : all.pieces.pieces()) {
+  all.pieces.visit([&](const Piece& piece) {
     put(payload, piece);
     if (payload.size() > kMaxPayload / 2) {
       out.record(RecordType::pieces, payload);
       payload.clear();
     }
-  }
+  });
   if (!payload.empty()) {
     out.record(RecordType::pieces, payload);
   }

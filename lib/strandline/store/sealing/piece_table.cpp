@@ -18,15 +18,14 @@ auto in_memory(F&& body) noexcept -> decltype(body()) {
 
 }  // namespace
 
-Result<void> PieceTable::reset(const PieceMap& pieces, const BlockMap& there) noexcept {
+Result<void> PieceTable::reset(PieceMap pieces, const BlockMap& there) noexcept {
   return in_memory([&]() -> Result<void> {
-    PieceMap copy = pieces;
     auto bytes = there.clone();
     if (!bytes) {
       return fail(std::move(bytes.error()));
     }
     MutexLock lock(mutex_);
-    pieces_ = std::move(copy);
+    pieces_ = std::move(pieces);
     there_ = std::move(*bytes);
     changes_.fetch_add(2, std::memory_order_release);
     return {};

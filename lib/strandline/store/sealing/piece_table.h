@@ -21,7 +21,7 @@ namespace strandline::store {
 class PieceTable {
  public:
   // What a journal says, read from its begin.
-  [[nodiscard]] Result<void> reset(const PieceMap& pieces, const BlockMap& there) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> reset(PieceMap pieces, const BlockMap& there) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   struct Found {
     std::uint32_t changes = 0;
