@@ -98,7 +98,8 @@ Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::st
       }
     }
     journal->file_ = std::move(*file);
-    journal->size_ = journal->size_when_rewritten_ = found->valid_bytes;
+    journal->size_ = found->valid_bytes;
+    journal->size_when_rewritten_ = found->rewritten_bytes;  // many may have appended a little each
     journal->chain_ = found->chain;
     Result<void> ready;
     if (found->header.boot != *boot) {

@@ -27,6 +27,13 @@ void take(BlockMap& map, ByteRange range) {
   }
 }
 
+// A rewriting ends with records that nobody appends, and what may follow them directly.
+bool is_rewritten(const DecodedRecord& record, bool follows_rewritten) noexcept {
+  const auto type = static_cast<RecordType>(record.type);
+  return type == RecordType::blocks || type == RecordType::ranges ||
+         (follows_rewritten && (type == RecordType::commit || type == RecordType::checksums));
+}
+
 // The runs of bits that are set, in order: of blocks of 2^shift bytes, of which the first is block `first`.
 std::vector<ByteRange> runs_of(std::span<const std::byte> words, std::uint64_t first, std::uint64_t shift) {
   std::vector<ByteRange> runs;
@@ -360,7 +367,11 @@ Result<Replay> replay(std::span<const std::byte> journal, Trust trust) noexcept 
       if (!replayer.apply(*record, result.valid_bytes)) {
         break;
       }
+      const bool rewritten = is_rewritten(*record, result.rewritten_bytes == result.valid_bytes);
       result.valid_bytes += record->size;
+      if (rewritten) {
+        result.rewritten_bytes = result.valid_bytes;
+      }
       result.chain = record->chain;
       ++result.records;
     }

@@ -31,8 +31,9 @@ struct Replay {
   std::optional<Cipher> cipher;  // of an encrypted version
   PieceMap pieces;               // those of which a byte is there; no byte is there without one
 
-  std::size_t valid_bytes = 0;  // header and records up to the torn tail
-  std::size_t torn_bytes = 0;   // behind them
+  std::size_t valid_bytes = 0;      // header and records up to the torn tail
+  std::size_t torn_bytes = 0;       // behind them
+  std::size_t rewritten_bytes = 0;  // of those, about what the last rewriting has made
   std::uint64_t records = 0;
   std::uint32_t chain = 0;  // what the next record continues
 };
