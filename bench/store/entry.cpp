@@ -1,8 +1,6 @@
-// B14, B15: what it costs that an entry survives. B20: and that it is encrypted.
-#include <bench/baseline/interval_set.h>
+// B14: what it costs that an entry survives. B20: and that it is encrypted.
 #include <bench/support/scene.h>
 #include <strandline/store/entry/entry_driver.h>
-#include <strandline/store/journal/snapshot.h>
 #include <strandline/store/sealing/sealer.h>
 
 #include <memory>
@@ -87,43 +85,6 @@ void b14(const Context& context) {
          Gate::ratio_at_most(0.5));
 }
 
-// Every other block of 4 KiB: nothing joins its neighbour.
-void b15(const Context& context) {
-  const std::uint64_t ranges = context.scaled(1000000, 1000);
-  constexpr std::uint64_t kBlock = 4 * kKiB;
-  JournalHeader header;
-  header.key = "key";
-  JournalEncoder appended;
-  appended.header(header);
-  for (std::uint64_t range = 0; range < ranges; ++range) {
-    appended.record(RecordType::range, {2 * range * kBlock, (2 * range + 1) * kBlock});
-  }
-  const Replay all = must(replay(appended.bytes(), Trust::everything));
-  const JournalEncoder rewritten = encode_snapshot(all.header, all, all.available);
-  const Medians medians = interleaved(
-      context,
-      [&] {
-        return timed(Clock::thread_cpu, [&] {
-          const auto found = must(replay(rewritten.bytes(), Trust::everything));
-          must(found.available.end_offset() == (2 * ranges - 1) * kBlock, "other ranges");
-        });
-      },
-      [&] {
-        return timed(Clock::thread_cpu, [&] {
-          baseline::IntervalSet set;
-          std::size_t at = must(decode_header(appended.bytes())).size;
-          std::uint32_t chain = must(decode_header(appended.bytes())).chain;
-          while (const auto record = decode_record(std::span(appended.bytes()).subspan(at), chain)) {
-            set.insert({get(record->payload, 0, 8), get(record->payload, 8, 8)});
-            at += record->size;
-            chain = record->chain;
-          }
-        });
-      });
-  report("B15", std::to_string(ranges) + " ranges, replayed from a rewritten journal", "ms", 1e3, medians,
-         "a record each into interval_set", Gate::value_at_most(5) && Gate::ratio_at_most(1.0 / 50));
-}
-
 // What a filler writes, and what a reader of as much, or of a little, pays.
 void b20(const Context& context) {
   if (!Sealer::supported()) {
@@ -165,5 +126,5 @@ void b20(const Context& context) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run(argc, argv, {{"B14", b14}, {"B15", b15}, {"B20", b20}});
+  return run(argc, argv, {{"B14", b14}, {"B20", b20}});
 }
