@@ -306,25 +306,31 @@ bool Entry::is_written_elsewhere() noexcept {
 }
 
 Result<void> Entry::retire_and(const std::function<Result<void>()>& then, Later* later) noexcept {
-  end_finished();
   if (driver_.doomed()) {
     driver_.wait_for_changes();  // before the mutex, as there; those that come now are refused at once
   }
   Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
   return patiently([&](bool last) -> std::optional<Result<void>> {
+    end_finished();
     Effects own(core());
     Effects& effects = given != nullptr ? *given : own;
     MutexLock lock(mutex_);
     if (past_) {
       return Result<void>();
     }
+    // Readers have the last byte before who wrote it has committed, and let go.
+    const auto written = [&]() -> std::optional<Result<void>> {
+      const auto length = core().length();
+      const bool whole = length && !core().next_gap(0, *length);
+      return whole && !last ? std::nullopt : std::optional<Result<void>>(fail(Errc::busy, "it is being written"));
+    };
     if (taking_writer_ || (is_writer() && !driver_.doomed())) {
-      return fail(Errc::busy, "it is being written");
+      return written();
     }
     if (!is_writer()) {
       const auto elsewhere = driver_.has_writer_elsewhere();
       if (!elsewhere || *elsewhere) {
-        return elsewhere ? fail(Errc::busy, "it is being written") : fail(elsewhere.error().clone());
+        return elsewhere ? written() : fail(elsewhere.error().clone());
       }
       if (auto promoted = promote_locked(effects); !promoted) {
         if (promoted.error().code == Errc::busy && !last) {
