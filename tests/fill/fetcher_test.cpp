@@ -1,9 +1,12 @@
 // Fetched objects: through a store, by one process for all.
+#include <strandline/async/coroutine.h>
 #include <strandline/fill/fetcher.h>
 #include <strandline/origin/http/http_origin.h>
+#include <tests/async/coroutine.h>
 #include <tests/store/shared/scene.h>
 #include <tests/support/http/served_object.h>
 
+#include <future>
 #include <optional>
 
 using namespace strandline;
@@ -184,4 +187,114 @@ TEST_CASE("fetcher: an object that is gone fails those who wait, in every proces
   server.on("/a", [](HttpExchange& exchange) { static_cast<void>(exchange.answer(410)); });
   CHECK_FALSE(second.wait(patiently()));
   CHECK(says(first.wait(patiently())) == "!not_found");
+}
+
+TEST_CASE("fetcher: who has given up does not take over, and its waits end when nobody else does") {
+  Place place;
+  HttpServer server;
+  const auto object = ServedObject::make({.size = 40 * kMiB, .rate = 5'000'000});
+  server.on("/a", object->script());
+  User one(place.path);
+  auto first = one.open(server.url("/a"), Policy::demand_only);
+  server.on("/a", [](HttpExchange& exchange) { static_cast<void>(exchange.answer(410)); });
+  CHECK(says(first.resource().wait_range({0, 1000}, patiently())) == "!failed");
+  CHECK(first.given_up()->code == Errc::not_found);
+  server.on("/a", object->script());
+  User two(place.path);
+  auto second = std::optional<Fetched>(two.open(server.url("/a")));
+  CHECK(second->fetching());
+  CHECK(right(first, {0, 1000}));
+  const auto wait = async(first.resource(), {0, 40 * kMiB});
+  second.reset();
+  CHECK(wait.wait() == "!no_writer");
+  CHECK_FALSE(first.fetching());
+}
+
+namespace {
+
+// An origin that answers when told.
+struct Held {
+  HttpServer server;
+  Gate gate;
+  std::shared_ptr<ServedObject> object = ServedObject::make({.size = 2 * kMiB});
+  Held() {
+    server.on("/a", [this, script = object->script()](HttpExchange& exchange) {
+      if (exchange.wait(gate)) {
+        script(exchange);
+      }
+    });
+  }
+  std::string url() { return server.url("/a"); }
+};
+
+}  // namespace
+
+TEST_CASE("fetcher: an opening that does not block") {
+  Place place;
+  Held held;
+  User user(place.path);
+  std::promise<Result<Fetched>> opened;
+  auto answer = opened.get_future();
+  user.fetcher.async_open(user.origin, held.url(), {}, {},
+                          [&](Result<Fetched> fetched) { opened.set_value(std::move(fetched)); });
+  held.gate.open();
+  CHECK(right(required(answer.get()), {0, 2 * kMiB}));
+}
+
+TEST_CASE("fetcher: co_await an opening, and bytes") {
+  Place place;
+  Held held;
+  User user(place.path);
+  std::optional<Result<Fetched>> fetched;
+  std::string outcome;
+  const auto coroutine = [&]() -> Coroutine {
+    fetched = co_await user.fetcher.opening(user.origin, held.url());
+    if (*fetched) {
+      outcome = says(co_await (*fetched)->resource().ready({kMiB, 2 * kMiB}));
+    }
+  };
+  const Coroutine running = coroutine();
+  CHECK_FALSE(running.finished());
+  held.gate.open();
+  running.join();
+  CHECK(outcome == "ready");
+  CHECK(right(required(*std::move(fetched)), {0, 2 * kMiB}));
+}
+
+TEST_CASE("fetcher: openings are stopped, by their token and by the end of the fetcher") {
+  Place place;
+  Held held;
+  std::vector<std::string> outcomes(3);
+  {
+    User user(place.path);
+    const auto coroutine = [&](std::size_t number, std::stop_token stop) -> Coroutine {
+      const FetchOptions options;
+      outcomes[number] = says(co_await user.fetcher.opening(user.origin, held.url(), options, std::move(stop)));
+    };
+    std::stop_source stop;
+    const Coroutine running = coroutine(0, stop.get_token());
+    stop.request_stop();
+    running.join();
+    const Coroutine never = coroutine(1, stop.get_token());
+    never.join();
+    user.fetcher.async_open(user.origin, held.url(), {}, {},
+                            [&](const Result<Fetched>& fetched) { outcomes[2] = says(fetched); });
+  }
+  CHECK(outcomes == std::vector<std::string>(3, "!interrupted"));
+}
+
+TEST_CASE("fetcher: an opening may end the last of its fetcher") {
+  Place place;
+  HttpServer server;
+  server.on("/a", ServedObject::make({.size = kMiB})->script());
+  auto user = std::make_unique<User>(place.path);
+  const auto origin = user->origin;
+  std::promise<void> ended;
+  auto over = ended.get_future();
+  auto& fetcher = user->fetcher;
+  fetcher.async_open(origin, server.url("/a"), {}, {}, [&](const Result<Fetched>&) {
+    user.reset();
+    ended.set_value();
+  });
+  over.get();
 }

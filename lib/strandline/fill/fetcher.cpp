@@ -1,4 +1,5 @@
 #include <strandline/drivers/file/failure.h>
+#include <strandline/fill/engine/workers.h>
 #include <strandline/fill/fetcher.h>
 #include <strandline/fill/lease_target.h>
 #include <strandline/origin/blocking.h>
@@ -6,17 +7,26 @@
 #include <random>
 
 namespace strandline::fill {
+namespace {
+
+// The validator of an entry whose origin tells no versions apart: ETags have quotes.
+constexpr std::string_view kUntold = "fetched ";
+
+bool is_comparable(const Validator& validator) noexcept {
+  return validator.kind != Validator::Kind::weak || !validator.value.starts_with(kUntold);
+}
+
+}  // namespace
 
 // Invariant: fill_ runs only while the lease is the writer.
 class Fetched::State : public std::enable_shared_from_this<State> {
  public:
   State(store::Lease lease, std::shared_ptr<Filler> filler, std::shared_ptr<origin::Origin> origin, std::string key,
-        const FetchOptions& options, bool comparable)
+        const FetchOptions& options)
       : filler_(std::move(filler)),
         origin_(std::move(origin)),
         key_(std::move(key)),
         options_(options),
-        comparable_(comparable),
         lease_(std::move(lease)) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -35,6 +45,10 @@ class Fetched::State : public std::enable_shared_from_this<State> {
 
   [[nodiscard]] const Resource<store::EntryDriver>& resource() const noexcept { return lease_.resource(); }
   [[nodiscard]] std::optional<Error> why_given_up() const noexcept { return given_up_->why(); }
+  [[nodiscard]] Validator validator() const {
+    return is_comparable(lease_.validator()) ? lease_.validator() : Validator();
+  }
+  [[nodiscard]] store::Lease lease() const noexcept { return store::Lease(lease_.entry().shared_from_this()); }
   [[nodiscard]] bool fetching() const noexcept {
     MutexLock lock(mutex_);
     return !fill_.ended();
@@ -61,7 +75,7 @@ class Fetched::State : public std::enable_shared_from_this<State> {
     request.origin = origin_;
     request.key = key_;
     request.limits = options_.limits;
-    request.validator = comparable_ ? lease_.validator() : Validator();
+    request.validator = validator();
     request.target = std::make_unique<LeaseTarget>(lease_, given_up_);
     auto begun = filler_->fill(std::move(request));
     if (!begun) {
@@ -76,7 +90,6 @@ class Fetched::State : public std::enable_shared_from_this<State> {
   const std::shared_ptr<origin::Origin> origin_;
   const std::string key_;
   const FetchOptions options_;
-  const bool comparable_;  // does the origin tell versions apart?
   const std::shared_ptr<GivenUp> given_up_ = std::make_shared<GivenUp>();
   store::Lease lease_;  // its writer is touched by the fill while that runs, else under the mutex
   mutable Mutex mutex_;
@@ -92,6 +105,15 @@ bool Fetched::fetching() const noexcept {
 FillProgress Fetched::progress() const {
   return state_->progress();
 }
+Validator Fetched::validator() const {
+  return state_->validator();
+}
+std::optional<Error> Fetched::given_up() const noexcept {
+  return state_->why_given_up();
+}
+store::Lease Fetched::lease() const noexcept {
+  return state_->lease();
+}
 Result<WaitOutcome> Fetched::wait(const WaitOptions& options) const noexcept {
   auto outcome = resource().wait_range({0, kMaxOffset}, options);
   if (!outcome) {
@@ -102,6 +124,9 @@ Result<WaitOutcome> Fetched::wait(const WaitOptions& options) const noexcept {
   return outcome;
 }
 
+Fetcher::Fetcher(store::Store store, std::shared_ptr<Filler> filler)
+    : Fetcher(std::move(store), std::move(filler), std::make_shared<Workers>()) {}
+
 // An origin that tells no versions apart may have any by now: what is there is not gone on with.
 Result<store::Lease> Fetcher::lease_of(const std::string& key, const origin::ObjectInfo& object) {
   store::AcquireOptions options;
@@ -110,7 +135,8 @@ Result<store::Lease> Fetcher::lease_of(const std::string& key, const origin::Obj
   if (object.validator.kind != Validator::Kind::none) {
     return store_.acquire(key, object.validator, options);
   }
-  return store_.acquire(key, {Validator::Kind::weak, "fetched " + std::to_string(std::random_device()())}, options);
+  return store_.acquire(key, {Validator::Kind::weak, std::string(kUntold) + std::to_string(std::random_device()())},
+                        options);
 }
 
 Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std::string& key,
@@ -121,24 +147,73 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
     if (!lease && lease.error().code != Errc::not_found) {
       return fail(std::move(lease.error()));
     }
-    bool comparable = true;
     if (!lease || lease->resource().status().state != State::committed) {
-      const auto object = origin::blocking::stat(*origin, key, std::move(stop));
+      std::optional<origin::ObjectInfo> object = options.object;
       if (!object) {
-        return fail(object.error().error.clone());
+        auto asked = origin::blocking::stat(*origin, key, std::move(stop));
+        if (!asked) {
+          return fail(std::move(asked.error().error));
+        }
+        object = std::move(*asked);
       }
-      comparable = object->validator.kind != Validator::Kind::none;
       lease = lease_of(name, *object);
       if (!lease) {
         return fail(std::move(lease.error()));
       }
     }
-    auto state =
-        std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, options, comparable);
+    auto state = std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, options);
     if (auto started = state->start(); !started) {
       return fail(std::move(started.error()));
     }
     return Fetched(std::move(state));
+  });
+}
+
+void Fetcher::async_open(std::shared_ptr<origin::Origin> origin, std::string key, FetchOptions options,
+                         std::stop_token stop, Done done) noexcept {
+  // The thread does not keep its Fetcher, which waits for it.
+  struct Call {
+    store::Store store;
+    std::shared_ptr<Filler> filler;
+    std::stop_token ending;
+    std::shared_ptr<origin::Origin> origin;
+    std::string key;
+    FetchOptions options;
+    std::stop_token stop;
+    Done done;
+  };
+  auto started = file::contained([&]() -> Result<void> {
+    auto call = std::make_shared<Call>(Call{store_, filler_, openings_->ending(), std::move(origin), std::move(key),
+                                            std::move(options), std::move(stop), done});
+    return openings_->run([call = std::move(call)] {
+      const EitherStop stop(call->stop, call->ending);
+      Fetcher fetcher(std::move(call->store), std::move(call->filler), nullptr);
+      call->done(fetcher.open(std::move(call->origin), call->key, call->options, stop.token()));
+    });
+  });
+  if (!started) {
+    done(fail(std::move(started.error())));
+  }
+}
+
+Opening Fetcher::opening(std::shared_ptr<origin::Origin> origin, std::string key) {
+  return opening(std::move(origin), std::move(key), FetchOptions());
+}
+
+Opening Fetcher::opening(std::shared_ptr<origin::Origin> origin, std::string key, FetchOptions options,
+                         std::stop_token stop) {
+  return Opening([fetcher = *this, origin = std::move(origin), key = std::move(key), options = std::move(options),
+                  stop = std::move(stop)](Fetcher::Done done) mutable {
+    fetcher.async_open(origin, key, options, stop, std::move(done));
+  });
+}
+
+// Nothing of the frame is touched once it has been started: it may have been resumed, and be gone.
+void Opening::await_suspend(std::coroutine_handle<> coroutine) noexcept {
+  const Start start = std::move(start_);
+  start([this, coroutine](Result<Fetched> opened) {
+    opened_ = std::move(opened);
+    coroutine.resume();
   });
 }
 

@@ -1,16 +1,20 @@
 // Fetcher: from an object of an origin, and a store, to a resource that can be read at once. One process fetches it,
 // and what is waited for in any comes first; when that process goes, another goes on. Fetched: one such object, held
-// open. Threads: thread-safe. Blocks: open(), on the origin and the disk; the end of a Fetched, until nothing of its
-// fetching runs. Errors: the origin's and the store's. Cost: a question to the origin per open(), unless what is there
-// will do. Lifetime: a Fetched may outlive its Fetcher; it keeps store and filler. It may not end in a callback of its
+// open. Threads: thread-safe; cheap to copy. Blocks: open(), on the origin and the disk; the end of a Fetched, until
+// nothing of its fetching runs; that of the last copy of a Fetcher, until its openings have. Errors: the origin's and
+// the store's. Cost: a question to the origin per open(), unless what is there will do; a thread where it does not
+// block. Lifetime: a Fetched may outlive its Fetcher; it keeps store and filler. It may not end in a callback of its
 // resource.
 #pragma once
 
 #include <strandline/fill/filler.h>
 #include <strandline/store/store.h>
 
+#include <coroutine>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 
 namespace strandline::fill {
@@ -19,6 +23,8 @@ struct FetchOptions {
   Limits limits = {};  // the policy among them
   // Is any version that the store has good enough? Then a complete entry needs no origin.
   bool any_version = false;
+  // What the origin has just said of the object, if the caller knows: then it is not asked again.
+  std::optional<origin::ObjectInfo> object = {};
   std::string store_key = {};  // of the entry; empty: the object's key
 };
 
@@ -31,6 +37,12 @@ class Fetched {
   [[nodiscard]] bool fetching() const noexcept;
   // Of what this process fetches.
   [[nodiscard]] FillProgress progress() const;
+  // Of the version that it is; none: the origin tells no versions apart.
+  [[nodiscard]] Validator validator() const;
+  // Why what is missing cannot be had, once this process knows.
+  [[nodiscard]] std::optional<Error> given_up() const noexcept;
+  // Another lease of the entry, for pins.
+  [[nodiscard]] store::Lease lease() const noexcept;
   // Until all of it is there: an error says why it never will be.
   [[nodiscard]] Result<WaitOutcome> wait(const WaitOptions& options = {}) const noexcept;
 
@@ -41,21 +53,54 @@ class Fetched {
   std::shared_ptr<State> state_;
 };
 
+class Opening;
+class Workers;
+
 class Fetcher {
  public:
-  Fetcher(store::Store store, std::shared_ptr<Filler> filler) noexcept
-      : store_(std::move(store)), filler_(std::move(filler)) {}
+  Fetcher(store::Store store, std::shared_ptr<Filler> filler);
 
   // `stop` ends the asking: interrupted. busy: somebody is fetching another version of it, or one of an origin that
   // tells no versions apart.
   [[nodiscard]] Result<Fetched> open(std::shared_ptr<origin::Origin> origin, const std::string& key,
                                      const FetchOptions& options = {}, std::stop_token stop = {}) noexcept;
+  // Likewise, without blocking the caller: `done` is called once, on a thread of its own, which it may block; or
+  // before this returns, when there is none to be had. The end of the last Fetcher stops what runs. Must not throw.
+  using Done = std::function<void(Result<Fetched>)>;
+  void async_open(std::shared_ptr<origin::Origin> origin, std::string key, FetchOptions options, std::stop_token stop,
+                  Done done) noexcept;
+  // The same for a coroutine: `co_await fetcher.opening(origin, key)` answers a Result<Fetched>, and goes on on that
+  // thread. With gcc 12 give options a variable of their own, as <strandline/async/coroutine.h> says.
+  [[nodiscard]] Opening opening(std::shared_ptr<origin::Origin> origin, std::string key);
+  [[nodiscard]] Opening opening(std::shared_ptr<origin::Origin> origin, std::string key, FetchOptions options,
+                                std::stop_token stop = {});
 
  private:
+  Fetcher(store::Store store, std::shared_ptr<Filler> filler, std::shared_ptr<Workers> openings) noexcept
+      : store_(std::move(store)), filler_(std::move(filler)), openings_(std::move(openings)) {}
   [[nodiscard]] Result<store::Lease> lease_of(const std::string& key, const origin::ObjectInfo& object);
 
   store::Store store_;
   std::shared_ptr<Filler> filler_;
+  std::shared_ptr<Workers> openings_;  // the first to go
+};
+
+// What opening() waits on. A coroutine that is suspended here must not be destroyed: stop the opening, which resumes
+// it.
+class [[nodiscard]] Opening {
+ public:
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  // Not inline, as Ready's.
+  void await_suspend(std::coroutine_handle<> coroutine) noexcept;
+  [[nodiscard]] Result<Fetched> await_resume() noexcept { return std::move(*opened_); }
+
+ private:
+  friend class Fetcher;
+  using Start = std::function<void(Fetcher::Done)>;
+  explicit Opening(Start start) noexcept : start_(std::move(start)) {}
+
+  Start start_;
+  std::optional<Result<Fetched>> opened_;
 };
 
 }  // namespace strandline::fill
