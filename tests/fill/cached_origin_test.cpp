@@ -1,0 +1,203 @@
+// CachedOrigin: as any origin, and what of its objects is fetched, kept, and served when the origin is not there.
+#include <strandline/fill/cached_origin.h>
+#include <strandline/origin/blocking.h>
+#include <strandline/origin/http/http_origin.h>
+#include <strandline/origin/memory_origin.h>
+#include <tests/origin/conformance.h>
+#include <tests/resource/subjects.h>
+#include <tests/support/http/served_object.h>
+
+using strandline::fill::CachedOrigin;
+using strandline::fill::CachedOriginOptions;
+using strandline::fill::Filler;
+using strandline::fill::FillerOptions;
+using strandline::store::Store;
+using strandline::store::StoreOptions;
+using strandline::testing::required;
+using strandline::testing::TempDir;
+
+namespace strandline::origin::conformance {
+namespace {
+
+struct Cached final : Subject {
+  static constexpr Can kCan{.write = false, .list = false, .keep_rate = false, .refuse = false};
+  [[nodiscard]] Origin& origin() override { return *origin_; }
+  void end_origin() override { origin_.reset(); }
+  void put(const std::string& name, const Bytes& content) override {
+    REQUIRE(says(blocking::write(*memory_, {.key = name, .content = content})) == "ok");
+  }
+
+ private:
+  const TempDir directory_;
+  const std::shared_ptr<MemoryOrigin> memory_ = std::make_shared<MemoryOrigin>();
+  std::unique_ptr<CachedOrigin> origin_ =
+      std::make_unique<CachedOrigin>(required(Store::open((directory_.path() / "store").native())),
+                                     std::make_shared<Filler>(required(Filler::create())), memory_);
+};
+STRANDLINE_ORIGIN_CONFORMS(Cached);
+
+}  // namespace
+}  // namespace strandline::origin::conformance
+
+using namespace strandline;
+using namespace strandline::testing;
+using Note = CachedOriginOptions::Note;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+struct Scene {
+  TempDir directory;
+  std::string path = (directory.path() / "store").native();
+  HttpServer server;
+  std::shared_ptr<origin::Origin> http = required(origin::HttpOrigin::open());
+  std::atomic<unsigned> stale{0}, past{0};  // how often each was noted
+
+  std::unique_ptr<CachedOrigin> open(std::uint64_t cap = 0, std::uint64_t step = 4 * kMiB) {
+    StoreOptions storing;
+    storing.max_bytes = cap;
+    FillerOptions filling;
+    filling.retry.give_up = fill::Seconds(0);
+    CachedOriginOptions options;
+    options.step = step;
+    options.capped = cap != 0;
+    options.note = [this](Note note, const Error&) { ++(note == Note::stale ? stale : past); };
+    return std::make_unique<CachedOrigin>(required(Store::open(path, std::move(storing))),
+                                          std::make_shared<Filler>(required(Filler::create(filling))), http,
+                                          std::move(options));
+  }
+  // "right", or what is wrong.
+  std::string read(CachedOrigin& origin, ByteRange range, std::uint64_t version = 1) {
+    const auto got = origin::blocking::read(origin, {.key = server.url("/a"), .range = range}, 1 << 30);
+    if (!got) {
+      return std::string(to_string(got.error().error.code));
+    }
+    range = range.clamped_to({0, got->object.size.value_or(kMaxOffset)});
+    return got->bytes == content(version, range) ? "right" : "wrong";
+  }
+};
+
+constexpr ByteRange kAll{0, kMaxOffset};
+
+}  // namespace
+
+TEST_CASE("cached: what is there is not fetched again, and no byte is that nobody asked for") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 20 * kMiB});
+  scene.server.on("/a", object->script());
+  {
+    const auto origin = scene.open();
+    CHECK(scene.read(*origin, {5 * kMiB, 7 * kMiB}) == "right");
+    CHECK(object->sent_bytes() == 2 * kMiB);
+    CHECK(scene.read(*origin, {4 * kMiB, 10 * kMiB}) == "right");
+    CHECK(object->sent_bytes() == 6 * kMiB);
+  }
+  const auto origin = scene.open();
+  CHECK(scene.read(*origin, kAll) == "right");
+  CHECK(object->sent_bytes() == 20 * kMiB);
+  CHECK(scene.read(*origin, kAll) == "right");
+  CHECK(object->sent_bytes() == 20 * kMiB);
+}
+
+TEST_CASE("cached: a new version is fetched when the old one is not asked for") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = kMiB});
+  scene.server.on("/a", object->script());
+  const auto origin = scene.open();
+  CHECK(scene.read(*origin, kAll) == "right");
+  object->change({.size = 2 * kMiB, .version = 2});
+  CHECK(scene.read(*origin, kAll, 2) == "right");
+  const auto old = origin::blocking::read(
+      *origin, {.key = scene.server.url("/a"), .if_match = {Validator::Kind::strong, "\"v1\""}}, 1 << 30);
+  CHECK(origin::says(old) == "changed");
+  CHECK(scene.past == 0);
+}
+
+TEST_CASE("cached: through a store that is smaller than the object, every byte once") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 40 * kMiB});
+  scene.server.on("/a", object->script());
+  const auto origin = scene.open(4 * kMiB, kMiB);
+  CHECK(scene.read(*origin, kAll) == "right");
+  CHECK(object->sent_bytes() == 40 * kMiB);
+  CHECK(scene.past == 0);
+}
+
+TEST_CASE("cached: what a store has no room for goes past it") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 40 * kMiB});
+  scene.server.on("/a", object->script());
+  SUBCASE("from the middle on") {
+    auto full = required(Store::open(scene.path, {.max_bytes = 8 * kMiB}));
+    auto lease = required(full.acquire("other"));
+    const auto origin = scene.open(8 * kMiB, 16 * kMiB);  // a step that cannot be held
+    CHECK(scene.read(*origin, kAll) == "right");
+    CHECK(object->sent_again() <= 16 * kMiB);
+  }
+  SUBCASE("at once, when it only comes as a whole") {
+    object->change({.size = 40 * kMiB, .ranges = false});
+    const auto origin = scene.open(8 * kMiB, kMiB);
+    CHECK(scene.read(*origin, {30 * kMiB, 31 * kMiB}) == "right");
+    CHECK(scene.read(*origin, kAll) == "right");
+  }
+  CHECK(scene.past == 1);
+}
+
+TEST_CASE("cached: while the origin does not answer, what is complete is served, and nothing else") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 5 * kMiB});
+  scene.server.on("/a", object->script());
+  {
+    const auto origin = scene.open();
+    CHECK(scene.read(*origin, {0, 4 * kMiB}) == "right");
+  }
+  const auto refusal = [](int status) {
+    return [status](HttpExchange& exchange) { static_cast<void>(exchange.answer(status)); };
+  };
+  scene.server.on("/a", refusal(503));
+  CHECK(scene.read(*scene.open(), {0, 1000}) == "io");
+  scene.server.on("/a", object->script());
+  CHECK(scene.read(*scene.open(), kAll) == "right");
+  CHECK(scene.stale == 0);
+  scene.server.on("/a", refusal(503));
+  {
+    const auto origin = scene.open();
+    const auto info = origin::blocking::stat(*origin, scene.server.url("/a"));
+    REQUIRE(info);
+    CHECK(info->size == 5 * kMiB);
+    CHECK(scene.read(*origin, kAll) == "right");
+    CHECK(scene.stale == 1);
+  }
+  scene.server.on("/a", refusal(404));
+  CHECK(scene.read(*scene.open(), kAll) == "not_found");
+  scene.server.stop_listening();
+  CHECK(scene.read(*scene.open(), {1000, 2000}) == "right");
+  CHECK(scene.stale == 2);
+}
+
+TEST_CASE("cached: an object of unknown length, and one that tells no versions apart") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 3 * kMiB, .etag = ""});
+  scene.server.on("/a", object->script());
+  const auto origin = scene.open();
+  CHECK(scene.read(*origin, {0, kMiB}) == "right");
+  CHECK(scene.read(*origin, kAll) == "right");
+  CHECK(object->sent_bytes() == 3 * kMiB);
+  CHECK(scene.read(*origin, {3 * kMiB, 4 * kMiB}) == "invalid_range");
+}
+
+TEST_CASE("cached: an origin that gives up fails the read with its reason") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 40 * kMiB, .rate = 20'000'000});
+  scene.server.on("/a", object->script());
+  const auto origin = scene.open();
+  CHECK(scene.read(*origin, {0, kMiB}) == "right");
+  const auto info = origin::blocking::stat(*origin, scene.server.url("/a"));
+  REQUIRE(info);
+  scene.server.on("/a", [](HttpExchange& exchange) { static_cast<void>(exchange.answer(410)); });
+  const auto got =
+      origin::blocking::read(*origin, {.key = scene.server.url("/a"), .if_match = info->validator}, 1 << 30);
+  CHECK(origin::says(got) == "not_found");
+  CHECK(scene.past == 0);
+}
