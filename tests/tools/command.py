@@ -94,13 +94,16 @@ class CommandTest(unittest.TestCase):
 
 
 class HeadOnly:
-    """A connection that leaves out the body."""
+    """A connection that leaves out the body: of the first thing sent, all behind the head, and what comes then."""
 
     def __init__(self, connection):
         self.connection = connection
+        self.sent = False
 
     def sendall(self, data):
-        self.connection.sendall(data.split(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        if not self.sent:
+            self.sent = True
+            self.connection.sendall(data.split(b"\r\n\r\n")[0] + b"\r\n\r\n")
 
 
 class Server:

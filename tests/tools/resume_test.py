@@ -10,7 +10,7 @@ import signal
 import threading
 
 import command
-from command import CONTENT, ServerTest, response, run, sized
+from command import CONTENT, HeadOnly, ServerTest, response, run, sized
 
 KILLS = int(os.environ.get("STRANDLINE_KILLS", "20"))
 MIB = 1 << 20
@@ -35,11 +35,13 @@ class Ranged:
         if headers.get("if-match", self.etag) != self.etag:
             return response("412 Precondition Failed", "Content-Length: 0")(connection, headers)
         first, last = (int(found[1]), min(int(found[2] or size), size - 1)) if found else (0, size - 1)
-        with self.lock:
-            self.asked.append((first, last + 1))
         head = [f"HTTP/1.1 206 Part\r\nContent-Range: bytes {first}-{last}/{size}"] if found else ["HTTP/1.1 200 OK"]
         head += [f"Content-Length: {last + 1 - first}", f"ETag: {self.etag}", "Accept-Ranges: bytes", "", ""]
         connection.sendall("\r\n".join(head).encode())
+        if isinstance(connection, HeadOnly):
+            return
+        with self.lock:
+            self.asked.append((first, last + 1))
         for at in range(first, last + 1, 16384):
             piece = self.content[at : min(at + 16384, last + 1)]
             connection.sendall(piece)

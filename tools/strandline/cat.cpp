@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "fetch/byte_spec.h"
+#include "fetch/cache.h"
 #include "fetch/place.h"
 #include "fetch/stream.h"
 #include "output.h"
@@ -30,6 +31,7 @@ struct CatOptions {
   unsigned connections = 16;
   unsigned timeout = 30;
   unsigned give_up = 60;
+  CacheOptions cache;
 };
 
 constexpr const char* kFooter =
@@ -38,13 +40,15 @@ of the reader, over several connections, and never a byte past the range; memory
 content is. Nothing is written from the wrong offset or of another version: every answer's range and validator are
 checked. A connection that breaks or falls silent is replaced, until nothing has come for --give-up seconds.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line, 141 (SIGPIPE) when the reader of the output went away.
+Exit codes: 0 done, 1 failed, 2 wrong command line, 141 (SIGPIPE) when the reader of the output went away.)";
 
-Examples:
+constexpr const char* kExamples =
+    R"(Examples:
   strandline cat https://example.org/film.mp4 | mpv -
   strandline cat https://example.org/disk.img --range 0-511 | xxd     first 512 bytes
   strandline cat disk.img --range 4096-                               from byte 4096 on
-  strandline cat file:///var/log/syslog --range=-1000                 the last 1000 bytes)";
+  strandline cat file:///var/log/syslog --range=-1000                 the last 1000 bytes
+  strandline cat https://example.org/film.mp4 --cache films | mpv -   once more, and it comes from films)";
 
 // Ends as cat(1) does, so that the shell sees what it expects.
 [[noreturn]] void die_of_broken_pipe() {
@@ -152,13 +156,23 @@ int run_cat(const CatOptions& options) {
     spec = *parsed;
   }
   const Places places{std::chrono::seconds(options.timeout)};
-  const auto place = places.find(options.url);
+  auto place = places.find(options.url);
   if (!place) {
     return refused(place.error(), kExitUsage);
   }
   fill::FillerOptions filling;
   filling.connections = options.connections;
   filling.retry.give_up = std::chrono::seconds(options.give_up);
+  if (options.cache.directory) {
+    const auto cache = Cache::open(options.cache, filling);
+    if (!cache) {
+      return refused(cache.error(), cache.error().code == Errc::invalid_argument ? kExitUsage : kExitFailed);
+    }
+    place = cache->through(std::move(*place), [url = place->url](Cache::Note note, const Error& why) {
+      report("cat", text_of(note, url, why));
+    });
+    filling = cache->reading();
+  }
   const auto wanted = wanted_of(spec, *place, filling.retry);
   auto filler = fill::Filler::create(filling);
   auto resource = Resource<RingDriver>::open({.capacity = kRing, .overflow = Overflow::block});
@@ -191,7 +205,8 @@ Subcommand add_cat(CLI::App& app) {
   cat->add_option("--give-up", options->give_up, "seconds without a byte until it fails; what may pass is asked again")
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
-  cat->footer(kFooter);
+  add_cache_options(*cat, options->cache);
+  cat->footer(std::string(kFooter) + "\n\n" + kCacheFooter + "\n\n" + kExamples);
   return {cat, [options] { return run_cat(*options); }};
 }
 

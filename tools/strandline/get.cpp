@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "command.h"
+#include "fetch/cache.h"
 #include "fetch/reporter.h"
 #include "fetch/sha256.h"
 #include "fetch/stream.h"
@@ -30,6 +31,7 @@ struct GetOptions {
   bool play = false;
   bool json = false;
   bool quiet = false;
+  CacheOptions cache;
 };
 
 constexpr const char* kFooter =
@@ -52,19 +54,23 @@ first. If the stream's reader goes away, the download goes on.
   {"event":"restarted","message":...}                                what was there is of another version
   {"event":"progress","bytes":...,"length":...,"elapsed_ms":...}     length: null while not known
   {"event":"retry","retries":...}                                    requests that failed and were made again
+  {"event":"stale","message":...}                                    --cache: taken from there, without the server
+  {"event":"past_cache","message":...}                               --cache: fetched, and not kept there
   {"event":"done","bytes":...,"resumed":...,"bytes_out":...,"first_byte_in_ms":...,"last_byte_in_ms":...,
    "first_byte_out_ms":...,"last_byte_out_ms":...,"elapsed_ms":...}  times since the start; out: --play only
   {"event":"failed","exit":...,"code":...,"message":...}
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 FILE exists already, 4 the content has another SHA-256 (it is not
 kept), 130 after Ctrl-C (128 + signal). Of several URLs, that of the first that failed; the others are fetched
-nevertheless.
+nevertheless.)";
 
-Examples:
+constexpr const char* kExamples =
+    R"(Examples:
   strandline get https://example.org/disk.img -o disk.img
   strandline get https://example.org/a.iso https://example.org/b.iso -d Downloads --rate 5M
   strandline get https://example.org/film.mp4 -o film.mp4 --play | mpv -
-  strandline get file:///srv/disk.img -o copy.img --force)";
+  strandline get file:///srv/disk.img -o copy.img --force
+  strandline get https://example.org/disk.img -o disk.img --cache images --cache-size 100G)";
 
 // Standard output's copy of the content.
 struct Play {
@@ -253,6 +259,7 @@ int run_get(GetOptions options) {
   Reporter reporter({.json = !options.json  ? nullptr
                              : options.play ? stderr
                                             : stdout,
+                     .quiet = options.quiet,
                      .lines = !options.quiet && !(options.json && options.play) && ::isatty(STDERR_FILENO) == 1});
   const auto refused = [&](Error error, int exit) {
     reporter.failed(options.file, {std::move(error), exit});
@@ -270,6 +277,21 @@ int run_get(GetOptions options) {
   filling.connections = options.connections;
   filling.max_rate = options.rate;
   filling.retry.give_up = std::chrono::seconds(options.give_up);
+  if (options.cache.directory) {
+    const auto cache = Cache::open(options.cache, filling);
+    if (!cache) {
+      const int exit = cache.error().code == Errc::invalid_argument ? kExitUsage : kExitFailed;
+      return refused(cache.error().clone(), exit);
+    }
+    for (DownloadRequest& request : *requests) {
+      auto noted = [&reporter, file = request.file.native(), url = request.place.url](Cache::Note note,
+                                                                                      const Error& why) {
+        reporter.noted(file, note == Cache::Note::stale ? "stale" : "past_cache", text_of(note, url, why));
+      };
+      request.place = cache->through(std::move(request.place), std::move(noted));
+    }
+    filling = cache->reading();
+  }
   auto filler = fill::Filler::create(filling);
   if (!filler) {
     return refused(std::move(filler.error()), kExitFailed);
@@ -303,7 +325,8 @@ Subcommand add_get(CLI::App& app) {
   get->add_option("--give-up", options->give_up, "seconds without a byte until it fails; what may pass is asked again")
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
-  get->footer(kFooter);
+  add_cache_options(*get, options->cache);
+  get->footer(std::string(kFooter) + "\n\n" + kCacheFooter + "\n\n" + kExamples);
   return {get, [options] { return run_get(*options); }};
 }
 

@@ -1,10 +1,9 @@
-// Fetcher: from an object of an origin, and a store, to a resource that can be read at once. One process fetches it,
-// and what is waited for in any comes first; when that process goes, another goes on. Fetched: one such object, held
-// open. Threads: thread-safe; cheap to copy. Blocks: open(), on the origin and the disk; the end of a Fetched, until
-// nothing of its fetching runs; that of the last copy of a Fetcher, until its openings have. Errors: the origin's and
-// the store's. Cost: a question to the origin per open(), unless what is there will do; a thread where it does not
-// block. Lifetime: a Fetched may outlive its Fetcher; it keeps store and filler. It may not end in a callback of its
-// resource.
+// Fetcher: from an object of an origin, and a store, to a resource that can be read at once; one process fetches it for
+// all. Fetched: one such object, held open. Threads: thread-safe; cheap to copy. Blocks: open(), on the origin and the
+// disk; the end of a Fetched, until nothing of its fetching runs; of the last Fetcher, until its openings have ended.
+// Errors: the origin's and the store's. Cost: a question to the origin per open(), unless what is there will do; a
+// thread where it does not block. Lifetime: a Fetched keeps store and filler, not its Fetcher; it may not end in a
+// callback of its resource.
 #pragma once
 
 #include <strandline/fill/filler.h>

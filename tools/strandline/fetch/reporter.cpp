@@ -59,6 +59,15 @@ void Reporter::restarted(const Download& download, const Error& why) {
   note_locked(file + ": begun anew: " + why.message());
 }
 
+void Reporter::noted(const std::string& file, std::string_view event, const std::string& text) {
+  MutexLock lock(mutex_);
+  say_locked({{"event", event}, {"file", file}, {"message", text}});
+  if (options_.json == nullptr && !options_.quiet) {
+    draw_locked({});
+    report("get", text);
+  }
+}
+
 void Reporter::done(const Download& download, const Streamed& out) {
   const std::string& file = download.request().file.native();
   const auto shot = download.snapshot();

@@ -18,6 +18,7 @@ namespace strandline::tool {
 
 struct ReporterOptions {
   std::FILE* json = nullptr;  // where to; null: none
+  bool quiet = false;         // nothing but errors
   bool lines = false;         // on standard error
 };
 
@@ -39,6 +40,8 @@ class Reporter final : public Download::Events {
   void start(const Download& download) STRANDLINE_EXCLUDES(mutex_);
   void resumed(const Download& download, std::uint64_t bytes) override STRANDLINE_EXCLUDES(mutex_);
   void restarted(const Download& download, const Error& why) override STRANDLINE_EXCLUDES(mutex_);
+  // What the user should know of a download that goes on.
+  void noted(const std::string& file, std::string_view event, const std::string& text) STRANDLINE_EXCLUDES(mutex_);
   void done(const Download& download, const Streamed& out) STRANDLINE_EXCLUDES(mutex_);
   void failed(const std::string& file, const Refusal& why, const Download* download = nullptr)
       STRANDLINE_EXCLUDES(mutex_);
