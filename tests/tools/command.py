@@ -121,9 +121,13 @@ class Server:
     def url(self, path, login=""):
         return f"http://{login}127.0.0.1:{self.port}{path}"
 
+    def stop_listening(self):
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        self.stop_listening()
         for thread in [self.accepting, *self.threads]:
             thread.join(LIMIT)
 
