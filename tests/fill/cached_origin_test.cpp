@@ -7,6 +7,8 @@
 #include <tests/resource/subjects.h>
 #include <tests/support/http/served_object.h>
 
+#include <future>
+
 using strandline::fill::CachedOrigin;
 using strandline::fill::CachedOriginOptions;
 using strandline::fill::Filler;
@@ -122,6 +124,26 @@ TEST_CASE("cached: through a store that is smaller than the object, every byte o
   CHECK(scene.read(*origin, kAll) == "right");
   CHECK(object->sent_bytes() == 40 * kMiB);
   CHECK(scene.past == 0);
+}
+
+TEST_CASE("cached: what is waited for is not pushed out before it has been handed on") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 40 * kMiB});
+  scene.server.on("/a", object->script());
+  const auto origin = scene.open(4 * kMiB, kMiB);
+  std::promise<void> others;
+  const auto slow = std::make_shared<origin::Reading>(ByteRange{0, kMiB});
+  slow->on_bytes = [over = others.get_future().share()]() -> Result<void> {
+    over.wait();
+    return {};
+  };
+  origin->read({.key = scene.server.url("/a"), .range = {0, kMiB}}, slow, {});
+  REQUIRE(slow->wait_begun());
+  CHECK(scene.read(*origin, {10 * kMiB, 30 * kMiB}) == "right");
+  others.set_value();
+  CHECK(slow->wait() == "ok");
+  CHECK(slow->bytes() == content(1, {0, kMiB}));
+  CHECK(object->sent_bytes() == 21 * kMiB);
 }
 
 TEST_CASE("cached: what a store has no room for goes past it") {

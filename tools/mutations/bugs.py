@@ -23,6 +23,7 @@ ORIGIN = "tests/origin/test_origin"
 FILES = LIB + "origin/file/"
 HTTP = LIB + "origin/http/"
 ORIGIN_HTTP = "tests/origin/http/test_origin_http"
+FILL = LIB + "fill/"
 
 BUGS = [
     {
@@ -671,5 +672,31 @@ BUGS = [
         "changes": [(HTTP + "protocol/stall_watch.h", "if (now - last_ >= limits_.silence) {",
                      "if (now - last_ >= 20 * limits_.silence) {")],
         "tests": [ORIGIN_HTTP + " --test-case=F55*"],
+    },
+    {
+        "name": "new-version-refused-too-soon",
+        "breaks": "store.md: a new version is refused while the old one, all there, is about to be committed",
+        "changes": [(LIB + "store/entry/entry.cpp", "whole && !last ? std::nullopt", "whole && !last && past_ ? std::nullopt")],
+        "tests": [SHARED + " --test-case=*yet?to?commit*"],
+    },
+    {
+        "name": "hopeless-successor",
+        "breaks": "fill.md: who has given up goes on to be asked to take over",
+        "changes": [(FILL + "fetcher.cpp", "      return lease_.set_successor({});", "      return {};")],
+        "tests": ["tests/fill/test_filler --test-case=*has?given?up*"],
+    },
+    {
+        "name": "read-ahead-pushed-out",
+        "breaks": "fill.md: what a read waits for is not pinned",
+        "changes": [(FILL + "cached_origin.cpp", "lease.pin(part.clamped_to(store::Entry::kWhole))",
+                     "lease.pin(part.clamped_to({0, 0}))")],
+        "tests": ["tests/fill/test_cached_origin --test-case=*not?pushed?out*"],
+    },
+    {
+        "name": "stale-when-refused",
+        "breaks": "fill.md: what is gone is served from the store",
+        "changes": [(FILL + "cached_origin.cpp", "info.error().may_pass ? open_stale(key) : std::nullopt",
+                     "true ? open_stale(key) : std::nullopt")],
+        "tests": ["tests/fill/test_cached_origin --test-case=*does?not?answer*"],
     },
 ]
