@@ -198,6 +198,24 @@ TEST_CASE("cached: while the origin does not answer, what is complete is served,
   CHECK(scene.stale == 2);
 }
 
+TEST_CASE("cached: of many objects most are closed again") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 1000});
+  const auto origin = scene.open();
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator files("/proc/self/fd");
+    return std::distance(begin(files), end(files));
+  };
+  const auto before = open_files();
+  for (int i = 0; i < 200; ++i) {
+    const std::string path = "/" + std::to_string(i);
+    scene.server.on(path, object->script());
+    const auto got = origin::blocking::read(*origin, {.key = scene.server.url(path)}, 1 << 20);
+    CHECK(origin::says(got) == "ok");
+  }
+  CHECK(open_files() - before < 64 * 2 + 30);
+}
+
 TEST_CASE("cached: an object of unknown length, and one that tells no versions apart") {
   Scene scene;
   const auto object = ServedObject::make({.size = 3 * kMiB, .etag = ""});

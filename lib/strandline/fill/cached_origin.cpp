@@ -15,6 +15,7 @@ using origin::Outcome;
 using Note = CachedOriginOptions::Note;
 
 constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kMostOpen = 64;  // objects, but for those that are being read
 
 // What is thrown for want of memory, as a Failure.
 template <class Call>
@@ -24,11 +25,6 @@ auto contained(Call&& call) noexcept -> decltype(call()) {
   } catch (const std::bad_alloc&) {
     return tl::unexpected(Failure{Error::make(Errc::no_memory)});
   }
-}
-
-// Whether the origin or the store has given up is for people to know: these are the store's.
-bool is_of_the_store(const Error& error) noexcept {
-  return error.code == Errc::no_space;
 }
 
 }  // namespace
@@ -43,6 +39,11 @@ struct CachedOrigin::Object {
 struct CachedOrigin::Slot {
   Mutex mutex;  // held while the origin is asked, by a thread that its stop ends
   std::shared_ptr<Object> object STRANDLINE_GUARDED_BY(mutex);
+  // Does a read use the object?
+  [[nodiscard]] bool in_use() {
+    MutexLock lock(mutex);
+    return object.use_count() > 1;
+  }
 };
 
 // Hands the rest of a read on, of which the sink may have had the beginning.
@@ -201,7 +202,7 @@ class CachedOrigin::Reading {
   [[nodiscard]] Outcome<void> not_to_be_had(const Error& error) {
     const auto why = object_->fetched->given_up();
     const Error& cause = why ? *why : error;
-    if ((!why && error.code != Errc::changed) || is_of_the_store(cause)) {
+    if ((!why && error.code != Errc::changed) || cause.code == Errc::no_space) {  // the store's
       note_past(cause);
       return past_the_store();
     }
@@ -258,12 +259,26 @@ void CachedOrigin::tell_why_stopped(Outcome<T>& outcome, const std::stop_token& 
 }
 
 std::shared_ptr<CachedOrigin::Slot> CachedOrigin::slot_of(const std::string& key) {
+  std::vector<std::shared_ptr<Slot>> idle;  // end outside the lock
   MutexLock lock(mutex_);
+  if (slots_.size() >= kMostOpen && !slots_.contains(key)) {
+    idle.reserve(slots_.size());
+    std::erase_if(slots_, [&idle](auto& known) {
+      // References to a slot are taken under the lock: nobody else has this one, or holds its mutex.
+      if (known.second.use_count() > 1 || known.second->in_use()) {
+        return false;
+      }
+      idle.push_back(std::move(known.second));
+      return true;
+    });
+  }
   auto& slot = slots_[key];
   if (slot == nullptr) {
     slot = std::make_shared<Slot>();
   }
-  return slot;
+  auto found = slot;
+  lock.unlock();
+  return found;
 }
 
 // An origin that tells no versions apart is asked once: then there is but one.

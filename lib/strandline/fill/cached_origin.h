@@ -22,7 +22,8 @@ struct CachedOriginOptions {
   std::uint64_t step = 16 << 20;
   // Has the store a cap? Then objects that cannot be asked for in parts, which may not fit, go past it.
   bool capped = false;
-  // Told of what the user may wish to know, on any thread; once of each for an object while it is open.
+  // Told of what the user may wish to know, on any thread; once of each for an object while it is open. Must not wait
+  // for a read.
   enum class Note : std::uint8_t {
     stale,  // the origin does not answer, for this reason: what is there is served, which may be an old version
     past    // it goes past the store, for this reason
@@ -72,7 +73,7 @@ class CachedOrigin final : public origin::Origin {
   Fetcher fetcher_;
   const std::shared_ptr<origin::Origin> origin_;
   const CachedOriginOptions options_;
-  Mutex mutex_;  // a leaf
+  Mutex mutex_;  // before the mutex of a slot that nobody else has
   std::map<std::string, std::shared_ptr<Slot>> slots_ STRANDLINE_GUARDED_BY(mutex_);
   const std::unique_ptr<Workers> workers_;  // the first to go
 };

@@ -88,6 +88,8 @@ Place Cache::through(Place place, OnNote note) const {
 
 fill::FillerOptions Cache::reading() const {
   fill::FillerOptions options = filling_;
+  // What is slowed down comes over one connection: of several reads, all but one would hear nothing.
+  options.connections = options.max_rate != 0 ? 1 : options.connections;
   options.max_rate = 0;
   if (cap_ != 0) {
     const std::uint64_t fit = std::max<std::uint64_t>(1, cap_ / (4 * step_));
