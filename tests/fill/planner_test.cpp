@@ -56,6 +56,22 @@ TEST_CASE("plan: who waits comes first, the most urgent first, and then the rest
   CHECK(plan.more);
 }
 
+TEST_CASE("plan: what comes free at the edge of a window is not asked for a little at a time") {
+  auto s = scene(4, 4, Policy::window);
+  s.running = {{1, 2 * kMiB, 16 * kMiB, 1e6, true, true}};
+  for (const auto& [reader, begun] : {std::pair(kMiB, false), std::pair(3 * kMiB, false), std::pair(4 * kMiB, true)}) {
+    s.available = {};
+    REQUIRE(s.available.insert({0, 2 * kMiB}));
+    s.readers = {reader};
+    const Plan plan = s.plan();
+    CHECK(plan.starts.size() == (begun ? 1 : 0));
+    CHECK_FALSE(plan.more);
+  }
+  s.readers = {99 * kMiB};  // the end of the object is no edge
+  REQUIRE(s.available.insert({16 * kMiB, 100 * kMiB - 10}));
+  CHECK(s.plan().starts == std::vector<Plan::Start>{{{100 * kMiB - 10, 100 * kMiB}, false}});
+}
+
 TEST_CASE("plan: what is wanted in the background waits for what is not") {
   auto s = scene(1, 0);
   s.wanted = {{{0, 10}, Seconds(0), true}, {{50 * kMiB, 50 * kMiB + 10}}};

@@ -298,6 +298,12 @@ class Playing(ServerTest):
             self.assertTrue(all(first <= begin and end <= last + 1 for begin, end in route.asked), route.asked)
             route.asked.clear()
 
+    def test_cat_asks_for_parts_worth_a_request(self):
+        route = Ranged(CONTENT * 40, pause=0.002)
+        result = run("cat", self.serve({"/a": route}).url("/a"))
+        self.assertEqual(result.stdout, route.content)
+        self.assertLess(len(route.asked), 25)
+
 
 if __name__ == "__main__":
     command.main()

@@ -228,9 +228,13 @@ class Planner {
     if (whole) {
       add(0);
     }
+    const std::uint64_t worth = std::min(now_.limits.min_subrange, now_.limits.window / 4);
     while (!ahead.empty() && !plan_.more) {
       std::erase_if(ahead, [&](ByteRange& each) {
         const auto next = next_unclaimed(each.begin, each.end, each.end);
+        if (next && next->end == each.end && each.end < now_.length && next->size() < worth) {
+          return true;  // the edge of a window: more comes free when its reader moves on
+        }
         if (next && background_ > 0 && free_ > 0) {
           start(*next, false);
           each.begin = next->end;
