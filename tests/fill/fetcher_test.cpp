@@ -203,7 +203,7 @@ TEST_CASE("fetcher: who has given up does not take over, and its waits end when 
   User two(place.path);
   auto second = std::optional<Fetched>(two.open(server.url("/a")));
   CHECK(second->fetching());
-  CHECK(right(first, {0, 1000}));
+  REQUIRE(eventually([&] { return right(first, {0, 1000}); }));  // once it has heard of the second
   const auto wait = async(first.resource(), {0, 40 * kMiB});
   second.reset();
   CHECK(wait.wait() == "!no_writer");
