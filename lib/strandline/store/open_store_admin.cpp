@@ -153,9 +153,14 @@ Result<void> OpenStore::checkpoint() {
     const auto header = directory_.header_of(name);
     auto entry = header ? open_entry(name, header->key, {}, std::nullopt, true) : fail(header.error().clone());
     auto synced = entry ? (*entry)->sync(true) : fail(std::move(entry.error()));
-    if (!synced && synced.error().code != Errc::not_found && done) {
-      done = std::move(synced);
+    if (synced || synced.error().code == Errc::not_found) {
+      continue;
     }
+    {
+      MutexLock lock(mutex_);
+      unsynced_.insert(name);
+    }
+    done = done ? std::move(synced) : std::move(done);
   }
   return done;
 }

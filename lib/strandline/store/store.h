@@ -108,7 +108,8 @@ class Store {
   [[nodiscard]] Result<StoreStats> stats() noexcept;
   // Frees so many bytes, those of least use first: how many it was.
   [[nodiscard]] Result<std::uint64_t> evict(std::uint64_t bytes) noexcept;
-  // What this process has written survives a power cut.
+  // What this process has written survives a power cut. An error: all else does; of busy, by another process that is
+  // opening the entry and has been stopped meanwhile, ask again.
   [[nodiscard]] Result<void> checkpoint() noexcept;
   // Reads everything that is there, and compares what has a checksum. `repair`: what is not what it was is given up, to
   // be fetched again, and an entry of which nothing is believed, its journal or its data file being gone or another's,

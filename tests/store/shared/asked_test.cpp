@@ -215,6 +215,33 @@ TEST_CASE("F38: a complete entry is had at once, whoever is stopped in the midst
   CHECK(says(s.peek("key")) == "ok");
 }
 
+TEST_CASE("store: a checkpoint that cannot open an entry says so each time, and syncs it once it can") {
+  const StoreScene scene;
+  auto store = scene.open();
+  {
+    auto lease = required(store.acquire("key"));
+    REQUIRE(write(lease, {0, 100}) == "100");
+  }
+  const auto durable = [&] {
+    const auto file = required(system_files()->open(scene.file(".journal").native(), OpenFile::to_read));
+    return to_string(required(replay(required(read_all(*file)), Trust::barriers)).available);
+  };
+  {
+    // Another process that was stopped when it had begun a version: the data file is not yet the journal's.
+    const auto name = scene.file(".data");
+    const auto aside = name.native() + ".aside";
+    std::filesystem::rename(name, aside);
+    const auto data = required(system_files()->open(name.native(), OpenFile::made));
+    REQUIRE(says(data->try_hold({0, kMaxOffset}, File::Hold::exclusive)) == "ok");
+    CHECK(says(store.checkpoint()) == "!busy");
+    CHECK(says(store.checkpoint()) == "!busy");
+    std::filesystem::rename(aside, name);
+  }
+  CHECK(durable() == "{}");
+  CHECK(says(store.checkpoint()) == "ok");
+  CHECK(durable() == "{[0, 100)}");
+}
+
 TEST_CASE("store: what is durable when, as the store was asked") {
   // What would be believed after a power cut.
   const auto durable = [](const Lease& lease) {

@@ -283,8 +283,8 @@ class User {
       case 3:
       case 4:
         seat_.doing = "checkpoint";
-        // An entry that was just lost to another version cannot be synced.
-        static_cast<void>(allowed("checkpoint", store_.checkpoint(), {Errc::unsupported, Errc::no_writer}));
+        // An entry that was just lost to another version cannot be synced; nor one that a stopped process was opening.
+        static_cast<void>(allowed("checkpoint", store_.checkpoint(), {Errc::unsupported, Errc::no_writer, Errc::busy}));
         break;
       case 5: {
         seat_.doing = "verify";
