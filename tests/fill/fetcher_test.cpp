@@ -21,8 +21,8 @@ namespace {
 
 // What one process has: a store, a filler, an origin.
 struct User {
-  explicit User(const std::string& path) : fetcher(required(Store::open(path)), make_filler()) {}
-  static std::shared_ptr<Filler> make_filler() { return std::make_shared<Filler>(required(Filler::create())); }
+  explicit User(const std::string& path, fill::FillerOptions options = {})
+      : fetcher(required(Store::open(path)), std::make_shared<Filler>(required(Filler::create(options)))) {}
   Fetched open(const std::string& url, Policy policy = Policy::whole) {
     FetchOptions options;
     options.limits.policy = policy;
@@ -128,13 +128,13 @@ TEST_CASE("fetcher: two processes that read one cold object, from 0 and from 90 
   };
   Process other([&](Process::Talk& talk) {
     static_cast<void>(talk.hear());
-    User user(place.path);
+    User user(place.path, {.connections = 2});
     auto fetched = user.open(talk.hear());
     talk.say(fetched.fetching() ? "fetching" : "following");
     talk.say(read(fetched, {36 * kMiB, 40 * kMiB}) ? "right" : "wrong");
     static_cast<void>(talk.hear());
   });
-  User user(place.path);
+  User user(place.path, {.connections = 2});  // so that it takes a while
   auto fetched = user.open(server.url("/a"));
   CHECK(fetched.fetching());
   CHECK(right(fetched, {0, 1000}));

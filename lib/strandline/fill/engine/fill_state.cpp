@@ -8,6 +8,9 @@ namespace {
 constexpr std::size_t kDemandAtOnce = 1024;
 constexpr std::size_t kReadersAtOnce = 16;
 constexpr auto kForMemory = std::chrono::milliseconds(100);
+// What came in one burst says nothing of the network: a rate is measured over so long, or so much.
+constexpr Seconds kRatedOver{0.01};
+constexpr std::uint64_t kRatedBytes = 256 << 10;
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
 }  // namespace
@@ -277,21 +280,26 @@ void FillState::measure(Transfer& transfer, Clock::time_point now) {
     retry_.progress(now.time_since_epoch());
   }
   if (more > 0) {
-    Seconds elapsed = now - transfer.heard;
     if (transfer.noted == more) {
       // Its first bytes: what it took to get them, the making of a connection perhaps included.
       const Seconds took = transfer.first_byte() - transfer.began;
       network.round_trip = server_->known ? std::min(took, 0.9 * network.round_trip + 0.1 * took) : took;
       network.setup = network.round_trip;
       server_->known = true;
-      elapsed = now - transfer.first_byte();
+      transfer.rated = transfer.first_byte();
     } else {
-      transfer.longest_gap = std::max(transfer.longest_gap, elapsed);
+      transfer.longest_gap = std::max<Seconds>(transfer.longest_gap, now - transfer.heard);
     }
-    const double rate = static_cast<double>(more) / std::max(elapsed.count(), 1e-4);
-    transfer.rate = transfer.rate == 0 ? rate : 0.7 * transfer.rate + 0.3 * rate;
-    network.rate = 0.9 * network.rate + 0.1 * transfer.rate;
     transfer.heard = now;
+    transfer.unrated += more;
+    const Seconds elapsed = now - transfer.rated;
+    if (elapsed >= kRatedOver || transfer.unrated >= kRatedBytes) {
+      const double rate = static_cast<double>(transfer.unrated) / std::max(elapsed.count(), 1e-4);
+      transfer.rate = transfer.rate == 0 ? rate : 0.7 * transfer.rate + 0.3 * rate;
+      network.rate = 0.9 * network.rate + 0.1 * transfer.rate;
+      transfer.rated = now;
+      transfer.unrated = 0;
+    }
   }
   MutexLock lock(mutex_);
   progress_.fetched += more;

@@ -52,10 +52,12 @@ class Transfer final : public origin::Sink {
   const Clock::time_point began;
   Clock::time_point heard;  // when bytes last came, or it began
   std::uint64_t noted_fresh = 0;
-  std::uint64_t noted = 0;  // bytes by then
-  bool silent = false;      // given up because nothing came
-  double rate = 0;          // bytes per second
-  Seconds longest_gap{0};   // without a byte, between two
+  std::uint64_t noted = 0;    // bytes by then
+  bool silent = false;        // given up because nothing came
+  double rate = 0;            // bytes per second
+  Clock::time_point rated;    // when that was last measured, or the first byte came
+  std::uint64_t unrated = 0;  // bytes since
+  Seconds longest_gap{0};     // without a byte, between two
 
   // When the first byte came.
   [[nodiscard]] Clock::time_point first_byte() const noexcept {
