@@ -61,6 +61,7 @@ void check(std::span<const std::byte> journal) {
   require(again->length == all->length && again->committed == all->committed && again->doomed == all->doomed &&
               again->checksums == all->checksums,
           "a snapshot forgets");
+  require(!again->gave_up, "a snapshot takes back what it says");
 }
 
 }  // namespace

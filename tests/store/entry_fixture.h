@@ -8,6 +8,7 @@
 #include <tests/store/simulated_files.h>
 
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -70,5 +71,20 @@ struct EntryFixture {
     };
   }
 };
+
+// The power fails, in many ways, with the data file written back and the journal as it may be: the same is there
+// always.
+inline void check_power_cuts(EntryFixture& entry, const std::string& there) {
+  const auto died = entry.files;
+  REQUIRE(died->open("entry.data", store::OpenFile::to_write).value()->sync());
+  std::mt19937_64 random(1);
+  for (int cut = 0; cut < 30; ++cut) {
+    CAPTURE(cut);
+    entry.options.files = entry.files = died->clone();
+    entry.files->lose_power(random);
+    REQUIRE(entry.open() == there);
+    entry.driver.reset();
+  }
+}
 
 }  // namespace strandline::testing

@@ -409,6 +409,25 @@ TEST_CASE("D4: evicted bytes are gone, also after a power cut, and may be writte
   CHECK(entry.read({0, kBlocks}) == "ok");
 }
 
+TEST_CASE("F30: what a killed process dropped by a commit stays dropped once others stand there") {
+  EntryFixture entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 9000}) == "9000");
+  CHECK(says(entry.driver->sync()) == "ok");
+  // Neither the commit nor the reopening is synced: each process is killed before that.
+  entry.files->die_within(2);
+  CHECK(says(entry.driver->commit(5000)) == "!io");
+  CHECK(entry.reopen() == "{[0, 5000)}");
+  CHECK(entry.committed);
+  entry.files->die_within(2);
+  CHECK(says(entry.driver->reactivate()) == "!io");
+  CHECK(entry.reopen() == "{[0, 5000)}");
+  CHECK_FALSE(entry.committed);
+  CHECK(entry.write({5000, 9000}, 2) == "4000");
+  entry.driver.reset();
+  check_power_cuts(entry, "{[0, 5000)}");
+}
+
 TEST_CASE("D3: a journal that grows is rewritten, and says the same") {
   EntryFixture entry;
   CHECK(entry.open() == "{}");

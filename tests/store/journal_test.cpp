@@ -103,6 +103,7 @@ TEST_CASE("D3: lengths, commits and reopening") {
   auto found = replay(out.bytes(), Trust::everything);
   REQUIRE(found);
   CHECK(found->committed);
+  CHECK(found->gave_up);
   CHECK(found->length == 60);
   CHECK(to_string(found->available) == "{[0, 60)}");
   out.record(RecordType::reopen, std::initializer_list<std::uint64_t>{});
@@ -114,6 +115,21 @@ TEST_CASE("D3: lengths, commits and reopening") {
   CHECK(found->length == 90);
   CHECK(to_string(found->available) == "{[0, 80)}");
   CHECK(found->torn_bytes == 0);
+}
+
+TEST_CASE("F30: whether a record takes back what others said") {
+  const auto gave_up = [](const JournalEncoder& journal) {
+    return required(replay(journal.bytes(), Trust::everything)).gave_up;
+  };
+  JournalEncoder out = begun();
+  out.record(RecordType::range, {0, 100});
+  out.record(RecordType::evict, {100, 200});
+  out.record(RecordType::commit, {100});
+  CHECK_FALSE(gave_up(out));
+  out.record(RecordType::evict, {99, 200});
+  CHECK(gave_up(out));
+  const Replay found = required(replay(out.bytes(), Trust::everything));
+  CHECK_FALSE(gave_up(encode_snapshot(found.header, found, found.available)));
 }
 
 TEST_CASE("D3: a record that contradicts those before it is the beginning of a torn tail") {

@@ -294,6 +294,30 @@ TEST_CASE("encrypted: a commit below what was written keeps the piece that it cu
   CHECK(entry.read({60000, 62000}, 2) == "ok");
 }
 
+TEST_CASE("F30: encrypted: what a killed process gave up to seal it anew stays given up once others stand there") {
+  SealedEntry entry;
+  CHECK(entry.open() == "{}");
+  CHECK(entry.write({0, 9000}) == "ok");
+  CHECK(says(entry.driver->sync()) == "ok");
+  CHECK(says(entry.driver->evict({8000, 9000})) == "ok");
+  // Over what is left of the piece: that is given up in the journal, which is not synced any more.
+  entry.files->die_within(2);
+  CHECK(entry.write({8500, 9000}) == "!io");
+  CHECK(entry.reopen() == "{}");
+  SUBCASE("written again") {
+    CHECK(entry.write({5000, 9000}) == "ok");
+  }
+  SUBCASE("and in a process after that one") {
+    CHECK(entry.reopen() == "{}");
+    CHECK(entry.write({5000, 9000}) == "ok");
+  }
+  SUBCASE("cut off") {
+    CHECK(says(entry.driver->commit(5000)) == "ok");
+  }
+  entry.driver.reset();
+  check_power_cuts(entry, "{}");
+}
+
 TEST_CASE("encrypted: a piece that is damaged is lost when others are written beside what is left of it; no other is") {
   SealedEntry entry;
   CHECK(entry.open() == "{}");

@@ -89,6 +89,12 @@ Result<std::size_t> EntryDriver::write_at(std::uint64_t offset, std::span<const 
   if (auto allowed = may_change(); !allowed) {
     return fail(std::move(allowed.error()));
   }
+  // A process that was killed before it synced what it gave up: no crash may bring that back once others stand there.
+  if (journal_->found_may_be_lost()) {
+    if (auto synced = sync_journal(); !synced) {
+      return fail(std::move(synced.error()));
+    }
+  }
   std::uint64_t reserved = 0;
   auto count = sealed_ != nullptr ? write_sealed(offset, data) : write_data(offset, data, reserved);
   auto told = count ? tell_of({offset, offset + *count}) : fail(count.error().clone());
@@ -227,7 +233,7 @@ Result<void> EntryDriver::commit(std::uint64_t length) noexcept {
     return told;
   }
   // Bytes that the journal has spoken of may be cut off only once no crash can bring back what it said.
-  if (durable || reach_.load(std::memory_order_relaxed) > length) {
+  if (durable || reach_.load(std::memory_order_relaxed) > length || journal_->found_may_be_lost()) {
     if (auto synced = sync_journal(); !synced) {
       return synced;
     }

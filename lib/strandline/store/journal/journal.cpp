@@ -45,6 +45,7 @@ Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
     // right as well; but what is appended from here on would be lost, synced or not.
     done = files_->sync_directory_of(path_);
     name_synced_ = done.has_value();
+    found_may_be_lost_ = found_may_be_lost_ && !done;
     broken_ = !done;
     return done;
   });
@@ -101,6 +102,7 @@ Result<Journal::Opened> Journal::open(std::shared_ptr<FileSystem> files, std::st
     journal->size_ = found->valid_bytes;
     journal->size_when_rewritten_ = found->rewritten_bytes;  // many may have appended a little each
     journal->chain_ = found->chain;
+    journal->found_may_be_lost_ = found->gave_up;
     Result<void> ready;
     if (found->header.boot != *boot) {
       found = replay(*bytes, Trust::barriers);
@@ -208,8 +210,14 @@ Result<void> Journal::sync() noexcept {
   }
   MutexLock lock(mutex_);
   name_synced_ = name_synced_ || synced.has_value();
+  found_may_be_lost_ = found_may_be_lost_ && !synced;
   broken_ = broken_ || !synced;  // after a failure nobody knows what of it is on the disk, now or later
   return synced;
+}
+
+bool Journal::found_may_be_lost() const noexcept {
+  MutexLock lock(mutex_);
+  return found_may_be_lost_;
 }
 
 Result<void> Journal::compact_locked() noexcept {

@@ -51,6 +51,9 @@ class Journal {
   [[nodiscard]] Result<void> end_barrier(std::uint64_t begun, bool synced) noexcept STRANDLINE_EXCLUDES(mutex_);
   // What has been appended survives a power cut. Appends go on meanwhile.
   [[nodiscard]] Result<void> sync() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Does what was found when it was opened give bytes up, and might a power cut take that back? Who wrote it may have
+  // died before syncing it. Until sync() nothing may be written where others stood.
+  [[nodiscard]] bool found_may_be_lost() const noexcept STRANDLINE_EXCLUDES(mutex_);
   // Rewrites the journal if it has grown to several times of what it was when last rewritten, unless a barrier is
   // under way.
   [[nodiscard]] Result<void> compact_if_grown() noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -83,6 +86,7 @@ class Journal {
   bool broken_ STRANDLINE_GUARDED_BY(mutex_) = false;
   // Is the name known to survive a power cut? Who wrote the file may have died before syncing the directory.
   bool name_synced_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  bool found_may_be_lost_ STRANDLINE_GUARDED_BY(mutex_) = false;
   // Barriers under way hold sizes of this file: it is not rewritten meanwhile.
   unsigned barriers_ STRANDLINE_GUARDED_BY(mutex_) = 0;
 };

@@ -125,6 +125,7 @@ class Replayer {
 };
 
 void Replayer::give_up(ByteRange range, std::uint64_t end) {
+  result_.gave_up = result_.gave_up || result_.available.intersects(range);
   take(result_.available, range);
   if (trust_ == Trust::barriers) {
     take(durable_, range);

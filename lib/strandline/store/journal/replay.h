@@ -27,6 +27,7 @@ struct Replay {
   std::optional<std::uint64_t> length;
   bool committed = false;        // it was complete once; evictions may have taken bytes away since
   bool doomed = false;           // believe nothing: then `available` is empty
+  bool gave_up = false;          // a record has taken back what others said; in a rewritten journal none has
   ChecksumMap checksums;         // of blocks of kChecksumBlock
   std::optional<Cipher> cipher;  // of an encrypted version
   PieceMap pieces;               // those of which a byte is there; no byte is there without one
