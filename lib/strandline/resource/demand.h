@@ -36,6 +36,9 @@ class DemandObserver {
   // is told). May write, wait, or shut the resource down. Whoever brings the bytes from within the call resumes there
   // the coroutines that wait for them: one that waits in a loop goes a stack frame deeper each time.
   virtual void on_demand(ByteRange missing) noexcept = 0;
+  // A cursor has come so far, which waits for nothing: told now and then, every MiB or after a seek. Called on the
+  // cursor's thread, outside every lock.
+  virtual void on_moved(std::uint64_t /*position*/) noexcept {}
   // Resource::cancel() has ended all waits, and there will be none. Called after it, on its thread, outside every lock.
   virtual void on_cancelled() noexcept {}
 };

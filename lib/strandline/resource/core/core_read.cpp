@@ -331,13 +331,27 @@ Result<Core::CursorSlot> Core::add_cursor(std::uint64_t position) noexcept {
 }
 
 void Core::move_cursor(CursorSlot slot, std::uint64_t position) noexcept {
+  constexpr std::uint64_t kTellEvery = 1 << 20;
+  const bool tell = position < slot->told || position - slot->told >= kTellEvery;
+  slot->told = tell ? position : slot->told;
+  std::shared_ptr<DemandObserver> observer;
   if (!capacity_) {
     slot->at.store(position, std::memory_order_relaxed);
-    return;
+    if (!tell) {
+      return;
+    }
   }
-  MutexLock lock(mutex_);
-  slot->at.store(position, std::memory_order_relaxed);
-  gate_.notify_all();
+  {
+    MutexLock lock(mutex_);
+    slot->at.store(position, std::memory_order_relaxed);
+    gate_.notify_all();
+    if (tell) {
+      observer = demand_observer_;
+    }
+  }
+  if (observer != nullptr) {
+    observer->on_moved(position);
+  }
 }
 
 void Core::remove_cursor(CursorSlot slot) noexcept {

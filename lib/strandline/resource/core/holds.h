@@ -35,8 +35,9 @@ using WritesInFlight = boost::intrusive::list<InFlight>;
 // Where a cursor stands. Written by the cursor's thread, read by whoever has the resource's lock; it publishes nothing.
 // On a cache line of its own: it moves with every read.
 struct alignas(64) CursorPosition {
-  explicit CursorPosition(std::uint64_t position) noexcept : at(position) {}
+  explicit CursorPosition(std::uint64_t position) noexcept : at(position), told(position) {}
   Sync::Atomic<std::uint64_t> at;
+  std::uint64_t told;  // the cursor's thread's: what a DemandObserver has heard of
 };
 
 }  // namespace strandline

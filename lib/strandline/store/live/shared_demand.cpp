@@ -169,6 +169,12 @@ void SharedDemand::on_demand(ByteRange missing) noexcept {
   }
 }
 
+void SharedDemand::on_moved(std::uint64_t position) noexcept {
+  if (!epoch_.inherited()) {
+    tell([position](DemandObserver& observer) { observer.on_moved(position); });
+  }
+}
+
 void SharedDemand::on_cancelled() noexcept {
   if (!epoch_.inherited()) {
     tell([](DemandObserver& observer) { observer.on_cancelled(); });

@@ -41,6 +41,7 @@ class SharedDemand final : public DemandObserver {
   void set_fetching(bool fetching) noexcept STRANDLINE_EXCLUDES(mutex_);
   // A wait has been parked here.
   void on_demand(ByteRange missing) noexcept override;
+  void on_moved(std::uint64_t position) noexcept override;
   void on_cancelled() noexcept override;
 
   // For the store's thread. Says once more what is waited for here. True: and must do so again before long.
