@@ -1,6 +1,8 @@
 // Fills as their users have them: stopped, paused, cancelled, many at once.
+#include <strandline/fill/late_target.h>
 #include <tests/fill/filler_scene.h>
 
+#include <ctime>
 #include <thread>
 
 using namespace strandline;
@@ -123,7 +125,7 @@ class SlowToCommit final : public ResourceTarget<MemoryDriver> {
       : ResourceTarget(std::move(resource), std::move(writer)), go_on_(std::move(go_on)) {}
   Result<void> commit(std::uint64_t length) noexcept override {
     while (!go_on_.stop_requested()) {
-      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return ResourceTarget::commit(length);
   }
@@ -158,4 +160,121 @@ TEST_CASE("filler: a commit that takes long holds no other fill up; stopped mean
   stopper.join();
   CHECK(says(slow.status().state) == "committed");
   CHECK(says(fill.wait()) == "ok");
+}
+
+TEST_CASE("filler: an origin that has a fill of the same filler's ends where its user lets go of it") {
+  struct Nesting final : ManualOrigin {
+    Fill inner;
+  };
+  auto filler = required(Filler::create());
+  const auto resource = required(Resource<MemoryDriver>::open({}));
+  const auto outer = required(Resource<MemoryDriver>::open({}));
+  auto origin = std::make_shared<Nesting>();
+  const std::weak_ptr<Nesting> there = origin;
+  origin->inner = required(filler.fill(request_for(std::make_shared<ManualOrigin>(), resource)));
+  Fill fill = required(filler.fill(request_for(origin, outer)));
+  static_cast<void>(origin->read_number(0));
+  origin.reset();
+  fill.stop();
+  CHECK(eventually([&] { return there.expired(); }));  // a read may still be known to its giver
+}
+
+namespace {
+
+// How often the filler's thread ran for nothing: in CPU time, of which waiting takes none.
+double cpu_seconds_of(std::chrono::milliseconds while_asleep) {
+  const auto now = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  const double before = now();
+  std::this_thread::sleep_for(while_asleep);
+  return now() - before;
+}
+
+origin::Failure passing() {
+  return {Error::make(Errc::io, "broken"), true};
+}
+
+}  // namespace
+
+TEST_CASE("filler: paused or committing, it does not look again and again for when to ask") {
+  using std::chrono::milliseconds;
+  SUBCASE("paused") {
+    fill::FillerOptions options;
+    options.retry.first = fill::Seconds(0.3);
+    Scene scene(Policy::whole, options);
+    scene.origin->read_number(0)->end(passing());  // asked again at once
+    scene.origin->read_number(1)->end(passing());  // asked again after 0.15 to 0.3 s
+    scene.fill.pause();
+    CHECK(cpu_seconds_of(milliseconds(800)) < 0.2);
+    scene.fill.resume();
+    scene.origin->read_number(2)->serve(object(10));
+    CHECK(says(scene.fill.wait()) == "ok");
+  }
+  SUBCASE("committing, after an answer that broke behind its last byte") {
+    auto filler = required(Filler::create());
+    const auto origin = std::make_shared<ManualOrigin>();
+    std::stop_source go_on;
+    auto resource = required(Resource<MemoryDriver>::open({}));
+    FillRequest request;
+    request.origin = origin;
+    request.target = std::make_unique<SlowToCommit>(resource, required(resource.writer()), go_on.get_token());
+    auto fill = required(filler.fill(std::move(request)));
+    auto read = origin->read_number(0);
+    CHECK(read->begin(object(10)) == "ok");
+    CHECK(read->bytes(10) == "ok");
+    read->end(passing());
+    CHECK(cpu_seconds_of(milliseconds(400)) < 0.2);
+    go_on.request_stop();
+    CHECK(says(fill.wait()) == "ok");
+  }
+}
+
+TEST_CASE("filler: a late target whose length a refusal told is made once") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto filler = required(Filler::create());
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  {
+    auto writer = required(resource.writer());
+    REQUIRE(says(writer.write_at(0, content({0, 1000}))) == "1000");
+    REQUIRE(says(writer.abandon(Abandon::handover)) == "ok");
+  }
+  FillRequest request;
+  request.origin = origin;
+  request.validator = object(0).validator;
+  request.target = std::make_unique<fill::LateTarget>(
+      [&](const ObjectInfo&) -> Result<std::unique_ptr<fill::Target>> {
+        auto writer = resource.writer();
+        if (!writer) {
+          return fail(std::move(writer.error()));
+        }
+        return std::make_unique<ResourceTarget<MemoryDriver>>(resource, std::move(*writer));
+      },
+      ByteRange{1000, kMaxOffset});
+  auto fill = required(filler.fill(std::move(request)));
+  origin::Failure past{Error::make(Errc::invalid_range, "416")};
+  past.size = 1000;
+  origin->read_number(0)->end(std::move(past));
+  auto last = origin->read_number(1);
+  CHECK(last->request.range == ByteRange{999, 1000});
+  last->serve(object(1000));
+  CHECK(says(fill.wait()) == "ok");
+}
+
+TEST_CASE("filler: a window goes on with a reader who finds all that it wants") {
+  Scene scene(Policy::window);
+  auto cursor = required(scene.resource.cursor());
+  std::vector<std::byte> bytes(kMiB);
+  const auto first = async(scene.resource, {0, 1});
+  const auto serve = [&](std::size_t number) { scene.origin->read_number(number)->serve(object(200 * kMiB)); };
+  for (std::size_t i = 0; scene.resource.next_gap(0, 16 * kMiB); ++i) {
+    serve(i);
+  }
+  const std::size_t asked = scene.origin->count();
+  for (int i = 0; i < 8; ++i) {
+    REQUIRE(says(cursor.read(bytes)) == std::to_string(kMiB));
+  }
+  CHECK(scene.origin->read_number(asked)->request.range.begin >= 16 * kMiB);
 }

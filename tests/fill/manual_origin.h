@@ -9,7 +9,7 @@
 
 namespace strandline::testing {
 
-class ManualOrigin final : public origin::Origin {
+class ManualOrigin : public origin::Origin {
  public:
   class Read {
    public:

@@ -226,6 +226,13 @@ TEST_CASE("retry: at once, then longer and longer, then never") {
   CHECK(retry.failed(Seconds(122), 0, std::nullopt) == Seconds(0));
 }
 
+TEST_CASE("F56: whatever an origin asks for by Retry-After, who gives up after so long does then") {
+  Retry retry({.give_up = Seconds(3)});
+  CHECK(retry.failed(Seconds(10), 0, Seconds(1e9)) == Seconds(3));
+  CHECK(retry.failed(Seconds(11), 0, Seconds(1e9)) == Seconds(2));
+  CHECK_FALSE(retry.failed(Seconds(13), 0, Seconds(1e9)));
+}
+
 TEST_CASE("F56: what an origin asks for by Retry-After is waited for, within reason") {
   Retry retry({});
   CHECK(retry.failed(Seconds(0), 0, Seconds(7)) == Seconds(7));

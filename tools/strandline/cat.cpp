@@ -121,7 +121,8 @@ Result<Wrote> cat_through(const Resource<D>& resource, fill::Filler& filler, con
     return fail(std::move(fill.error()));
   }
   Output out(STDOUT_FILENO);
-  auto streamed = stream_out(*cursor, wanted.range.end, out, {}, [&](std::uint64_t at) { reader->move(at); });
+  auto streamed = stream_out(*cursor, wanted.range.end, out, {},
+                             [&](std::uint64_t at) { reader->store(at, std::memory_order_relaxed); });
   const bool at_end = resource.length() && cursor->position() >= *resource.length();
   const bool cut_off = !streamed && streamed.error().code != Errc::io;
   if (cut_off || (streamed && *streamed == Wrote::all && at_end)) {

@@ -77,6 +77,7 @@ void Fill::stop() noexcept {
   if (state_ != nullptr) {
     state_->ask_to_stop();
     static_cast<void>(state_->wait_ended({}));
+    state_->let_go_of_origin();
     state_.reset();
   }
 }

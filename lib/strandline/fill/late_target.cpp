@@ -6,6 +6,9 @@
 namespace strandline::fill {
 
 Result<void> LateTarget::begin(const origin::ObjectInfo& object) noexcept {
+  if (made() != nullptr) {
+    return made()->begin(object);  // made when a refusal told the length
+  }
   auto made = file::contained([&] { return make_(object); });
   if (!made) {
     return strandline::fail(std::move(made.error()));

@@ -11,7 +11,7 @@ namespace strandline::fill {
 
 class LateTarget final : public Target {
  public:
-  // Called once, on a thread of the origin's. What it makes is what is filled.
+  // Called once, on a thread of the origin's or the filler's. What it makes is what is filled.
   using Make = std::function<Result<std::unique_ptr<Target>>(const origin::ObjectInfo&)>;
   // `first`: what is asked for before anything is known, and no byte past it; empty: as the policy says, a byte at
   // least.

@@ -45,7 +45,9 @@ class LeaseTarget final : public Target {
   Result<void> set_length(std::uint64_t length) noexcept override { return writer_.set_length(length); }
   Result<void> commit(std::uint64_t length) noexcept override {
     auto done = writer_.commit(length);
-    lease_.end_writing();
+    if (done) {
+      lease_.end_writing();
+    }
     return done;
   }
   void fail(Error error) noexcept override {

@@ -10,6 +10,7 @@
 #include "../output.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -43,39 +44,8 @@ template <Driver D, class WentOut>
   return Wrote::all;
 }
 
-// Where the reader stands, and who wants to know.
-class ReaderPosition {
- public:
-  explicit ReaderPosition(std::uint64_t at) noexcept : at_(at), told_(at) {}
-  [[nodiscard]] std::uint64_t at() const noexcept { return at_.load(std::memory_order_relaxed); }
-  // By the reader. One that finds what it wants does not wait, so that nobody would see it move; told now and then.
-  void move(std::uint64_t at) noexcept STRANDLINE_EXCLUDES(mutex_) {
-    constexpr std::uint64_t kTellEvery = 1 << 20;
-    at_.store(at, std::memory_order_relaxed);
-    if (at - told_ < kTellEvery) {
-      return;
-    }
-    told_ = at;
-    std::shared_ptr<DemandObserver> observer;
-    {
-      MutexLock lock(mutex_);
-      observer = observer_;
-    }
-    if (observer != nullptr) {
-      observer->on_demand({at, at});
-    }
-  }
-  void observe(std::shared_ptr<DemandObserver> observer) noexcept STRANDLINE_EXCLUDES(mutex_) {
-    MutexLock lock(mutex_);
-    observer_.swap(observer);
-  }
-
- private:
-  std::atomic<std::uint64_t> at_;  // written by the reader
-  std::uint64_t told_;             // the reader's
-  Mutex mutex_;                    // a leaf
-  std::shared_ptr<DemandObserver> observer_ STRANDLINE_GUARDED_BY(mutex_);
-};
+// Where the reader stands. Written by the reader, read by whoever fetches; nothing else is told by it.
+using ReaderPosition = std::atomic<std::uint64_t>;
 
 // Of an object, the bytes from the reader on, up to `end`: no others are missing, or written. The resource need not
 // keep what the reader has had.
@@ -88,7 +58,7 @@ class WindowTarget final : public fill::Target {
   Result<void> begin(const origin::ObjectInfo& object) noexcept override { return inner_.begin(object); }
   Result<std::size_t> write(std::uint64_t offset, std::span<const std::byte> data,
                             const std::stop_token& stop) noexcept override {
-    const std::uint64_t from = std::clamp(reader_->at(), offset, offset + data.size());
+    const std::uint64_t from = std::clamp(reader_->load(std::memory_order_relaxed), offset, offset + data.size());
     const std::uint64_t to = std::clamp(end_, from, offset + data.size());
     const auto wanted = data.subspan(from - offset, to - from);
     return wanted.empty() ? Result<std::size_t>(0) : inner_.write(from, wanted, stop);
@@ -102,14 +72,13 @@ class WindowTarget final : public fill::Target {
   void fail(Error error) noexcept override { inner_.fail(std::move(error)); }
   void leave() noexcept override { inner_.leave(); }
   std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit) const noexcept override {
-    from = std::max(from, reader_->at());
+    from = std::max(from, reader_->load(std::memory_order_relaxed));
     limit = std::min(limit, end_);
     return from < limit ? inner_.next_gap(from, limit) : std::nullopt;
   }
   Result<std::vector<Demand>> demand(std::size_t limit) const noexcept override { return inner_.demand(limit); }
   std::vector<std::uint64_t> readers(std::size_t limit) const override { return inner_.readers(limit); }
   Result<void> observe(std::shared_ptr<DemandObserver> observer) noexcept override {
-    reader_->observe(observer);
     return inner_.observe(std::move(observer));
   }
 

@@ -54,6 +54,7 @@ Result<std::shared_ptr<FillState>> Engine::add(FillRequest request) {
   if (!observed) {
     fill->ask_to_stop();
     static_cast<void>(fill->wait_ended({}));
+    fill->let_go_of_origin();
     return fail(std::move(observed.error()));
   }
   notice(fill);

@@ -68,6 +68,7 @@ bool FillState::look(Clock::time_point now) {
     commit(*object->size);
     return false;
   }
+  held_ = paused;
   if (paused || (not_before_ && now < *not_before_)) {
     return false;
   }
@@ -370,10 +371,8 @@ void FillState::end_if_over() noexcept {
       target().fail(decided_->error().clone());
     }
   }
-  // Whoever hears of the end may open the storage anew. The origin's own thread may be the last to let go of this, and
-  // must not be the one to destroy the origin.
+  // Whoever hears of the end may open the storage anew.
   request_.target.reset();
-  const auto origin = std::move(request_.origin);
   MutexLock lock(mutex_);
   outcome_ = std::move(*decided_);
   progress_.arriving.clear();

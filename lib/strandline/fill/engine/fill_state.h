@@ -30,6 +30,7 @@ class FillState final : public DemandObserver,
   void notice() noexcept;
   [[nodiscard]] Target& target() const noexcept { return *request_.target; }
   void on_demand(ByteRange missing) noexcept override;
+  void on_moved(std::uint64_t position) noexcept override;
   void on_cancelled() noexcept override STRANDLINE_EXCLUDES(mutex_);
 
   // From the handle.
@@ -41,6 +42,8 @@ class FillState final : public DemandObserver,
     request_stop();
     notice();
   }
+  // Once it has ended: on the caller's thread, for an origin may have fills of this engine's to wait for.
+  void let_go_of_origin() noexcept { request_.origin.reset(); }
   // The same for who tells the engine himself.
   void request_stop() noexcept STRANDLINE_EXCLUDES(mutex_);
 
@@ -53,7 +56,9 @@ class FillState final : public DemandObserver,
   [[nodiscard]] bool wanted() const noexcept { return wanted_; }
   [[nodiscard]] bool running() const noexcept { return !transfers_.empty(); }
   // When it must be looked at though nothing happens.
-  [[nodiscard]] std::optional<Clock::time_point> not_before() const noexcept { return not_before_; }
+  [[nodiscard]] std::optional<Clock::time_point> not_before() const noexcept {
+    return decided_ || committing_ || held_ ? std::nullopt : not_before_;
+  }
   // What users and transfers have left to be done.
   void obey() noexcept STRANDLINE_EXCLUDES(mutex_);
   void collect(Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
@@ -85,7 +90,8 @@ class FillState final : public DemandObserver,
   void end_if_over() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   const std::weak_ptr<Engine> engine_;
-  FillRequest request_;  // without target and origin once it has ended; the filler's thread lets go of them
+  // Without its target once it has ended, of which the filler's thread lets go.
+  FillRequest request_;
   const std::shared_ptr<Server> server_;
   const std::uint64_t max_rate_;
 
@@ -98,6 +104,7 @@ class FillState final : public DemandObserver,
   Clock::time_point last_failure_{};             // that was counted
   unsigned changes_ = 0;                         // refusals of other versions, likewise
   bool wanted_ = false;
+  bool held_ = false;  // paused, when last looked at
   std::minstd_rand random_{std::random_device()()};
   std::optional<Result<void>> decided_;      // how it ends, once no transfer runs any more, nor a commit
   std::optional<std::uint64_t> committing_;  // what has been handed to the engine's second thread: so long

@@ -21,6 +21,10 @@ void FillState::on_demand(ByteRange) noexcept {
   notice();
 }
 
+void FillState::on_moved(std::uint64_t) noexcept {
+  notice();
+}
+
 void FillState::on_cancelled() noexcept {
   {
     MutexLock lock(mutex_);

@@ -13,7 +13,7 @@ namespace strandline::fill {
 struct RetryOptions {
   Seconds first{0.1};
   Seconds longest{10};
-  Seconds give_up{120};       // after so long without a byte
+  Seconds give_up{120};       // after so long without a byte, whatever an origin asks for
   Seconds longest_asked{60};  // of what an origin may ask for by Retry-After
 };
 
@@ -41,7 +41,8 @@ class Retry {
     ++failures_;
     // The first one at once: most breaks are of one connection.
     const Seconds wait = failures_ == 1 ? Seconds(0) : Seconds(longest * (0.5 + 0.5 * chance));
-    return asked ? std::max(wait, std::min(*asked, options_.longest_asked)) : wait;
+    const Seconds left = options_.give_up - (now - *last_progress_);
+    return std::min(left, asked ? std::max(wait, std::min(*asked, options_.longest_asked)) : wait);
   }
   [[nodiscard]] unsigned failures() const noexcept { return failures_; }
 
