@@ -145,8 +145,7 @@ TEST_CASE("fetcher: two processes that read one cold object, from 0 and from 90 
   CHECK_FALSE(fetched.resource().contains({20 * kMiB, 36 * kMiB}));  // before what lies between
   CHECK(read(fetched, {0, 40 * kMiB}));
   other.say("end");
-  // What was on its way when a transfer was cut short.
-  CHECK(object->sent_again() <= kMiB);
+  CHECK(object->sent_again() <= kOnItsWay);
 }
 
 TEST_CASE("fetcher: the process that fetches is killed: another goes on, and no wait fails") {
@@ -171,7 +170,7 @@ TEST_CASE("fetcher: the process that fetches is killed: another goes on, and no 
   other.end(SIGKILL);
   CHECK(wait.wait() == "ready");
   CHECK(right(fetched, {0, 20 * kMiB}));
-  CHECK(object->sent_again() <= 4 * kMiB);
+  CHECK(object->sent_again() <= 4 * kOnItsWay);
 }
 
 TEST_CASE("fetcher: an object that is gone fails those who wait, in every process") {

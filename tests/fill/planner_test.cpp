@@ -104,7 +104,7 @@ TEST_CASE("plan: a transfer that crawls is replaced, for who waits and for nobod
       auto s = scene(2, 2);
       s.situation.length = kMiB;
       s.situation.network = {Seconds(0.05), Seconds(0.05), rate};
-      s.running = {{7, 0, kMiB, 1e4, true, false}};
+      s.running = {{7, 0, kMiB, 1e4, true, false, true}};
       if (wait) {
         s.wanted = {{{0, 64 << 10}}};
       }

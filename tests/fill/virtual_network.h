@@ -113,6 +113,7 @@ class VirtualNetwork {
       each.running.at += count;
       each.running.answered = true;
       each.running.rate = its_rate;
+      each.running.settled = now_ - each.answers_at > 0.5;
       each.brought += count;
       sent_ += count;
       since_bytes_ += count;

@@ -5,6 +5,7 @@
 // STRANDLINE_MODEL_SLICE=N takes every N-th state instead (1: all).
 #include <strandline/drivers/memory.h>
 #include <tests/support/duel.h>
+#include <tests/support/sanitized.h>
 
 #include <doctest/doctest.h>
 #include <cstdlib>
@@ -15,15 +16,6 @@ using namespace strandline::testing;
 using Kind = Operation::Kind;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr std::uint64_t kBytes = 10;
 

@@ -14,6 +14,7 @@ from command import CONTENT, HeadOnly, ServerTest, response, run, sized
 
 KILLS = int(os.environ.get("STRANDLINE_KILLS", "20"))
 MIB = 1 << 20
+ON_ITS_WAY = MIB * int(os.environ.get("STRANDLINE_SLOW", "1"))  # what may be sent for nothing when something ends
 
 
 class Ranged:
@@ -91,8 +92,8 @@ class Resume(ServerTest):
         self.assertEqual(self.out.read_bytes(), content)
         print(f"{kills} kills, at most {worst} bytes sent in vain by one, {route.sent} sent for {whole + 1} times "
               f"{len(content)}", flush=True)
-        self.assertLessEqual(worst, MIB)
-        self.assertLessEqual(route.sent - (whole + 1) * len(content), kills * MIB)
+        self.assertLessEqual(worst, ON_ITS_WAY)
+        self.assertLessEqual(route.sent - (whole + 1) * len(content), kills * ON_ITS_WAY)
 
     def test_sigterm_and_on(self):
         route = Ranged(CONTENT, pause=0.002)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <tests/support/http/http_server.h>
+#include <tests/support/sanitized.h>
 
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,10 @@ namespace strandline::testing {
 // Byte by byte what a version of an object has there: no two versions agree for long, nor two places of one.
 void fill_content(std::uint64_t version, std::uint64_t offset, std::span<std::byte> out);
 [[nodiscard]] std::vector<std::byte> content(std::uint64_t version, ByteRange range);
+
+// What may have been sent for nothing when transfers are cut short: their round trips' bytes, or what the sockets'
+// buffers hold of who does not keep up.
+inline constexpr std::uint64_t kOnItsWay = (kSanitized ? 16 : 1) << 20;
 
 struct ObjectSettings {
   std::uint64_t size = 0;

@@ -11,6 +11,7 @@ constexpr auto kForMemory = std::chrono::milliseconds(100);
 // What came in one burst says nothing of the network: a rate is measured over so long, or so much.
 constexpr Seconds kRatedOver{0.01};
 constexpr std::uint64_t kRatedBytes = 256 << 10;
+constexpr auto kSettled = std::chrono::milliseconds(500);
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
 }  // namespace
@@ -88,7 +89,8 @@ bool FillState::look(Clock::time_point now) {
   for (const auto& each : transfers_) {
     if (!each->given_up()) {
       const std::uint64_t end = std::min(each->end_offset(), object->size.value_or(kMaxOffset));
-      running.push_back({each->id, each->at(), end, each->rate, each->answered(), each->demanded});
+      const bool settled = each->rate > 0 && now - each->first_byte() > kSettled;
+      running.push_back({each->id, each->at(), end, each->rate, each->answered(), each->demanded, settled});
     }
   }
   const auto readers = target().readers(kReadersAtOnce);

@@ -8,7 +8,8 @@ namespace {
 
 // What is on its way when a transfer is cut short has been sent for nothing.
 constexpr Seconds kWorthDividing{0.2};
-// A transfer that takes so many times as long as another one would is replaced.
+// A transfer that would take so long, and so many times as long as another one, is replaced.
+constexpr Seconds kCrawlsFor{1};
 constexpr double kCrawls = 4;
 
 // A plan in the making: transfers that run, as trimmed, and those to be begun, by where they stand.
@@ -74,7 +75,7 @@ class Planner {
   // Would another one in its place have brought the bytes from `from` to `upto` long before?
   bool crawls(const Running& transfer, std::uint64_t from, std::uint64_t upto) const {
     const Seconds anew = fresh_cost() + Seconds(static_cast<double>(upto - from) / std::max(now_.network.rate, 1.0));
-    return transfer.rate > 0 && arrival(transfer, from, upto) > std::max(kWorthDividing, kCrawls * anew);
+    return transfer.settled && arrival(transfer, from, upto) > std::max(kCrawlsFor, kCrawls * anew);
   }
 
   void start(ByteRange range, bool demanded) {

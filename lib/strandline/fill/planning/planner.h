@@ -47,6 +47,7 @@ struct Running {
   double rate = 0;        // bytes per second; 0: not known yet
   bool answered = false;  // have bytes come?
   bool demanded = false;  // was it begun for somebody who waits?
+  bool settled = false;   // has it gone on for long enough that its rate says something?
 };
 
 // Bytes that somebody waits for.
