@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import resource
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,11 @@ def run(*args, **options):
         timeout=LIMIT,
         **options,
     )
+
+
+def limited(limit, value):
+    """For preexec_fn: a soft resource limit of the command's."""
+    return lambda: resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
 
 
 def start(*args, **options):

@@ -6,6 +6,7 @@ import os
 import pty
 import random
 import re
+import resource
 import signal
 import threading
 
@@ -209,6 +210,19 @@ class Several(ServerTest):
         result = run("get", *map(server.url, ("/a", "/b", "/c")), "-d", self.into)
         self.check_fails(result, 1, "not_found", server.url("/b"))
         self.assertEqual(sorted(os.listdir(self.into)), ["a", "c"])
+
+    def test_f29_many_files_with_few_descriptors(self):
+        contents = {f"/{i}": CONTENT[i * 1000 : (i + 1) * 1000] for i in range(200)}
+        server = self.serve({path: Ranged(content) for path, content in contents.items()})
+        for more in ([], ["--cache", self.dir / "cache"]):
+            into = self.dir / f"few{len(more)}"
+            into.mkdir()
+            result = run("get", *map(server.url, contents), "-d", into, *more,
+                         preexec_fn=command.limited(resource.RLIMIT_NOFILE, 80))
+            self.assertEqual((result.returncode, result.stderr), (0, b""))
+            self.assertEqual(sorted(os.listdir(into)), sorted(path[1:] for path in contents))
+            for path, content in contents.items():
+                self.assertEqual((into / path[1:]).read_bytes(), content)
 
     def test_names(self):
         routes = {}

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -178,22 +179,35 @@ Result<std::vector<DownloadRequest>> requests_of(const GetOptions& options, cons
   return requests;
 }
 
+// How many files may be under way: each has descriptors of its own, besides its connections'.
+std::size_t files_at_once(const GetOptions& options) {
+  constexpr std::uint64_t kOthers = 28;  // the standard three, a store's, the origins'
+  const std::uint64_t each = options.cache.directory ? 6 : 3;
+  struct ::rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return 1;
+  }
+  const std::uint64_t taken = kOthers + options.connections;
+  return std::clamp<std::uint64_t>((limit.rlim_cur - std::min(taken, limit.rlim_cur)) / each, 1, options.connections);
+}
+
 class Getting {
  public:
-  Getting(const GetOptions& options, const std::stop_token& stop, const SignalWatch& signals, Reporter& reporter,
-          fill::Filler& filler)
-      : options_(options), stop_(stop), signals_(signals), reporter_(reporter), filler_(filler) {}
+  Getting(const GetOptions& options, std::vector<DownloadRequest> requests, const std::stop_token& stop,
+          const SignalWatch& signals, Reporter& reporter, fill::Filler& filler)
+      : options_(options),
+        requests_(std::move(requests)),
+        stop_(stop),
+        signals_(signals),
+        reporter_(reporter),
+        filler_(filler),
+        exits_(requests_.size(), kExitOk) {}
 
   // Answers the exit code.
-  int run(std::vector<DownloadRequest> requests) {
-    exits_.assign(requests.size(), kExitOk);
-    for (DownloadRequest& request : requests) {
-      downloads_.push_back(std::make_unique<Download>(std::move(request), reporter_));
-    }
+  int run(std::size_t at_once) {
     {
       std::vector<std::jthread> threads;
-      const std::size_t at_once = std::min<std::size_t>(downloads_.size(), options_.connections);
-      while (threads.size() < at_once) {
+      while (threads.size() < std::min(at_once, requests_.size())) {
         threads.emplace_back([this] { work(); });
       }
     }
@@ -203,9 +217,11 @@ class Getting {
 
  private:
   void work() {
-    for (std::size_t i = next_++; i < downloads_.size(); i = next_++) {
+    for (std::size_t i = next_++; i < requests_.size(); i = next_++) {
       if (!stop_.stop_requested()) {
-        exits_[i] = get(*downloads_[i]);
+        // Its files are closed when it is over, not when all are.
+        Download download(std::move(requests_[i]), reporter_);
+        exits_[i] = get(download);
       } else {
         exits_[i] = kExitSignal + signals_.caught();
       }
@@ -244,12 +260,12 @@ class Getting {
   }
 
   const GetOptions& options_;
+  std::vector<DownloadRequest> requests_;  // each its worker's, like its exit
   const std::stop_token stop_;
   const SignalWatch& signals_;
   Reporter& reporter_;
   fill::Filler& filler_;
-  std::vector<std::unique_ptr<Download>> downloads_;
-  std::vector<int> exits_;  // each its worker's
+  std::vector<int> exits_;
   std::atomic<std::size_t> next_{0};
 };
 
@@ -296,7 +312,8 @@ int run_get(GetOptions options) {
   if (!filler) {
     return refused(std::move(filler.error()), kExitFailed);
   }
-  return Getting(options, stop.get_token(), signals, reporter, *filler).run(std::move(*requests));
+  return Getting(options, std::move(*requests), stop.get_token(), signals, reporter, *filler)
+      .run(files_at_once(options));
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Reporter: what the user sees of downloads: lines on a terminal, drawn anew while it goes on; JSON lines; or errors
 // only.
 // Threads: thread-safe. Blocks: while the terminal or the pipe takes it. Errors: none; what cannot be shown is not.
-// Cost: four looks a second at each download. Lifetime: the downloads outlive it.
+// Cost: four looks a second at each download. Lifetime: a download lives from start()
+// until done() or failed() has returned.
 #pragma once
 
 #include <nlohmann/json.hpp>
