@@ -1,4 +1,5 @@
 // RingDriver: any capacity, every window one span, and a window that only moves forward.
+#include <signal.h>
 #include <strandline/drivers/ring.h>
 #include <sys/resource.h>
 #include <tests/drivers/scratch.h>
@@ -92,6 +93,23 @@ TEST_CASE("F29: ring: out of file descriptors is busy") {
           CHILD_CHECK(code_of(first.rewrite()) == Errc::busy);
           CHILD_CHECK(write_range(first, 0, 10'000));  // holds no descriptor itself
           CHILD_CHECK(holds(first, 0, 10'000));
+          return 0;
+        }) == 0);
+}
+
+TEST_CASE("F23: ring: RLIMIT_FSIZE is an error and no signal") {
+  CHECK(in_child([] {
+          struct rlimit limit = {};
+          CHILD_CHECK(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
+          limit.rlim_cur = 8192;
+          CHILD_CHECK(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+          CHILD_CHECK(code_of(RingDriver().open({10'000})) == Errc::too_large);
+          RingDriver fits;
+          CHILD_CHECK(fits.open({8192}));
+          CHILD_CHECK(write_range(fits, 0, 8192));
+          sigset_t signals;
+          CHILD_CHECK(::sigpending(&signals) == 0 && ::sigismember(&signals, SIGXFSZ) == 0);
+          CHILD_CHECK(::pthread_sigmask(SIG_BLOCK, nullptr, &signals) == 0 && ::sigismember(&signals, SIGXFSZ) == 0);
           return 0;
         }) == 0);
 }

@@ -68,6 +68,11 @@ class Usage(CommandTest):
 
 
 class Cat(CommandTest):
+    def test_f23_a_limit_on_files_is_an_error_of_cat_and_no_signal(self):
+        result = run("cat", self.file("a"), preexec_fn=command.limited(resource.RLIMIT_FSIZE, 1_000_000))
+        self.check_fails(result, 1, "too_large", "File too large")
+        self.assertEqual(result.stdout, b"")
+
     def test_paths_and_file_urls(self):
         path = self.file("a b%41:c")
         quoted = str(path).replace("%", "%25").replace(" ", "%20")

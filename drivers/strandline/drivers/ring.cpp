@@ -1,3 +1,4 @@
+#include <strandline/drivers/file/file_size_signal.h>
 #include <strandline/drivers/ring.h>
 
 #include <fcntl.h>
@@ -51,12 +52,10 @@ class RingDriver::Memory {
     if (size / static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) > pages) {
       return fail(Errc::no_memory, "ring: capacity of " + std::to_string(size) + " bytes");
     }
-    int error = 0;
-    do {
-      error = ::posix_fallocate(file, 0, static_cast<off_t>(size));
-    } while (error == EINTR);
-    if (error != 0) {
-      return fail(Error{Errc::no_memory, std::error_code(error, std::generic_category()), "ring"});
+    if (const int error = allocate(file, size); error != 0) {
+      const Errc code = error == EFBIG ? Errc::too_large : Errc::no_memory;
+      return fail(Error{code, std::error_code(error, std::generic_category()),
+                        "ring: capacity of " + std::to_string(size) + " bytes"});
     }
     auto memory = std::make_shared<Memory>(size);
     void* const base = ::mmap(nullptr, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -70,6 +69,19 @@ class RingDriver::Memory {
       }
     }
     return memory;
+  }
+
+  // An errno value. The limit on the size of files holds for this one too.
+  static int allocate(int file, std::uint64_t size) noexcept {
+    file::FileSizeSignalHeld held;
+    int error = 0;
+    do {
+      error = ::posix_fallocate(file, 0, static_cast<off_t>(size));
+    } while (error == EINTR);
+    if (error == EFBIG) {
+      held.swallow();
+    }
+    return error;
   }
 
   std::byte* base_ = nullptr;
