@@ -151,7 +151,7 @@ TEST_CASE("file origin: which failures are worth asking again") {
   }
   CHECK(failed(EIO, "read", "key").value().error.code == Errc::io);
   CHECK(failed(ETIMEDOUT, "read", "key").value().error.code == Errc::timed_out);
-  CHECK(failed(EMFILE, "open", "key").value().error.code == Errc::busy);
+  CHECK(failed(EMFILE, "open", "key").value().error.code == Errc::too_many_files);
   CHECK(failed(Error::system(ESTALE, "read", "key")).value().may_pass);
   CHECK_FALSE(failed(Error::system(EIO, "read", "key")).value().may_pass);
 }
@@ -266,9 +266,9 @@ TEST_CASE("file origin: without rights, descriptors or room on the disk") {
     const struct ::rlimit none = {0, 0};
     CHILD_CHECK(::setrlimit(RLIMIT_NOFILE, &none) == 0);
     const auto open = tree.open("object");
-    CHILD_CHECK(says(open) == "busy" && open.error().may_pass);
-    CHILD_CHECK(says(tree.list({}, kNever)) == "busy");
-    CHILD_CHECK(says(write(tree, "other", Bytes(5))) == "busy");
+    CHILD_CHECK(says(open) == "too_many_files" && open.error().may_pass);
+    CHILD_CHECK(says(tree.list({}, kNever)) == "too_many_files");
+    CHILD_CHECK(says(write(tree, "other", Bytes(5))) == "too_many_files");
     return 0;
   });
   CHECK(code == 0);

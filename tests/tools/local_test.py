@@ -276,6 +276,20 @@ class Get(CommandTest):
         self.assertEqual(run("get", path, "-o", self.out).returncode, 0)  # goes on with what there was room for
         self.assertEqual(self.out.read_bytes(), CONTENT)
 
+    def test_f29_out_of_descriptors(self):
+        path = self.file("a")
+        failures = 0
+        for descriptors in range(5, 24):
+            result = run("get", path, "-o", self.out, preexec_fn=command.limited(resource.RLIMIT_NOFILE, descriptors))
+            if result.returncode == 0:
+                self.assertEqual(self.out.read_bytes(), CONTENT)
+                break
+            self.check_fails(result, 1, "too_many_files: ", "/", "Too many open files")
+            self.assertFalse(self.out.exists())
+            failures += 1
+        self.assertEqual(result.returncode, 0)
+        self.assertGreater(failures, 0)
+
     def test_tee_is_file_and_stream(self):
         result = run("get", self.file("a"), "-o", self.out, "--tee")
         self.assertEqual((result.returncode, result.stderr), (0, b""))

@@ -63,7 +63,10 @@ Result<std::size_t> MmapDriver::write_at(std::uint64_t offset, std::span<const s
 
 // An fsync that failed is final: the kernel marks the lost pages clean, and the next one would succeed.
 Result<void> MmapDriver::synced(Result<void> result) noexcept {
-  if (!result && result.error().code != Errc::busy && result.error().code != Errc::no_memory) {
+  const auto passes = [](Errc code) {
+    return code == Errc::busy || code == Errc::no_memory || code == Errc::too_many_files;
+  };
+  if (!result && !passes(result.error().code)) {
     poisoned_ = true;
   }
   return result;

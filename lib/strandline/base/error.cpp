@@ -60,6 +60,8 @@ constexpr Row row(Errc code) noexcept {
       return {"not_found", "no such file or object", std::errc::no_such_file_or_directory};
     case Errc::permission_denied:
       return {"permission_denied", "not allowed", std::errc::permission_denied};
+    case Errc::too_many_files:
+      return {"too_many_files", "no descriptor left", std::errc::too_many_files_open};
   }
   return {"unknown", "an error code this version does not know", std::errc{}};
 }
@@ -152,7 +154,7 @@ Errc from_errno(int errno_value) noexcept {
       return Errc::not_found;
     case EMFILE:
     case ENFILE:
-      return Errc::busy;
+      return Errc::too_many_files;
     default:
       return Errc::io;
   }

@@ -13,28 +13,29 @@ namespace strandline {
 
 // What went wrong, for callers to branch on. The numbers are stable: append only.
 enum class Errc {
-  invalid_range = 1,      // begin > end, or past 2^63 - 1, or past a known length on a write
-  invalid_argument = 2,   // an option that makes no sense
-  not_available = 3,      // the bytes have not arrived
-  evicted = 4,            // the bytes were there or passed by, and are gone
-  committed = 5,          // the content is complete and final
-  failed = 6,             // the producer gave up
-  cancelled = 7,          // the owner shut the resource down
-  incomplete = 8,         // a commit over a gap
-  no_writer = 9,          // nobody is going to write the bytes
-  busy = 10,              // somebody else holds it
-  conflict = 11,          // a write, or a length, that contradicts what is there
-  no_space = 12,          // the disk or the quota is full
-  no_memory = 13,         // an allocation failed; the state is unchanged
-  io = 14,                // the storage failed or lost bytes
-  corrupt = 15,           // stored data that contradicts itself
-  unsupported = 16,       // this driver, or this open mode, cannot
-  changed = 17,           // the source is not what it was
-  too_large = 18,         // past what the storage or a cap allows
-  timed_out = 19,         // a deadline passed
-  interrupted = 20,       // this call's stop_token, or interrupt()
-  not_found = 21,         // no such file or object
-  permission_denied = 22  // not allowed, or a read-only file system
+  invalid_range = 1,       // begin > end, or past 2^63 - 1, or past a known length on a write
+  invalid_argument = 2,    // an option that makes no sense
+  not_available = 3,       // the bytes have not arrived
+  evicted = 4,             // the bytes were there or passed by, and are gone
+  committed = 5,           // the content is complete and final
+  failed = 6,              // the producer gave up
+  cancelled = 7,           // the owner shut the resource down
+  incomplete = 8,          // a commit over a gap
+  no_writer = 9,           // nobody is going to write the bytes
+  busy = 10,               // somebody else holds it
+  conflict = 11,           // a write, or a length, that contradicts what is there
+  no_space = 12,           // the disk or the quota is full
+  no_memory = 13,          // an allocation failed; the state is unchanged
+  io = 14,                 // the storage failed or lost bytes
+  corrupt = 15,            // stored data that contradicts itself
+  unsupported = 16,        // this driver, or this open mode, cannot
+  changed = 17,            // the source is not what it was
+  too_large = 18,          // past what the storage or a cap allows
+  timed_out = 19,          // a deadline passed
+  interrupted = 20,        // this call's stop_token, or interrupt()
+  not_found = 21,          // no such file or object
+  permission_denied = 22,  // not allowed, or a read-only file system
+  too_many_files = 23      // the process, or the system, has no descriptor left
 };
 
 [[nodiscard]] const std::error_category& strandline_category() noexcept;
@@ -59,7 +60,7 @@ struct Error {
 };
 
 // ENOSPC, EDQUOT -> no_space; EFBIG (a file size limit) -> too_large; ENOMEM -> no_memory; EACCES, EPERM, EROFS ->
-// permission_denied; ENOENT, ENOTDIR -> not_found; EMFILE, ENFILE -> busy; everything else -> io.
+// permission_denied; ENOENT, ENOTDIR -> not_found; EMFILE, ENFILE -> too_many_files; everything else -> io.
 [[nodiscard]] Errc from_errno(int errno_value) noexcept;
 
 template <class T>

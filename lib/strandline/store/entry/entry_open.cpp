@@ -39,7 +39,8 @@ Result<DriverState> EntryDriver::open(Options options) noexcept {
     // Before anything is judged: what cannot be told apart from another start of the system cannot be believed.
     auto boot = options_.files->boot_id();
     if (!boot) {
-      boot.error().code = boot.error().code == Errc::no_memory ? Errc::no_memory : Errc::unsupported;
+      Errc& code = boot.error().code;
+      code = code == Errc::no_memory || code == Errc::too_many_files ? code : Errc::unsupported;
       return fail(std::move(boot.error()));
     }
     const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
