@@ -301,6 +301,23 @@ class Get(CommandTest):
             self.check_fails(run("get", self.file("a"), "-o", self.out, "--tee", stdout=full), 1, "standard output")
         self.assertEqual(self.out.read_bytes(), CONTENT)
 
+    def test_events_that_are_lost_are_an_error(self):
+        with open("/dev/full", "wb") as full:
+            self.check_fails(run("get", self.file("a"), "-o", self.out, "--json", stdout=full), 1, "--json", "No space")
+        self.assertEqual(self.out.read_bytes(), CONTENT)
+        with open("/dev/full", "wb") as full:
+            result = run("get", self.file("a"), "-o", self.out, "--json", stdout=full)
+        self.assertEqual(result.returncode, 3)  # that there is a file comes before
+        self.assertIn(b"--json", result.stderr)
+
+    def test_a_reader_of_events_that_went_away_does_not_end_the_download(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        result = run("get", self.file("a"), "-o", self.out, "--json", stdout=writer)
+        os.close(writer)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertEqual(self.out.read_bytes(), CONTENT)
+
     def test_tee_says_when_what_arrived_cannot_be_read_back(self):
         path = self.dir / "big"
         with open(path, "wb") as big:

@@ -264,6 +264,20 @@ class Several(ServerTest):
                                rb"[^\n]* of 3.8 MiB[^\n]*2 under way\x1b\[K")
         self.assertIn(b"\r\x1b[2A", seen)
 
+    def test_a_name_is_not_cut_within_a_character(self):
+        routes = {f"/{letter}{'%C3%A4' * 20}": Ranged(CONTENT, pause=0.01) for letter in "xy"}
+        server = self.serve(routes)
+        screen, terminal = pty.openpty()
+        self.addCleanup(os.close, screen)
+        process = self.popen("get", *map(server.url, routes), "-d", self.into, stderr=terminal)
+        os.close(terminal)
+        seen = b""
+        while seen.count(b" KiB in ") < 2:
+            seen += os.read(screen, 4096)
+        self.assertEqual(process.wait(command.LIMIT), 0)
+        self.assertIn("x" + "ä" * 9 + "  ", seen.decode())  # 19 bytes, a quarter of the line
+        self.assertIn("y" + "ä" * 20 + ": ", seen.decode())
+
     def test_quiet(self):
         server = self.serve({"/a": Ranged(CONTENT)})
         screen, terminal = pty.openpty()

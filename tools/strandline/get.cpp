@@ -60,6 +60,8 @@ first. If the stream's reader goes away, the download goes on.
   {"event":"done","bytes":...,"resumed":...,"bytes_out":...,"first_byte_in_ms":...,"last_byte_in_ms":...,
    "first_byte_out_ms":...,"last_byte_out_ms":...,"elapsed_ms":...}  times since the start; out: --play only
   {"event":"failed","exit":...,"code":...,"message":...}
+An event that cannot be written makes the exit code 1, whatever was fetched; when who reads them has gone away, the
+downloads go on, and the exit code is theirs.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 FILE exists already, 4 the content has another SHA-256 (it is not
 kept), 130 after Ctrl-C (128 + signal). Of several URLs, that of the first that failed; the others are fetched
@@ -269,14 +271,7 @@ class Getting {
   std::atomic<std::size_t> next_{0};
 };
 
-int run_get(GetOptions options) {
-  std::stop_source stop;
-  const SignalWatch signals([&stop] { stop.request_stop(); });
-  Reporter reporter({.json = !options.json  ? nullptr
-                             : options.play ? stderr
-                                            : stdout,
-                     .quiet = options.quiet,
-                     .lines = !options.quiet && !(options.json && options.play) && ::isatty(STDERR_FILENO) == 1});
+int get_all(GetOptions& options, const std::stop_token& stop, const SignalWatch& signals, Reporter& reporter) {
   const auto refused = [&](Error error, int exit) {
     reporter.failed(options.file, {std::move(error), exit});
     return exit;
@@ -293,6 +288,7 @@ int run_get(GetOptions options) {
   filling.connections = options.connections;
   filling.max_rate = options.rate;
   filling.retry.give_up = std::chrono::seconds(options.give_up);
+  const std::size_t at_once = files_at_once(options);
   if (options.cache.directory) {
     const auto cache = Cache::open(options.cache, filling);
     if (!cache) {
@@ -312,8 +308,23 @@ int run_get(GetOptions options) {
   if (!filler) {
     return refused(std::move(filler.error()), kExitFailed);
   }
-  return Getting(options, std::move(*requests), stop.get_token(), signals, reporter, *filler)
-      .run(files_at_once(options));
+  return Getting(options, std::move(*requests), stop, signals, reporter, *filler).run(at_once);
+}
+
+int run_get(GetOptions options) {
+  std::stop_source stop;
+  const SignalWatch signals([&stop] { stop.request_stop(); });
+  Reporter reporter({.json = !options.json  ? nullptr
+                             : options.play ? stderr
+                                            : stdout,
+                     .quiet = options.quiet,
+                     .lines = !options.quiet && !(options.json && options.play) && ::isatty(STDERR_FILENO) == 1});
+  const int exit = get_all(options, stop.get_token(), signals, reporter);
+  if (auto said = reporter.end(); !said) {
+    report("get", "--json: not all was said: " + said.error().message());
+    return exit == kExitOk ? kExitFailed : exit;
+  }
+  return exit;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 
 #include "../command.h"
@@ -18,6 +19,20 @@ constexpr std::size_t kMaxLines = 16;  // of files; more would not fit on small 
 std::string printable(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+// At most so many bytes, and no part of a character. (What is no UTF-8 is cut anywhere.)
+std::string cut(std::string text, std::size_t bytes) {
+  constexpr std::size_t kMost = 3;  // of a character, behind its first
+  const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U; };
+  if (text.size() > bytes) {
+    std::size_t end = bytes;
+    while (end > 0 && bytes - end < kMost && continues(end)) {
+      --end;
+    }
+    text.resize(continues(end) ? bytes : end);
+  }
   return text;
 }
 
@@ -117,12 +132,22 @@ Reporter::Json Reporter::since_start(const std::optional<Clock::time_point>& tim
   return time ? Json(since_start(*time)) : Json();
 }
 
-void Reporter::say_locked(const Json& event) const {
-  if (options_.json != nullptr) {
+Result<void> Reporter::end() {
+  MutexLock lock(mutex_);
+  if (json_errno_ == 0 || json_errno_ == EPIPE) {
+    return {};
+  }
+  return fail(Error::system(json_errno_, "write", options_.json == stderr ? "standard error" : "standard output"));
+}
+
+// After a line that was lost, none: the stream would have a hole in its midst.
+void Reporter::say_locked(const Json& event) {
+  if (options_.json != nullptr && json_errno_ == 0) {
     // File names need not be UTF-8; JSON must be.
     const std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    std::fputs(line.c_str(), options_.json);
-    std::fflush(options_.json);
+    if (std::fputs(line.c_str(), options_.json) < 0 || std::fflush(options_.json) != 0) {
+      json_errno_ = errno;
+    }
   }
 }
 
@@ -178,8 +203,8 @@ void Reporter::tick() {
     if (lines.size() < kMaxLines) {
       lines.push_back(progress_line(progress, now, columns));
       if (running_.size() + finished_ > 1) {
-        const std::string name = printable(download->request().file.filename().native()).substr(0, columns / 4) + "  ";
-        lines.back() = name + progress_line(progress, now, columns - name.size());
+        const std::string name = cut(printable(download->request().file.filename().native()), columns / 4) + "  ";
+        lines.back() = name + progress_line(progress, now, columns - std::min(columns, name.size()));
       }
     }
   }

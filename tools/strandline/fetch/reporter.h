@@ -1,6 +1,7 @@
 // Reporter: what the user sees of downloads: lines on a terminal, drawn anew while it goes on; JSON lines; or errors
 // only.
-// Threads: thread-safe. Blocks: while the terminal or the pipe takes it. Errors: none; what cannot be shown is not.
+// Threads: thread-safe. Blocks: while the terminal or the pipe takes it. Errors: end(): whether
+// JSON lines were lost; what cannot be drawn is not.
 // Cost: four looks a second at each download. Lifetime: a download lives from start()
 // until done() or failed() has returned.
 #pragma once
@@ -46,10 +47,12 @@ class Reporter final : public Download::Events {
   void done(const Download& download, const Streamed& out) STRANDLINE_EXCLUDES(mutex_);
   void failed(const std::string& file, const Refusal& why, const Download* download = nullptr)
       STRANDLINE_EXCLUDES(mutex_);
+  // Why not all JSON lines could be written. A reader that went away has had what it wanted: no error.
+  [[nodiscard]] Result<void> end() STRANDLINE_EXCLUDES(mutex_);
 
  private:
   using Json = nlohmann::ordered_json;
-  void say_locked(const Json& event) const STRANDLINE_REQUIRES(mutex_);
+  void say_locked(const Json& event) STRANDLINE_REQUIRES(mutex_);
   void note_locked(const std::string& text) STRANDLINE_REQUIRES(mutex_);
   void draw_locked(const std::vector<std::string>& lines) STRANDLINE_REQUIRES(mutex_);
   void tick() STRANDLINE_EXCLUDES(mutex_);
@@ -64,6 +67,7 @@ class Reporter final : public Download::Events {
   std::size_t drawn_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // lines on the screen, that the next ones go over
   std::uint64_t finished_bytes_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   std::size_t finished_ STRANDLINE_GUARDED_BY(mutex_) = 0;
+  int json_errno_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // of the first line that was lost
   std::unique_ptr<Ticker> ticker_;
 };
 
