@@ -3,12 +3,13 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
 
 import command
-from command import CONTENT, ServerTest, chunked, response, run, sized
+from command import CONTENT, HeadOnly, ServerTest, chunked, response, run, sized
 from resume_test import MIB, ON_ITS_WAY, Ranged
 
 KILLS = int(os.environ.get("STRANDLINE_CACHE_KILLS", "8"))
@@ -48,6 +49,61 @@ class Reader:
     def end(self):
         self.thread.join(command.LIMIT)
         return self.process.wait(command.LIMIT)
+
+
+class Meter:
+    """How many bodies were under way at once, at the most."""
+
+    def __init__(self):
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def add(self, count):
+        with self.lock:
+            self.now += count
+            self.most = max(self.most, self.now)
+
+
+class Metered(Ranged):
+    """To the meter a body ends before its last byte goes: what that sets off comes after it."""
+
+    def __init__(self, content, meter):
+        super().__init__(content, pause=0.001)
+        self.meter = meter
+
+    def __call__(self, connection, headers):
+        if isinstance(connection, HeadOnly):
+            return super().__call__(connection, headers)
+        self.meter.add(1)
+        body = LastSeen(connection, lambda: self.meter.add(-1))
+        try:
+            super().__call__(body, headers)
+        finally:
+            body.leave()
+
+
+class LastSeen:
+    """A connection that calls a function, once, before the last of a response is sent."""
+
+    def __init__(self, connection, last):
+        self.connection = connection
+        self.last = last
+        self.left = None
+
+    def sendall(self, data):
+        if self.left is None:
+            head, body = data.split(b"\r\n\r\n", 1)
+            self.left = int(re.search(rb"Content-Length: (\d+)", head)[1]) - len(body)
+        else:
+            self.left -= len(data)
+        if self.left == 0:
+            self.leave()
+        self.connection.sendall(data)
+
+    def leave(self):
+        last, self.last = self.last, None
+        if last:
+            last()
 
 
 class Sharing(CacheTest):
@@ -197,6 +253,17 @@ class Small(CacheTest):
         for reader, content in zip(readers, (LARGE[: 20 * MIB], LARGE[20 * MIB :], LARGE[: 20 * MIB])):
             self.assertEqual(reader.end(), 0)
             self.assertTrue(bytes(reader.got) == content)
+
+    def test_several_servers_have_the_room_of_one(self):
+        meter = Meter()
+        urls = [self.serve({f"/{n}": Metered(LARGE[n * MIB : (n + 3) * MIB], meter)}).url(f"/{n}") for n in range(3)]
+        into = self.dir / "into"
+        into.mkdir()
+        result = run("get", *urls, "-d", into, "--cache", self.cache, "--cache-size", "4M")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        for n in range(3):
+            self.assertTrue((into / str(n)).read_bytes() == LARGE[n * MIB : (n + 3) * MIB])
+        self.assertEqual(meter.most, 1)
 
     def test_what_only_comes_as_a_whole_goes_past_it(self):
         url = self.serve({"/a": sized("200 OK", 'ETag: "1"', body=LARGE)}).url("/a")

@@ -172,7 +172,7 @@ int run_cat(const CatOptions& options) {
     place = cache->through(std::move(*place), [url = place->url](Cache::Note note, const Error& why) {
       report("cat", text_of(note, url, why));
     });
-    filling = cache->reading();
+    filling = cache->reading(1);
   }
   const auto wanted = wanted_of(spec, *place, filling.retry);
   auto filler = fill::Filler::create(filling);

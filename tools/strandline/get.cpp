@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -193,6 +194,14 @@ std::size_t files_at_once(const GetOptions& options) {
   return std::clamp<std::uint64_t>((limit.rlim_cur - std::min(taken, limit.rlim_cur)) / each, 1, options.connections);
 }
 
+std::size_t servers_of(const std::vector<DownloadRequest>& requests) {
+  std::set<std::string> servers;
+  for (const DownloadRequest& request : requests) {
+    servers.insert(request.place.origin->server(request.place.key));
+  }
+  return servers.size();
+}
+
 class Getting {
  public:
   Getting(const GetOptions& options, std::vector<DownloadRequest> requests, const std::stop_token& stop,
@@ -288,7 +297,7 @@ int get_all(GetOptions& options, const std::stop_token& stop, const SignalWatch&
   filling.connections = options.connections;
   filling.max_rate = options.rate;
   filling.retry.give_up = std::chrono::seconds(options.give_up);
-  const std::size_t at_once = files_at_once(options);
+  std::size_t at_once = files_at_once(options);
   if (options.cache.directory) {
     const auto cache = Cache::open(options.cache, filling);
     if (!cache) {
@@ -302,7 +311,8 @@ int get_all(GetOptions& options, const std::stop_token& stop, const SignalWatch&
       };
       request.place = cache->through(std::move(request.place), std::move(noted));
     }
-    filling = cache->reading();
+    at_once = std::min(at_once, cache->reads_at_once());
+    filling = cache->reading(servers_of(*requests));
   }
   auto filler = fill::Filler::create(filling);
   if (!filler) {

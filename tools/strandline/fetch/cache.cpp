@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <limits>
 
 namespace strandline::tool {
 namespace {
@@ -86,15 +87,19 @@ Place Cache::through(Place place, OnNote note) const {
   return place;
 }
 
-fill::FillerOptions Cache::reading() const {
+std::size_t Cache::reads_at_once() const {
+  return cap_ == 0 ? std::numeric_limits<std::size_t>::max() : std::max<std::uint64_t>(1, cap_ / (4 * step_));
+}
+
+fill::FillerOptions Cache::reading(std::size_t servers) const {
   fill::FillerOptions options = filling_;
   // What is slowed down comes over one connection: of several reads, all but one would hear nothing.
   options.connections = options.max_rate != 0 ? 1 : options.connections;
   options.max_rate = 0;
-  if (cap_ != 0) {
-    const std::uint64_t fit = std::max<std::uint64_t>(1, cap_ / (4 * step_));
-    options.connections = static_cast<unsigned>(std::min<std::uint64_t>(options.connections, fit));
-  }
+  // Connections are counted for each server, and the room for all. Of more servers than reads have room, no more than
+  // that are read from at once, over one each.
+  const std::size_t each = std::max<std::size_t>(1, reads_at_once() / std::max<std::size_t>(1, servers));
+  options.connections = static_cast<unsigned>(std::min<std::size_t>(options.connections, each));
   return options;
 }
 

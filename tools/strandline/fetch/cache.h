@@ -33,8 +33,10 @@ class Cache {
   using OnNote = std::function<void(Note, const Error&)>;
   // The same object, through the cache.
   [[nodiscard]] Place through(Place place, OnNote note) const;
-  // How those who read through it are to ask: as far as it has room.
-  [[nodiscard]] fill::FillerOptions reading() const;
+  // What is being read is held: so many objects at once, at the most, have room.
+  [[nodiscard]] std::size_t reads_at_once() const;
+  // How those who read through it, no more than that, from so many servers, are to ask: as far as it has room.
+  [[nodiscard]] fill::FillerOptions reading(std::size_t servers) const;
 
  private:
   Cache(store::Store store, std::shared_ptr<fill::Filler> filler, const CacheOptions& options,
