@@ -5,7 +5,7 @@
 // STRANDLINE_MODEL_SLICE=N takes every N-th state instead (1: all).
 #include <strandline/drivers/memory.h>
 #include <tests/support/duel.h>
-#include <tests/support/sanitized.h>
+#include <tests/sanitized.h>
 
 #include <doctest/doctest.h>
 #include <cstdlib>

@@ -70,31 +70,35 @@ class Resume(ServerTest):
     def test_kill_9_at_random_points(self):
         chance = random.Random(11)
         content = chance.randbytes(24 * MIB)
-        route = Ranged(content, pause=0.002)
+        route = Ranged(content, pause=0.004)
         url = self.serve({"/a": route}).url("/a")
-        kills = worst = whole = 0
+        kills = twice = whole = 0
+        had = None  # on the disk, when the one before was killed
         while kills < KILLS:
-            before = route.sent
-            there = sum(path.stat().st_blocks * 512 for path in self.dir.glob("out.part.data"))
-            process = self.start_and_wait(route, url, chance.randrange(2 * MIB))
+            process = self.start_and_wait(route, url, chance.randrange(2 * MIB), "--json")
             if process.poll() is None:
                 process.kill()
                 kills += 1
             self.assertIn(process.wait(command.LIMIT), (0, -signal.SIGKILL))
+            lines = [line for line in process.stdout.read().splitlines() if line.endswith(b"}")]
+            found = [event["bytes"] for event in map(json.loads, lines) if event["event"] == "resumed"]
+            if found and had is not None:
+                twice = max(twice, had - found[0])
             if self.out.exists():  # it came to its end: that was one download, and another begins
                 self.assertEqual(self.out.read_bytes(), content)
                 self.out.unlink()
                 whole += 1
-                continue
-            got = sum(path.stat().st_blocks * 512 for path in self.dir.glob("out.part.data")) - there
-            worst = max(worst, route.sent - before - got)
+                had = None
+            else:
+                had = sum(path.stat().st_blocks * 512 for path in self.dir.glob("out.part.data"))
         result = self.get(url, "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(self.out.read_bytes(), content)
-        print(f"{kills} kills, at most {worst} bytes sent in vain by one, {route.sent} sent for {whole + 1} times "
-              f"{len(content)}", flush=True)
-        self.assertLessEqual(worst, ON_ITS_WAY)
-        self.assertLessEqual(route.sent - (whole + 1) * len(content), kills * ON_ITS_WAY)
+        # What lay in the sockets, unread, is sent in vain too: as much as the network has room for, all of them together.
+        in_vain = route.sent - (whole + 1) * len(content)
+        print(f"{kills} kills, at most {twice} bytes fetched twice for one; {in_vain} sent in vain for all", flush=True)
+        self.assertLessEqual(twice, ON_ITS_WAY)
+        self.assertLessEqual(in_vain, kills * ON_ITS_WAY)
 
     def test_sigterm_and_on(self):
         route = Ranged(CONTENT, pause=0.002)
@@ -139,7 +143,7 @@ class Resume(ServerTest):
         self.assertEqual(self.out.read_bytes(), CONTENT[::-1])
 
     def test_another_url(self):
-        route = Ranged(CONTENT, pause=0.002)
+        route = Ranged(CONTENT, pause=0.03)
         server = self.serve({"/a": route, "/b": Ranged(CONTENT[::-1])})
         process = self.start_and_wait(route, server.url("/a"), 400_000)
         self.check_fails(self.get(server.url("/b"), "--force"), 1, "busy", "another process", "out.part.data")

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <tests/support/http/http_server.h>
-#include <tests/support/sanitized.h>
+#include <tests/sanitized.h>
 
 #include <cstdint>
 #include <memory>
