@@ -4,8 +4,8 @@
 // Sanitizers cost too much for all of it: there, every eighth state, and sequences one shorter.
 // STRANDLINE_MODEL_SLICE=N takes every N-th state instead (1: all).
 #include <strandline/drivers/memory.h>
-#include <tests/support/duel.h>
 #include <tests/sanitized.h>
+#include <tests/support/duel.h>
 
 #include <doctest/doctest.h>
 #include <cstdlib>

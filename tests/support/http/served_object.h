@@ -4,8 +4,8 @@
 // Errors: none. Cost: 8 bytes of content are one multiplication. Lifetime: shared with the server's scripts.
 #pragma once
 
-#include <tests/support/http/http_server.h>
 #include <tests/sanitized.h>
+#include <tests/support/http/http_server.h>
 
 #include <cstdint>
 #include <memory>
