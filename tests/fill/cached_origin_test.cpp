@@ -1,5 +1,6 @@
 // CachedOrigin: as any origin, and what of its objects is fetched, kept, and served when the origin is not there.
 #include <strandline/fill/cached_origin.h>
+#include <strandline/fill/opening/relay.h>
 #include <strandline/origin/blocking.h>
 #include <strandline/origin/http/http_origin.h>
 #include <strandline/origin/memory_origin.h>
@@ -240,4 +241,129 @@ TEST_CASE("cached: an origin that gives up fails the read with its reason") {
       origin::blocking::read(*origin, {.key = scene.server.url("/a"), .if_match = info->validator}, 1 << 30);
   CHECK(origin::says(got) == "not_found");
   CHECK(scene.past == 0);
+}
+
+namespace {
+
+// An origin whose objects are memory's; what one is, is answered when the test says so.
+class HeldStat final : public origin::Origin {
+ public:
+  class Question {
+   public:
+    Question(origin::Origin& inner, std::string key, origin::Reply<origin::ObjectInfo> reply, std::stop_token stop)
+        : inner_(inner), key_(std::move(key)), reply_(std::move(reply)), on_stop_(std::move(stop), [this] {
+            if (!over_.exchange(true)) {
+              reply_(tl::unexpected(origin::Failure{Error::make(Errc::interrupted)}));
+            }
+          }) {}
+    void answer() {
+      if (!over_.exchange(true)) {
+        inner_.stat(key_, reply_, {});
+      }
+    }
+
+   private:
+    origin::Origin& inner_;
+    const std::string key_;
+    const origin::Reply<origin::ObjectInfo> reply_;
+    std::atomic<bool> over_{false};
+    std::stop_callback<std::function<void()>> on_stop_;  // the last member: it may run at once
+  };
+
+  [[nodiscard]] std::string name() const override { return "held"; }
+  void stat(std::string key, origin::Reply<origin::ObjectInfo> reply, std::stop_token stop) noexcept override {
+    auto question = std::make_shared<Question>(memory_, std::move(key), std::move(reply), std::move(stop));
+    MutexLock lock(mutex_);
+    questions_.push_back(std::move(question));
+    asked_.notify_all();
+  }
+  void read(origin::ReadRequest request, std::shared_ptr<origin::Sink> sink, std::stop_token stop) noexcept override {
+    memory_.read(std::move(request), std::move(sink), std::move(stop));
+  }
+  origin::MemoryOrigin& memory() { return memory_; }
+  // The number-th question, counted from 0, once it has been asked.
+  std::shared_ptr<Question> question(std::size_t number) {
+    const auto until = in_good_time();
+    MutexLock lock(mutex_);
+    while (questions_.size() <= number) {
+      const bool in_time = asked_.wait_until(mutex_, until);
+      REQUIRE(in_time);
+    }
+    return questions_[number];
+  }
+
+ private:
+  origin::MemoryOrigin memory_;
+  Mutex mutex_;
+  CondVar asked_;
+  std::vector<std::shared_ptr<Question>> questions_ STRANDLINE_GUARDED_BY(mutex_);
+};
+
+struct HeldScene {
+  TempDir directory;
+  std::shared_ptr<HeldStat> held = std::make_shared<HeldStat>();
+  CachedOrigin cached{required(Store::open((directory.path() / "store").native())),
+                      std::make_shared<Filler>(required(Filler::create())), held};
+  HeldScene() {
+    const auto bytes = content(1, {0, 1000});
+    REQUIRE(origin::blocking::write(held->memory(), {.key = "a", .content = bytes}));
+    const auto first = read();
+    held->question(0)->answer();
+    REQUIRE(first->wait() == "ok");
+  }
+  std::shared_ptr<origin::Reading> read(Validator version = {}, std::stop_token stop = {}) {
+    auto reading = std::make_shared<origin::Reading>(ByteRange{0, 1000});
+    cached.read({.key = "a", .range = {0, 1000}, .if_match = std::move(version)}, reading, std::move(stop));
+    return reading;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("cached: who wants the version at hand waits for nobody's question") {
+  HeldScene scene;
+  const auto info = origin::blocking::stat(scene.held->memory(), "a");
+  REQUIRE(info);
+  const auto asking = scene.read();
+  const auto question = scene.held->question(1);
+  CHECK(scene.read(info->validator)->wait() == "ok");
+  question->answer();
+  CHECK(asking->wait() == "ok");
+}
+
+TEST_CASE("cached: who waits for another's question can be stopped") {
+  HeldScene scene;
+  const auto asking = scene.read();
+  const auto question = scene.held->question(1);
+  std::stop_source stop;
+  const auto waiting = scene.read({}, stop.get_token());
+  stop.request_stop();
+  CHECK(waiting->wait() == "interrupted");
+  question->answer();
+  CHECK(asking->wait() == "ok");
+}
+
+TEST_CASE("cached: when the one who asks is stopped, another asks") {
+  HeldScene scene;
+  std::stop_source stop;
+  const auto asking = scene.read({}, stop.get_token());
+  static_cast<void>(scene.held->question(1));
+  const auto waiting = scene.read();
+  stop.request_stop();
+  CHECK(asking->wait() == "interrupted");
+  scene.held->question(2)->answer();
+  CHECK(waiting->wait() == "ok");
+}
+
+TEST_CASE("cached: the rest from past the store is of the version that the beginning was of") {
+  const Validator version{Validator::Kind::weak, "1"};
+  const auto answer = [&](const origin::ObjectInfo& object, std::optional<origin::ObjectInfo> told) {
+    origin::Reading sink({0, 2000});
+    return says(fill::Relay(sink, 1000, std::move(told)).begin(object, 1000));
+  };
+  const origin::ObjectInfo told{2000, version, true, {}};
+  CHECK(answer(told, told) == "ok");
+  CHECK(answer({std::nullopt, version, true, {}}, told) == "ok");
+  CHECK(answer({2001, version, true, {}}, told) == "!changed");
+  CHECK(answer({2000, {Validator::Kind::weak, "2"}, true, {}}, told) == "!changed");
 }

@@ -1,6 +1,8 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/fill/cached_origin.h>
 #include <strandline/fill/engine/workers.h>
+#include <strandline/fill/opening/object_slot.h>
+#include <strandline/fill/opening/relay.h>
 #include <strandline/origin/blocking.h>
 
 #include <algorithm>
@@ -28,62 +30,6 @@ auto contained(Call&& call) noexcept -> decltype(call()) {
 }
 
 }  // namespace
-
-struct CachedOrigin::Object {
-  ObjectInfo info;
-  std::optional<Fetched> fetched{};  // none: past the store
-  bool stale = false;
-  std::atomic<bool> told_past{false};  // by any read
-};
-
-struct CachedOrigin::Slot {
-  Mutex mutex;  // held while the origin is asked, by a thread that its stop ends
-  std::shared_ptr<Object> object STRANDLINE_GUARDED_BY(mutex);
-  // Does a read use the object?
-  [[nodiscard]] bool in_use() {
-    MutexLock lock(mutex);
-    return object.use_count() > 1;
-  }
-};
-
-// Hands the rest of a read on, of which the sink may have had the beginning.
-class CachedOrigin::Relay final : public origin::Sink {
- public:
-  Relay(origin::Sink& sink, std::uint64_t at, bool begun) noexcept : sink_(sink), at_(at), begun_(begun) {}
-
-  Result<void> begin(const ObjectInfo& object, std::uint64_t offset) noexcept override {
-    return begun_ ? Result<void>() : sink_.begin(object, at_ = offset);
-  }
-  // What comes before is of an origin that begins at 0.
-  Result<void> bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
-    const auto rest = data.subspan(std::min<std::uint64_t>(data.size(), at_ - std::min(at_, offset)));
-    if (rest.empty()) {
-      return {};
-    }
-    const std::uint64_t at = std::exchange(at_, at_ + rest.size());
-    return sink_.bytes(at, rest);
-  }
-  void end(Outcome<void> outcome) noexcept override {
-    MutexLock lock(mutex_);
-    outcome_ = std::move(outcome);
-    ended_.notify_all();
-  }
-  [[nodiscard]] Outcome<void> wait() noexcept {
-    MutexLock lock(mutex_);
-    while (!outcome_) {
-      ended_.wait(mutex_);
-    }
-    return std::move(*outcome_);
-  }
-
- private:
-  origin::Sink& sink_;
-  std::uint64_t at_;  // of the next byte that the sink gets
-  const bool begun_;
-  Mutex mutex_;
-  CondVar ended_;
-  std::optional<Outcome<void>> outcome_ STRANDLINE_GUARDED_BY(mutex_);
-};
 
 class CachedOrigin::Reading {
  public:
@@ -177,11 +123,10 @@ class CachedOrigin::Reading {
 
   // Not before there is something to tell: an answer's time is measured.
   [[nodiscard]] Result<void> begin() {
-    if (begun_) {
+    if (told_) {
       return {};
     }
-    begun_ = true;
-    ObjectInfo info = object_->info;
+    ObjectInfo& info = told_.emplace(object_->info);
     const auto length = resource().length();
     info.size = length ? length : info.size;
     info.accepts_ranges = true;
@@ -189,7 +134,7 @@ class CachedOrigin::Reading {
   }
 
   [[nodiscard]] Outcome<void> at_end(std::uint64_t length) {
-    if (!begun_ && at_ > 0) {
+    if (!told_ && at_ > 0) {
       Failure failure{Error::make(Errc::invalid_range, "the object has " + std::to_string(length) + " bytes")};
       failure.size = length;
       return tl::unexpected(std::move(failure));
@@ -207,11 +152,7 @@ class CachedOrigin::Reading {
       return past_the_store();
     }
     // The next read asks anew which version there is.
-    const auto slot = origin_.slot_of(request_.key);
-    MutexLock lock(slot->mutex);
-    if (slot->object == object_) {
-      slot->object.reset();
-    }
+    origin_.slot_of(request_.key)->forget(object_);
     return tl::unexpected(Failure{cause.clone()});
   }
 
@@ -225,7 +166,7 @@ class CachedOrigin::Reading {
     origin::ReadRequest rest = request_;
     rest.range.begin = at_;
     rest.if_match = object_->info.validator;
-    const auto relay = std::make_shared<Relay>(sink_, at_, begun_);
+    const auto relay = std::make_shared<Relay>(sink_, at_, told_);
     origin_.origin_->read(std::move(rest), relay, stop_);
     return relay->wait();
   }
@@ -234,10 +175,10 @@ class CachedOrigin::Reading {
   const origin::ReadRequest request_;
   origin::Sink& sink_;
   const std::stop_token stop_;
-  std::shared_ptr<Object> object_;
+  std::shared_ptr<OpenObject> object_;
   std::vector<std::byte> buffer_;
   std::uint64_t at_;
-  bool begun_ = false;
+  std::optional<ObjectInfo> told_;  // to the sink
 };
 
 CachedOrigin::CachedOrigin(store::Store store, std::shared_ptr<Filler> filler, std::shared_ptr<origin::Origin> origin,
@@ -258,8 +199,8 @@ void CachedOrigin::tell_why_stopped(Outcome<T>& outcome, const std::stop_token& 
   }
 }
 
-std::shared_ptr<CachedOrigin::Slot> CachedOrigin::slot_of(const std::string& key) {
-  std::vector<std::shared_ptr<Slot>> idle;  // end outside the lock
+std::shared_ptr<ObjectSlot> CachedOrigin::slot_of(const std::string& key) {
+  std::vector<std::shared_ptr<ObjectSlot>> idle;  // end outside the lock
   MutexLock lock(mutex_);
   if (slots_.size() >= kMostOpen && !slots_.contains(key)) {
     idle.reserve(slots_.size());
@@ -274,38 +215,23 @@ std::shared_ptr<CachedOrigin::Slot> CachedOrigin::slot_of(const std::string& key
   }
   auto& slot = slots_[key];
   if (slot == nullptr) {
-    slot = std::make_shared<Slot>();
+    slot = std::make_shared<ObjectSlot>();
   }
   auto found = slot;
   lock.unlock();
   return found;
 }
 
-// An origin that tells no versions apart is asked once: then there is but one.
 CachedOrigin::Opened CachedOrigin::object_for(const origin::ReadRequest& request, const std::stop_token& stop) {
-  const Validator& wanted = request.if_match;
-  const auto slot = slot_of(request.key);
-  MutexLock lock(slot->mutex);
-  auto& object = slot->object;
-  const bool asked_for =
-      object != nullptr && (object->info.validator == wanted || object->info.validator.kind == Validator::Kind::none);
-  if (!asked_for) {
-    auto opened = open(request.key, object, stop);
-    if (!opened) {
-      return opened;
-    }
-    object = std::move(*opened);
-  }
-  if (wanted.kind != Validator::Kind::none && wanted != object->info.validator) {
-    return tl::unexpected(
-        Failure{Error::make(Errc::changed, "the origin has another version: " + object->info.validator.value)});
-  }
-  return object;
+  const auto ask = [&](const std::shared_ptr<OpenObject>& at_hand) {
+    return contained([&] { return open(request.key, at_hand, stop); });
+  };
+  return slot_of(request.key)->get(request.if_match, ask, stop);
 }
 
-CachedOrigin::Opened CachedOrigin::open(const std::string& key, const std::shared_ptr<Object>& at_hand,
+CachedOrigin::Opened CachedOrigin::open(const std::string& key, const std::shared_ptr<OpenObject>& at_hand,
                                         const std::stop_token& stop) {
-  const auto object = std::make_shared<Object>();
+  const auto object = std::make_shared<OpenObject>();
   auto info = origin::blocking::stat(*origin_, key, stop);
   if (at_hand != nullptr && (info ? info->validator == at_hand->info.validator && info->size == at_hand->info.size
                                   : info.error().may_pass && at_hand->stale)) {

@@ -31,6 +31,9 @@ struct CachedOriginOptions {
   std::function<void(Note, const Error&)> note = {};
 };
 
+class ObjectSlot;
+struct OpenObject;
+
 // A version is looked for with the origin when an object is read first, when another than the one at hand is asked for,
 // and when none is asked for. If the origin does not answer, and what it says may pass, an entry that is complete is
 // served in its place. max_rate is not kept: the filler's is.
@@ -46,11 +49,8 @@ class CachedOrigin final : public origin::Origin {
   void read(origin::ReadRequest request, std::shared_ptr<origin::Sink> sink, std::stop_token stop) noexcept override;
 
  private:
-  struct Object;  // one version, open
-  struct Slot;    // of a key
   class Reading;  // of a read, on its thread
-  class Relay;    // the sink of a read that goes past the store
-  using Opened = origin::Outcome<std::shared_ptr<Object>>;
+  using Opened = origin::Outcome<std::shared_ptr<OpenObject>>;
 
   [[nodiscard]] std::string entry_of(const std::string& key) const {
     return options_.entry_of ? options_.entry_of(key) : key;
@@ -60,9 +60,9 @@ class CachedOrigin final : public origin::Origin {
       options_.note(note, why);
     }
   }
-  [[nodiscard]] std::shared_ptr<Slot> slot_of(const std::string& key) STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] std::shared_ptr<ObjectSlot> slot_of(const std::string& key) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Opened object_for(const origin::ReadRequest& request, const std::stop_token& stop);
-  [[nodiscard]] Opened open(const std::string& key, const std::shared_ptr<Object>& at_hand,
+  [[nodiscard]] Opened open(const std::string& key, const std::shared_ptr<OpenObject>& at_hand,
                             const std::stop_token& stop);
   // What may be served though the origin does not answer.
   [[nodiscard]] std::optional<Fetched> open_stale(const std::string& key);
@@ -73,8 +73,8 @@ class CachedOrigin final : public origin::Origin {
   Fetcher fetcher_;
   const std::shared_ptr<origin::Origin> origin_;
   const CachedOriginOptions options_;
-  Mutex mutex_;  // before the mutex of a slot that nobody else has
-  std::map<std::string, std::shared_ptr<Slot>> slots_ STRANDLINE_GUARDED_BY(mutex_);
+  Mutex mutex_;  // before a slot's
+  std::map<std::string, std::shared_ptr<ObjectSlot>> slots_ STRANDLINE_GUARDED_BY(mutex_);
   const std::unique_ptr<Workers> workers_;  // the first to go
 };
 

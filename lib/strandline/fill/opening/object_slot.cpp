@@ -1,0 +1,81 @@
+#include <strandline/fill/opening/object_slot.h>
+
+#include <utility>
+
+namespace strandline::fill {
+namespace {
+
+using origin::Failure;
+
+Failure copy_of(const Failure& failure) noexcept {
+  return {failure.error.clone(), failure.may_pass, failure.retry_after, failure.size};
+}
+
+}  // namespace
+
+ObjectSlot::Opened ObjectSlot::get(const Validator& wanted, const Ask& ask, const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this]() noexcept {
+    MutexLock lock(mutex_);
+    answered_.notify_all();
+  });
+  std::shared_ptr<OpenObject> at_hand;  // ends outside the lock
+  MutexLock lock(mutex_);
+  const std::uint64_t earlier = questions_;  // their answers may be of before this call
+  while (!serves_locked(wanted)) {
+    if (stop.stop_requested()) {
+      return tl::unexpected(Failure{Error::make(Errc::interrupted)});
+    }
+    if (asking_) {
+      answered_.wait(mutex_);
+      continue;
+    }
+    if (last_answered_ > earlier && failure_) {
+      return tl::unexpected(copy_of(*failure_));
+    }
+    if (last_answered_ > earlier && object_ != nullptr) {
+      break;
+    }
+    asking_ = true;
+    const std::uint64_t question = ++questions_;
+    at_hand = object_;
+    lock.unlock();
+    auto opened = ask(at_hand);
+    lock.lock();
+    asking_ = false;
+    answered_.notify_all();
+    if (!opened && stop.stop_requested()) {
+      return opened;  // which is no answer for the others
+    }
+    last_answered_ = question;
+    failure_ = opened ? std::nullopt : std::optional<Failure>(copy_of(opened.error()));
+    if (!opened) {
+      return opened;
+    }
+    object_ = std::move(*opened);
+    break;
+  }
+  if (wanted.kind != Validator::Kind::none && wanted != object_->info.validator) {
+    return tl::unexpected(
+        Failure{Error::make(Errc::changed, "the origin has another version: " + object_->info.validator.value)});
+  }
+  return object_;
+}
+
+void ObjectSlot::forget(const std::shared_ptr<OpenObject>& object) {
+  MutexLock lock(mutex_);
+  if (object_ == object) {
+    object_.reset();
+  }
+}
+
+bool ObjectSlot::in_use() {
+  MutexLock lock(mutex_);
+  return object_.use_count() > 1;
+}
+
+bool ObjectSlot::serves_locked(const Validator& wanted) const {
+  return object_ != nullptr &&
+         (object_->info.validator == wanted || object_->info.validator.kind == Validator::Kind::none);
+}
+
+}  // namespace strandline::fill
