@@ -20,15 +20,16 @@ int fetch(const std::string& url, const std::string& directory) {
   auto found = origins.find(url).value();
   auto filler = std::make_shared<fill::Filler>(fill::Filler::create().value());
   fill::Fetcher fetcher(store::Store::open(directory).value(), filler);
-  const auto film = fetcher.open(found.origin, found.key).value();  // or co_await fetcher.opening(...)
+  const auto film = fetcher.open(found.origin, found.key);  // or co_await fetcher.opening(...)
+  if (!film) return std::fprintf(stderr, "%s\n", film.error().message().c_str()), 1;
 
   std::array<std::byte, 16> head;
-  const auto count = film.resource().wait_read_at(0, head);  // what is waited for in any process comes first
+  const auto count = film->resource().wait_read_at(0, head);  // what is waited for in any process comes first
   if (!count) return std::fprintf(stderr, "%s\n", count.error().message().c_str()), 1;
-  if (const auto all = film.wait(); !all) return std::fprintf(stderr, "%s\n", all.error().message().c_str()), 1;
+  if (const auto all = film->wait(); !all) return std::fprintf(stderr, "%s\n", all.error().message().c_str()), 1;
   // [/readme]
   std::printf("%zu bytes at the start; fetched: %llu\n", *count,
-              static_cast<unsigned long long>(film.progress().fetched));
+              static_cast<unsigned long long>(film->progress().fetched));
   return 0;
 }
 

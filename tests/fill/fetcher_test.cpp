@@ -282,6 +282,47 @@ TEST_CASE("fetcher: openings are stopped, by their token and by the end of the f
   CHECK(outcomes == std::vector<std::string>(3, "!interrupted"));
 }
 
+namespace {
+
+void refuse(HttpServer& server, int status) {
+  server.on("/a", [status](HttpExchange& exchange) { static_cast<void>(exchange.answer(status)); });
+}
+
+}  // namespace
+
+TEST_CASE("fetcher: what may pass is asked again, what cannot is told at once") {
+  Place place;
+  HttpServer server;
+  User user(place.path);
+  std::atomic<int> asked{0};
+  server.on("/a", [&, script = ServedObject::make({.size = kMiB})->script()](HttpExchange& exchange) {
+    if (++asked <= 2) {
+      static_cast<void>(exchange.answer(503));
+    } else {
+      script(exchange);
+    }
+  });
+  CHECK(right(required(user.fetcher.open(user.origin, server.url("/a"))), {0, kMiB}));
+  refuse(server, 404);
+  CHECK(says(user.fetcher.open(user.origin, server.url("/a"))) == "!not_found");
+  refuse(server, 503);
+  FetchOptions options;
+  options.retry.give_up = fill::Seconds(0);
+  CHECK(says(user.fetcher.open(user.origin, server.url("/a"), options)) == "!io");
+}
+
+TEST_CASE("fetcher: asking again can be stopped") {
+  Place place;
+  HttpServer server;
+  User user(place.path);
+  std::stop_source stop;
+  server.on("/a", [&](HttpExchange& exchange) {
+    static_cast<void>(exchange.answer(503, {}, {"Retry-After: 60"}));
+    stop.request_stop();
+  });
+  CHECK(says(user.fetcher.open(user.origin, server.url("/a"), {}, stop.get_token())) == "!interrupted");
+}
+
 TEST_CASE("fetcher: an opening may end the last of its fetcher") {
   Place place;
   HttpServer server;

@@ -1,6 +1,6 @@
 #include <strandline/drivers/ring.h>
 #include <strandline/fill/filler.h>
-#include <strandline/origin/blocking.h>
+#include <strandline/fill/opening/stat_with_retry.h>
 #include <strandline/resource/resource.h>
 #include <unistd.h>
 
@@ -8,7 +8,6 @@
 #include <csignal>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "command.h"
 #include "fetch/byte_spec.h"
@@ -57,26 +56,6 @@ constexpr const char* kExamples =
   std::_Exit(kExitSignal + SIGPIPE);  // only where SIGPIPE is blocked
 }
 
-// The object's, asked again as a fill does.
-Result<origin::ObjectInfo> object_of(const Place& place, fill::RetryOptions options) {
-  fill::Retry retry(options);
-  for (;;) {
-    auto object = origin::blocking::stat(*place.origin, place.key);
-    if (object) {
-      return std::move(*object);
-    }
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    const auto& asked = object.error().retry_after;
-    const auto wait = object.error().may_pass
-                          ? retry.failed(now, 0, asked ? std::optional<fill::Seconds>(*asked) : std::nullopt)
-                          : std::nullopt;
-    if (!wait) {
-      return fail(std::move(object.error().error));
-    }
-    std::this_thread::sleep_for(*wait);
-  }
-}
-
 // What of the object is wanted, and of which version, when that had to be asked.
 struct Wanted {
   ByteRange range;
@@ -87,9 +66,9 @@ Result<Wanted> wanted_of(const ByteSpec& spec, const Place& place, const fill::R
   if (!spec.suffix) {
     return Wanted{{spec.first.value_or(0), spec.last ? *spec.last + 1 : kMaxOffset}};
   }
-  auto object = object_of(place, retry);
+  auto object = fill::stat_with_retry(*place.origin, place.key, retry);
   if (!object) {
-    return fail(std::move(object.error()));
+    return fail(std::move(object.error().error));
   }
   if (!object->size) {
     return fail(Errc::unsupported, place.url + ": the server does not say how long the content is");

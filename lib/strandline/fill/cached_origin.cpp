@@ -273,6 +273,7 @@ std::optional<Fetched> CachedOrigin::open_stale(const std::string& key) {
   fetching.limits.policy = Policy::demand_only;
   fetching.store_key = entry_of(key);
   fetching.any_version = true;
+  fetching.retry.give_up = Seconds(0);  // the origin has just not answered
   const auto there = store_.peek(fetching.store_key);
   if (!there || there->resource().status().state != State::committed) {
     return std::nullopt;

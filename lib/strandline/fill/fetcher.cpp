@@ -2,7 +2,7 @@
 #include <strandline/fill/engine/workers.h>
 #include <strandline/fill/fetcher.h>
 #include <strandline/fill/lease_target.h>
-#include <strandline/origin/blocking.h>
+#include <strandline/fill/opening/stat_with_retry.h>
 
 #include <random>
 
@@ -150,7 +150,7 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
     if (!lease || lease->resource().status().state != State::committed) {
       std::optional<origin::ObjectInfo> object = options.object;
       if (!object) {
-        auto asked = origin::blocking::stat(*origin, key, std::move(stop));
+        auto asked = stat_with_retry(*origin, key, options.retry, stop);
         if (!asked) {
           return fail(std::move(asked.error().error));
         }

@@ -25,6 +25,7 @@ struct FetchOptions {
   // What the origin has just said of the object, if the caller knows: then it is not asked again.
   std::optional<origin::ObjectInfo> object = {};
   std::string store_key = {};  // of the entry; empty: the object's key
+  RetryOptions retry = {};     // of the question what the object is; the bytes: the filler's
 };
 
 class Fetched {
