@@ -57,7 +57,8 @@ struct Scene {
   std::shared_ptr<origin::Origin> http = required(origin::HttpOrigin::open());
   std::atomic<unsigned> stale{0}, past{0};  // how often each was noted
 
-  std::unique_ptr<CachedOrigin> open(std::uint64_t cap = 0, std::uint64_t step = 4 * kMiB) {
+  std::unique_ptr<CachedOrigin> open(std::uint64_t cap = 0, std::uint64_t step = 4 * kMiB,
+                                     std::chrono::milliseconds untold_for = std::chrono::hours(1)) {
     StoreOptions storing;
     storing.max_bytes = cap;
     FillerOptions filling;
@@ -65,6 +66,7 @@ struct Scene {
     CachedOriginOptions options;
     options.step = step;
     options.capped = cap != 0;
+    options.untold_for = untold_for;
     options.note = [this](Note note, const Error&) { ++(note == Note::stale ? stale : past); };
     return std::make_unique<CachedOrigin>(required(Store::open(path, std::move(storing))),
                                           std::make_shared<Filler>(required(Filler::create(filling))), http,
@@ -226,6 +228,19 @@ TEST_CASE("cached: an object of unknown length, and one that tells no versions a
   CHECK(scene.read(*origin, kAll) == "right");
   CHECK(object->sent_bytes() == 3 * kMiB);
   CHECK(scene.read(*origin, {3 * kMiB, 4 * kMiB}) == "invalid_range");
+}
+
+TEST_CASE("cached: what tells no versions apart is fetched anew after its time, also when it was not complete") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 3 * kMiB, .etag = ""});
+  scene.server.on("/a", object->script());
+  const auto origin = scene.open(0, 4 * kMiB, std::chrono::milliseconds(0));
+  CHECK(scene.read(*origin, {0, kMiB}) == "right");
+  object->change({.size = 3 * kMiB, .version = 2, .etag = ""});
+  CHECK(scene.read(*origin, kAll, 2) == "right");
+  object->change({.size = 3 * kMiB, .version = 3, .etag = ""});
+  CHECK(scene.read(*origin, kAll, 3) == "right");
+  CHECK(scene.past == 0);
 }
 
 TEST_CASE("cached: an origin that gives up fails the read with its reason") {

@@ -215,7 +215,7 @@ std::shared_ptr<ObjectSlot> CachedOrigin::slot_of(const std::string& key) {
   }
   auto& slot = slots_[key];
   if (slot == nullptr) {
-    slot = std::make_shared<ObjectSlot>();
+    slot = std::make_shared<ObjectSlot>(options_.untold_for);
   }
   auto found = slot;
   lock.unlock();

@@ -7,6 +7,7 @@
 
 #include <strandline/fill/fetcher.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +23,8 @@ struct CachedOriginOptions {
   std::uint64_t step = 16 << 20;
   // Has the store a cap? Then objects that cannot be asked for in parts, which may not fit, go past it.
   bool capped = false;
+  // An object of an origin that tells no versions apart is fetched anew after so long, once no read uses it.
+  std::chrono::milliseconds untold_for{60'000};
   // Told of what the user may wish to know, on any thread; once of each for an object while it is open. Must not wait
   // for a read.
   enum class Note : std::uint8_t {
@@ -35,8 +38,9 @@ class ObjectSlot;
 struct OpenObject;
 
 // A version is looked for with the origin when an object is read first, when another than the one at hand is asked for,
-// and when none is asked for. If the origin does not answer, and what it says may pass, an entry that is complete is
-// served in its place. max_rate is not kept: the filler's is.
+// and when none is asked for; of an origin that tells no versions apart, as untold_for says. If the origin does not
+// answer, and what it says may pass, an entry that is complete is served in its place. max_rate is not kept: the
+// filler's is.
 class CachedOrigin final : public origin::Origin {
  public:
   CachedOrigin(store::Store store, std::shared_ptr<Filler> filler, std::shared_ptr<origin::Origin> origin,

@@ -37,8 +37,10 @@ ObjectSlot::Opened ObjectSlot::get(const Validator& wanted, const Ask& ask, cons
     }
     asking_ = true;
     const std::uint64_t question = ++questions_;
-    at_hand = object_;
+    at_hand = untold_locked() ? nullptr : object_;
+    auto dated = untold_locked() ? std::exchange(object_, nullptr) : nullptr;
     lock.unlock();
+    dated.reset();  // else its writer would keep another version out
     auto opened = ask(at_hand);
     lock.lock();
     asking_ = false;
@@ -52,6 +54,7 @@ ObjectSlot::Opened ObjectSlot::get(const Validator& wanted, const Ask& ask, cons
       return opened;
     }
     object_ = std::move(*opened);
+    opened_at_ = Sync::now();
     break;
   }
   if (wanted.kind != Validator::Kind::none && wanted != object_->info.validator) {
@@ -73,9 +76,15 @@ bool ObjectSlot::in_use() {
   return object_.use_count() > 1;
 }
 
+bool ObjectSlot::untold_locked() const {
+  return object_ != nullptr && object_->info.validator.kind == Validator::Kind::none;
+}
+
 bool ObjectSlot::serves_locked(const Validator& wanted) const {
-  return object_ != nullptr &&
-         (object_->info.validator == wanted || object_->info.validator.kind == Validator::Kind::none);
+  if (untold_locked()) {
+    return object_.use_count() > 1 || Sync::now() - opened_at_ < untold_for_;
+  }
+  return object_ != nullptr && object_->info.validator == wanted;
 }
 
 }  // namespace strandline::fill

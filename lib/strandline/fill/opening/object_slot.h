@@ -8,6 +8,7 @@
 #include <strandline/fill/fetcher.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -28,8 +29,11 @@ class ObjectSlot {
   // Asks which version there is, and opens it. Must not throw.
   using Ask = std::function<Opened(const std::shared_ptr<OpenObject>& at_hand)>;
 
+  explicit ObjectSlot(std::chrono::milliseconds untold_for) noexcept : untold_for_(untold_for) {}
+
   // The version that is wanted, else changed; none: the one that there is, by a question begun after this call. An
-  // origin that tells no versions apart is asked once: then there is but one.
+  // origin that tells no versions apart is asked anew after `untold_for`, once nobody reads what is at hand: what that
+  // has of it is let go of, for it may be of another version.
   [[nodiscard]] Opened get(const Validator& wanted, const Ask& ask, const std::stop_token& stop)
       STRANDLINE_EXCLUDES(mutex_);
   // The next read asks anew, if this is what is at hand.
@@ -38,12 +42,16 @@ class ObjectSlot {
   [[nodiscard]] bool in_use() STRANDLINE_EXCLUDES(mutex_);
 
  private:
+  // Is what is at hand of an origin that tells no versions apart?
+  [[nodiscard]] bool untold_locked() const STRANDLINE_REQUIRES(mutex_);
   // Will what is at hand do, without a question?
   [[nodiscard]] bool serves_locked(const Validator& wanted) const STRANDLINE_REQUIRES(mutex_);
 
+  const std::chrono::milliseconds untold_for_;
   Mutex mutex_;  // a leaf
   CondVar answered_;
   std::shared_ptr<OpenObject> object_ STRANDLINE_GUARDED_BY(mutex_);
+  Sync::time_point opened_at_ STRANDLINE_GUARDED_BY(mutex_);
   bool asking_ STRANDLINE_GUARDED_BY(mutex_) = false;
   std::uint64_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // begun
   std::uint64_t last_answered_ STRANDLINE_GUARDED_BY(mutex_) = 0;
