@@ -338,3 +338,76 @@ TEST_CASE("fetcher: an opening may end the last of its fetcher") {
   });
   over.get();
 }
+
+TEST_CASE("fetcher: who co_awaits does not wait, though the fetcher ends with that expression") {
+  Place place;
+  Held held;
+  const auto store = required(Store::open(place.path));
+  const auto filler = std::make_shared<Filler>(required(Filler::create()));
+  const std::shared_ptr<origin::Origin> origin = required(origin::HttpOrigin::open());
+  std::stop_source stopped;
+  stopped.request_stop();
+  std::promise<void> goes_on;
+  std::string outcome;
+  const auto coroutine = [&, go = goes_on.get_future().share()]() -> Coroutine {
+    const FetchOptions options;
+    {
+      // Over at once, so that the two threads meet.
+      auto opened = co_await Fetcher(store, filler).opening(origin, held.url(), options, stopped.get_token());
+      outcome = says(opened);
+    }
+    go.wait();
+  };
+  const Coroutine running = coroutine();
+  goes_on.set_value();
+  running.join();
+  CHECK(outcome == "!interrupted");
+}
+
+namespace {
+
+// Another's objects; once told to, it holds up who begins to fetch them.
+class HeldStart final : public origin::Origin {
+ public:
+  explicit HeldStart(std::shared_ptr<origin::Origin> inner) : inner_(std::move(inner)) {}
+  [[nodiscard]] std::string name() const override { return inner_->name(); }
+  [[nodiscard]] std::string server(const std::string& key) const override {
+    if (hold.exchange(false)) {
+      begun.set_value();
+      go.wait();
+    }
+    return inner_->server(key);
+  }
+  void stat(std::string key, origin::Reply<origin::ObjectInfo> reply, std::stop_token stop) noexcept override {
+    inner_->stat(std::move(key), std::move(reply), std::move(stop));
+  }
+  void read(origin::ReadRequest request, std::shared_ptr<origin::Sink> sink, std::stop_token stop) noexcept override {
+    inner_->read(std::move(request), std::move(sink), std::move(stop));
+  }
+  mutable std::atomic<bool> hold{false};
+  mutable std::promise<void> begun, goes_on;
+  const std::shared_future<void> go = goes_on.get_future().share();
+
+ private:
+  const std::shared_ptr<origin::Origin> inner_;
+};
+
+}  // namespace
+
+TEST_CASE("fetcher: how far it is can be asked while it takes over") {
+  Place place;
+  HttpServer server;
+  server.on("/a", ServedObject::make({.size = 4 * kMiB})->script());
+  User one(place.path);
+  User two(place.path);
+  auto first = std::optional<Fetched>(one.open(server.url("/a"), Policy::demand_only));
+  const auto held = std::make_shared<HeldStart>(two.origin);
+  const auto second = required(two.fetcher.open(held, server.url("/a")));
+  held->hold = true;
+  first.reset();
+  held->begun.get_future().wait();
+  CHECK_FALSE(second.fetching());
+  CHECK(second.progress().requests == 0);
+  held->goes_on.set_value();
+  CHECK(right(second, {0, 4 * kMiB}));
+}

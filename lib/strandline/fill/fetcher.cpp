@@ -4,7 +4,9 @@
 #include <strandline/fill/lease_target.h>
 #include <strandline/fill/opening/stat_with_retry.h>
 
+#include <latch>
 #include <random>
+#include <utility>
 
 namespace strandline::fill {
 namespace {
@@ -60,8 +62,8 @@ class Fetched::State : public std::enable_shared_from_this<State> {
 
  private:
   [[nodiscard]] Result<void> fetch_if_nobody_does() {
-    MutexLock lock(mutex_);
-    if (!fill_.ended() || resource().status().state == strandline::State::committed) {
+    MutexLock starting(starting_);
+    if (fetching() || resource().status().state == strandline::State::committed) {
       return {};
     }
     if (given_up_->why()) {
@@ -82,7 +84,10 @@ class Fetched::State : public std::enable_shared_from_this<State> {
       lease_.end_writing();
       return fail(std::move(begun.error()));
     }
-    fill_ = std::move(*begun);
+    {
+      MutexLock lock(mutex_);
+      std::swap(fill_, *begun);
+    }
     return {};
   }
 
@@ -91,7 +96,8 @@ class Fetched::State : public std::enable_shared_from_this<State> {
   const std::string key_;
   const FetchOptions options_;
   const std::shared_ptr<GivenUp> given_up_ = std::make_shared<GivenUp>();
-  store::Lease lease_;  // its writer is touched by the fill while that runs, else under the mutex
+  store::Lease lease_;  // its writer is touched by the fill while that runs, else under starting_
+  Mutex starting_;      // held over the disk and other processes; before mutex_
   mutable Mutex mutex_;
   Fill fill_ STRANDLINE_GUARDED_BY(mutex_);  // ends before the lease
 };
@@ -171,6 +177,14 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
 
 void Fetcher::async_open(std::shared_ptr<origin::Origin> origin, std::string key, FetchOptions options,
                          std::stop_token stop, Done done) noexcept {
+  if (auto begun = begin_opening(std::move(origin), std::move(key), std::move(options), std::move(stop), done);
+      !begun) {
+    done(fail(std::move(begun.error())));
+  }
+}
+
+Result<void> Fetcher::begin_opening(std::shared_ptr<origin::Origin> origin, std::string key, FetchOptions options,
+                                    std::stop_token stop, Done done) noexcept {
   // The thread does not keep its Fetcher, which waits for it.
   struct Call {
     store::Store store;
@@ -182,18 +196,15 @@ void Fetcher::async_open(std::shared_ptr<origin::Origin> origin, std::string key
     std::stop_token stop;
     Done done;
   };
-  auto started = file::contained([&]() -> Result<void> {
+  return file::contained([&]() -> Result<void> {
     auto call = std::make_shared<Call>(Call{store_, filler_, openings_->ending(), std::move(origin), std::move(key),
-                                            std::move(options), std::move(stop), done});
+                                            std::move(options), std::move(stop), std::move(done)});
     return openings_->run([call = std::move(call)] {
       const EitherStop stop(call->stop, call->ending);
       Fetcher fetcher(std::move(call->store), std::move(call->filler), nullptr);
       call->done(fetcher.open(std::move(call->origin), call->key, call->options, stop.token()));
     });
   });
-  if (!started) {
-    done(fail(std::move(started.error())));
-  }
 }
 
 Opening Fetcher::opening(std::shared_ptr<origin::Origin> origin, std::string key) {
@@ -204,17 +215,29 @@ Opening Fetcher::opening(std::shared_ptr<origin::Origin> origin, std::string key
                          std::stop_token stop) {
   return Opening([fetcher = *this, origin = std::move(origin), key = std::move(key), options = std::move(options),
                   stop = std::move(stop)](Fetcher::Done done) mutable {
-    fetcher.async_open(origin, key, options, stop, std::move(done));
+    return fetcher.begin_opening(std::move(origin), std::move(key), std::move(options), std::move(stop),
+                                 std::move(done));
   });
 }
 
-// Nothing of the frame is touched once it has been started: it may have been resumed, and be gone.
-void Opening::await_suspend(std::coroutine_handle<> coroutine) noexcept {
-  const Start start = std::move(start_);
-  start([this, coroutine](Result<Fetched> opened) {
-    opened_ = std::move(opened);
-    coroutine.resume();
+// The last of the fetcher may be in start_, or be a temporary beside it. So it has to end on the opening's thread,
+// which does not wait for itself: with the frame, which is not resumed before it has been let go of here.
+bool Opening::await_suspend(std::coroutine_handle<> coroutine) noexcept {
+  auto begun = file::contained([&]() -> Result<void> {
+    const auto suspended = std::make_shared<std::latch>(1);
+    auto started = start_([this, coroutine, suspended](Result<Fetched> opened) {
+      suspended->wait();
+      opened_ = std::move(opened);
+      coroutine.resume();
+    });
+    suspended->count_down();
+    return started;
   });
+  if (!begun) {
+    opened_ = fail(std::move(begun.error()));
+    return false;
+  }
+  return true;
 }
 
 }  // namespace strandline::fill

@@ -78,6 +78,9 @@ class Fetcher {
  private:
   Fetcher(store::Store store, std::shared_ptr<Filler> filler, std::shared_ptr<Workers> openings) noexcept
       : store_(std::move(store)), filler_(std::move(filler)), openings_(std::move(openings)) {}
+  // An error: `done` is not called.
+  [[nodiscard]] Result<void> begin_opening(std::shared_ptr<origin::Origin> origin, std::string key,
+                                           FetchOptions options, std::stop_token stop, Done done) noexcept;
   [[nodiscard]] Result<store::Lease> lease_of(const std::string& key, const origin::ObjectInfo& object);
 
   store::Store store_;
@@ -91,12 +94,12 @@ class [[nodiscard]] Opening {
  public:
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   // Not inline, as Ready's.
-  void await_suspend(std::coroutine_handle<> coroutine) noexcept;
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> coroutine) noexcept;
   [[nodiscard]] Result<Fetched> await_resume() noexcept { return std::move(*opened_); }
 
  private:
   friend class Fetcher;
-  using Start = std::function<void(Fetcher::Done)>;
+  using Start = std::function<Result<void>(Fetcher::Done)>;
   explicit Opening(Start start) noexcept : start_(std::move(start)) {}
 
   Start start_;
