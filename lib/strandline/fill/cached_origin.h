@@ -1,8 +1,8 @@
 // CachedOrigin: another origin's objects, read through a store: what is there is not fetched again, and what is fetched
 // stays there. Of all processes that read one object so, one fetches, what is waited for first.
 // Threads: thread-safe; replies and sinks are called on threads of its own. Blocks: never; the destructor, as an
-// origin's. Errors: the other origin's. What the store cannot take goes past it. Cost: a thread per call; a copy from
-// the store's files. Lifetime: keeps the other origin.
+// origin's. Errors: the other origin's. What the store cannot take goes past it. Cost: a thread per call, as many as
+// there are calls; a copy from the store's files. Lifetime: keeps the other origin.
 #pragma once
 
 #include <strandline/fill/fetcher.h>
