@@ -208,7 +208,7 @@ TEST_CASE("filler: paused or committing, it does not look again and again for wh
     scene.origin->read_number(0)->end(passing());  // asked again at once
     scene.origin->read_number(1)->end(passing());  // asked again after 0.15 to 0.3 s
     scene.fill.pause();
-    CHECK(cpu_seconds_of(milliseconds(800)) < 0.2);
+    CHECK(cpu_seconds_of(milliseconds(800)) < 0.4);
     scene.fill.resume();
     scene.origin->read_number(2)->serve(object(10));
     CHECK(says(scene.fill.wait()) == "ok");
@@ -226,7 +226,7 @@ TEST_CASE("filler: paused or committing, it does not look again and again for wh
     CHECK(read->begin(object(10)) == "ok");
     CHECK(read->bytes(10) == "ok");
     read->end(passing());
-    CHECK(cpu_seconds_of(milliseconds(400)) < 0.2);
+    CHECK(cpu_seconds_of(milliseconds(800)) < 0.4);
     go_on.request_stop();
     CHECK(says(fill.wait()) == "ok");
   }
@@ -259,7 +259,7 @@ TEST_CASE("filler: a late target whose length a refusal told is made once") {
   origin->read_number(0)->end(std::move(past));
   auto last = origin->read_number(1);
   CHECK(last->request.range == ByteRange{999, 1000});
-  last->serve(object(1000));
+  CHECK(last->begin(object(1000)) == "ok");  // which is enough: all of it is there
   CHECK(says(fill.wait()) == "ok");
 }
 
