@@ -714,4 +714,18 @@ BUGS = [
                      "true ? open_stale(key) : std::nullopt")],
         "tests": ["tests/fill/test_cached_origin --test-case=*does?not?answer*"],
     },
+    {
+        "name": "row-lost-to-a-remover",
+        "breaks": "store.md: an entry that is begun while another removes it has no row",
+        "changes": [(LIB + "store/open_store.cpp", "[this, name, key, length] { put_row(name, key, length); }",
+                     "[this, name, key, length] { mark_open(name, key, length); }")],
+        "tests": [SHARED + " --test-case=*begun?anew?while*"],
+    },
+    {
+        "name": "row-of-the-next-removed",
+        "breaks": "store.md: who removes an entry removes the row of one that was begun since",
+        "changes": [(LIB + "store/open_store_start.cpp", "[&] { return directory_.is_there(name); }",
+                     "[&] { return !directory_.is_there(name) && false; }")],
+        "tests": [SHARED + " --test-case=*begun?anew?while*"],
+    },
 ]

@@ -188,14 +188,14 @@ Result<std::shared_ptr<Entry>> OpenStore::make_entry(std::uint64_t id, const std
       return fail(std::move(made.error()));
     }
   }
-  // Before its files: an entry that a crash leaves behind is found in the index. And after, for who removes an entry
-  // removes its row last: remove_row() has the other half of this.
+  // Before its files are changed: what a crash leaves of it is found in the index. A version that is begun has its row
+  // written in any case, for another may be removing the one that is there: remove_row() has the other half of this.
   mark_open(name, key, length);
+  options.before_version = [this, name, key, length] { put_row(name, key, length); };
   auto entry = Entry::open(std::move(options), name, id);
   if (!entry) {
     return entry;
   }
-  mark_open(name, key, length);
   (*entry)->on_close = [store = shared_from_this()](Entry& closing) { store->closed(closing); };
   if (const auto available = (*entry)->resource().available()) {
     for (const ByteRange run : *available) {

@@ -24,8 +24,9 @@ struct IndexRow;
 
 class OpenStore : public std::enable_shared_from_this<OpenStore> {
  public:
-  [[nodiscard]] static Result<std::shared_ptr<OpenStore>> open(std::string path, StoreOptions options,
-                                                               Directory::Naming naming = {}) noexcept;
+  [[nodiscard]] static Result<std::shared_ptr<OpenStore>> open(
+      std::string path, StoreOptions options, Directory::Naming naming = {},
+      std::shared_ptr<FileSystem> files = system_files()) noexcept;
   OpenStore(const OpenStore&) = delete;
   OpenStore& operator=(const OpenStore&) = delete;
   ~OpenStore();
@@ -65,6 +66,7 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   [[nodiscard]] Result<void> rebuild_index();
   [[nodiscard]] Result<void> look_after_left_open();
   void mark_open(const std::string& name, const std::string& key, std::optional<std::uint64_t> length) noexcept;
+  void put_row(const std::string& name, const std::string& key, std::optional<std::uint64_t> length) noexcept;
   [[nodiscard]] Result<void> remove_row(const std::string& name);
 
   [[nodiscard]] Mutex& opening_of(const std::string& key) noexcept;

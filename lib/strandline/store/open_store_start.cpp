@@ -14,15 +14,15 @@ constexpr std::size_t kRowsAtOnce = 4096;  // of the index, in one transaction
 
 }  // namespace
 
-Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOptions options,
-                                                   Directory::Naming naming) noexcept {
+Result<std::shared_ptr<OpenStore>> OpenStore::open(std::string path, StoreOptions options, Directory::Naming naming,
+                                                   std::shared_ptr<FileSystem> files) noexcept {
   return file::contained([&]() -> Result<std::shared_ptr<OpenStore>> {
     if (options.key && !Sealer::supported()) {
       return fail(Errc::unsupported, "this build has no encryption");
     }
     const auto secret = options.key ? std::make_shared<const SecretKey>(*options.key) : nullptr;
     options.key.reset();
-    auto directory = Directory::open(system_files(), std::move(path), std::move(naming), options.must_exist);
+    auto directory = Directory::open(std::move(files), std::move(path), std::move(naming), options.must_exist);
     if (!directory) {
       return fail(std::move(directory.error()));
     }
@@ -189,6 +189,19 @@ void OpenStore::mark_open(const std::string& name, const std::string& key,
       const bool was_open = std::exchange((*row)->open, true);
       return was_open ? Result<void>() : index_->update(std::span(&**row, 1));
     }
+    // Of one that is about to be begun, put_row() does.
+    if (directory_.header_of(name)) {
+      put_row(name, key, length);
+    }
+    return {};
+  }));
+}
+
+void OpenStore::put_row(const std::string& name, const std::string& key, std::optional<std::uint64_t> length) noexcept {
+  if (index_ == nullptr) {
+    return;
+  }
+  static_cast<void>(file::contained([&]() -> Result<void> {
     IndexRow made;
     made.name = name;
     made.key = key;
@@ -200,16 +213,11 @@ void OpenStore::mark_open(const std::string& name, const std::string& key,
   }));
 }
 
-// Its files have gone. Somebody may have made new ones since, and found the row still there.
+// Its files have gone. Somebody may have made new ones since: first the data file, then, by put_row(), the row, then
+// the journal. So either they are seen here, with nobody putting rows meanwhile, or the row is put after this one has
+// gone; and wherever either is killed, files that take room have a row.
 Result<void> OpenStore::remove_row(const std::string& name) {
-  if (index_ == nullptr) {
-    return {};
-  }
-  auto removed = index_->remove(name);
-  if (const auto header = directory_.header_of(name); header) {
-    mark_open(name, header->key, header->length);
-  }
-  return removed;
+  return index_ == nullptr ? Result<void>() : index_->remove_unless(name, [&] { return directory_.is_there(name); });
 }
 
 }  // namespace strandline::store

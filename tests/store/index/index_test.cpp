@@ -287,6 +287,23 @@ TEST_CASE("F41: ticks only go up, across processes, closings and rows with later
   CHECK(needed(index->reserve_ticks(1)) < 1'000'100);
 }
 
+TEST_CASE("a row is removed unless its entry is there, which nobody can change meanwhile") {
+  Scene scene;
+  auto index = scene.open();
+  auto another = needed(scene.try_open(1, std::chrono::milliseconds(0)));
+  const IndexRow row = row_of(1);
+  needed(index->put(row));
+  needed(index->remove_unless(row.name, [&] {
+    CHECK(code_of(another->put(row_of(2))) == Errc::busy);
+    return true;
+  }));
+  CHECK(needed(another->find(row.name)) == row);
+  needed(index->remove_unless(row.name, [] { return false; }));
+  CHECK_FALSE(needed(another->find(row.name)));
+  needed(index->remove_unless(row.name, [] { return false; }));
+  CHECK(needed(index->totals()).entries == 0);
+}
+
 TEST_CASE("a rebuild adds, corrects and sweeps, and leaves what is newer") {
   Scene scene;
   auto index = scene.open();

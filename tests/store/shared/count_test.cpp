@@ -1,4 +1,5 @@
 // What a store counts as used, against what the disk holds, after processes that were killed.
+#include <tests/store/forwarding_files.h>
 #include <tests/store/shared/scene.h>
 
 #include <filesystem>
@@ -31,7 +32,82 @@ void write_when_told(Process::Talk& talk, const std::string& path, bool peeks) {
   }
 }
 
+// Tells of some of its calls.
+class TellingFiles final : public ForwardingFiles {
+ public:
+  TellingFiles() noexcept : ForwardingFiles(system_files()) {}
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenFile how) noexcept override {
+    if (before_data && how == OpenFile::made && path.ends_with(".data")) {
+      before_data();
+    }
+    return files_->open(path, how);
+  }
+  Result<void> rename(const std::string& from, const std::string& to) noexcept override {
+    if (before_journal && to.ends_with(".journal")) {
+      before_journal();
+    }
+    auto renamed = files_->rename(from, to);
+    if (after_journal && to.ends_with(".journal")) {
+      after_journal();
+    }
+    return renamed;
+  }
+  Result<void> remove(const std::string& path) noexcept override {
+    auto removed = files_->remove(path);
+    if (after_data && path.ends_with(".data")) {
+      after_data();
+    }
+    return removed;
+  }
+
+  std::function<void()> before_data, before_journal, after_journal;  // it is made, or gets its name
+  std::function<void()> after_data;                                  // it has lost its name
+};
+
 }  // namespace
+
+TEST_CASE("D4: begun anew while another is removing it, and killed at once: it is counted") {
+  // Where the one who begins it is, while the row of the one before is removed.
+  bool has_data = false;
+  SUBCASE("before it has a data file") {}
+  SUBCASE("before it has a journal") {
+    has_data = true;
+  }
+  const StoreScene scene;
+  Process beginner([&](Process::Talk& talk) {
+    static_cast<void>(talk.hear());
+    auto files = std::make_shared<TellingFiles>();
+    const auto tell = [&] {
+      talk.say("here");
+      static_cast<void>(talk.hear());
+    };
+    (has_data ? files->before_journal : files->before_data) = tell;
+    files->after_journal = tell;
+    auto store = got(talk, OpenStore::open(scene.path, {}, {}, files));
+    talk.say("open");
+    static_cast<void>(talk.hear());
+    talk.say(says(store->acquire("key", {}, {})));
+  });
+  {
+    auto files = std::make_shared<TellingFiles>();
+    auto store = required(OpenStore::open(scene.path, {}, {}, files));
+    static_cast<void>(required(store->acquire("key", {}, {})));
+    beginner.say("open");
+    REQUIRE(beginner.hear() == "open");
+    // Its files have gone, its row has not.
+    files->after_data = [&] {
+      beginner.say("begin");
+      CHECK(beginner.hear() == "here");
+    };
+    CHECK(says(store->remove("key")) == "ok");
+    beginner.say("go on");
+    CHECK(beginner.hear() == "here");
+    beginner.end(SIGKILL);
+    OpenStore::leave(std::move(store));
+  }
+  REQUIRE(scene.on_disk() > 0);
+  check_count(scene);
+}
 
 TEST_CASE("D4: one process closes an entry, another writes on and is killed: what it wrote is counted") {
   const StoreScene scene;

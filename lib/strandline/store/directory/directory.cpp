@@ -226,6 +226,19 @@ Result<void> Directory::remove_unfinished(const std::string& name) const noexcep
   });
 }
 
+bool Directory::is_there(const std::string& name) const noexcept {
+  const auto found = file::contained([&]() -> Result<bool> {
+    for (const std::string_view ending : {kData, kJournal}) {
+      const auto file = files_->open(entry_path(name) + std::string(ending), OpenFile::to_read);
+      if (file || file.error().code != Errc::not_found) {
+        return true;
+      }
+    }
+    return false;
+  });
+  return found.value_or(true);
+}
+
 std::uint64_t Directory::allocated(const std::string& name) const noexcept {
   std::uint64_t bytes = 0;
   static_cast<void>(file::contained([&]() -> Result<void> {

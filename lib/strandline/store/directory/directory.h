@@ -45,6 +45,8 @@ class Directory {
   [[nodiscard]] Result<void> remove(const std::string& name) const noexcept;
   // Removes what was to become one of them. Nobody may be making it.
   [[nodiscard]] Result<void> remove_unfinished(const std::string& name) const noexcept;
+  // Has it a file, of whatever kind? What cannot be looked at is taken for one.
+  [[nodiscard]] bool is_there(const std::string& name) const noexcept;
   // Bytes that an entry's files take on the disk.
   [[nodiscard]] std::uint64_t allocated(const std::string& name) const noexcept;
   // The names of all entries, in order, and of what a crash has left of some; an error of `visit` ends it.

@@ -56,6 +56,8 @@ class EntryDriver {
     bool may_follow = false;
     // Do not begin a new version, nor a first one: not_found.
     bool must_exist = false;
+    // Called with the name's lock held, before the journal of a new version has its name. Must not throw.
+    std::function<void()> before_version = {};
   };
 
   // Who changes the files: who holds the write lock of NAME.data. Anybody else only reads.

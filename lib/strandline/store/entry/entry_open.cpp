@@ -281,6 +281,9 @@ Result<DriverState> EntryDriver::begin_version(std::uint64_t generation) {
   } else {
     return fail(known.error().clone());
   }
+  if (options_.before_version) {
+    options_.before_version();
+  }
   header_ = JournalHeader{generation, boot, *identity, options_.length, options_.validator, options_.key};
   auto journal =
       Journal::create(options_.files, journal_path(), header_, sealed_ != nullptr ? &sealed_->cipher() : nullptr);

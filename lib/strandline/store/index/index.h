@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -80,6 +81,9 @@ class Index {
   [[nodiscard]] virtual Result<void> touch(std::span<const std::pair<std::string, std::uint64_t>> used) noexcept = 0;
   // No error when there is none.
   [[nodiscard]] virtual Result<void> remove(const std::string& name) noexcept = 0;
+  // Likewise, unless the entry has been made anew: asked while nobody can put or remove a row.
+  [[nodiscard]] virtual Result<void> remove_unless(const std::string& name,
+                                                   const std::function<bool()>& is_there) noexcept = 0;
 
   // Pages of at most `limit` rows: the first without `after`, which is the last row of the page before, however it has
   // changed since. A row that changes its place meanwhile may be met twice or never.

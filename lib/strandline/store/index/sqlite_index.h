@@ -8,6 +8,7 @@
 #include <strandline/store/index/sqlite/opening.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +33,8 @@ class SqliteIndex final : public Index {
   [[nodiscard]] Result<void> update(std::span<const IndexRow> rows) noexcept override;
   [[nodiscard]] Result<void> touch(std::span<const std::pair<std::string, std::uint64_t>> used) noexcept override;
   [[nodiscard]] Result<void> remove(const std::string& name) noexcept override;
+  [[nodiscard]] Result<void> remove_unless(const std::string& name,
+                                           const std::function<bool()>& is_there) noexcept override;
   [[nodiscard]] Result<std::vector<IndexRow>> list(std::string_view prefix, const IndexRow* after,
                                                    std::size_t limit) noexcept override;
   [[nodiscard]] Result<std::vector<IndexRow>> oldest(const IndexRow* after, std::size_t limit) noexcept override;

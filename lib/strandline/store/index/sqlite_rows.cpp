@@ -212,6 +212,18 @@ Result<void> SqliteIndex::remove(const std::string& name) noexcept {
   });
 }
 
+Result<void> SqliteIndex::remove_unless(const std::string& name, const std::function<bool()>& is_there) noexcept {
+  return on_database([&](Database& database) -> Result<void> {
+    return database.transact([&]() -> Result<void> {
+      if (is_there()) {
+        return {};
+      }
+      auto query = database.query(kRemove);
+      return query ? query->text(name).finish() : fail(std::move(query.error()));
+    });
+  });
+}
+
 Result<std::vector<IndexRow>> SqliteIndex::list(std::string_view prefix, const IndexRow* after,
                                                 std::size_t limit) noexcept {
   // No name is empty: behind (prefix, "") come all that begin with the prefix, in one run. Where it ends needs no upper
