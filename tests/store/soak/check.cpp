@@ -31,6 +31,15 @@ std::string describe(const std::string& path) {
   return text;
 }
 
+std::string rows_of(Store& store) {
+  const auto list = store.list();
+  std::string text;
+  for (const store::EntryInfo& entry : list ? *list : std::vector<store::EntryInfo>()) {
+    text += " " + entry.name.substr(0, 4) + "=" + std::to_string(entry.allocated);
+  }
+  return text;
+}
+
 void check_totals(const std::string& path, Store& store, Page& page, const char* when) {
   const auto stats = store.stats();
   std::uint64_t on_disk = bytes_on_disk(path);
@@ -46,7 +55,7 @@ void check_totals(const std::string& path, Store& store, Page& page, const char*
     page.complain("stats: " + stats.error().message());
   } else if (stats->bytes != on_disk) {
     page.complain(std::string("totals ") + when + ": the store says " + std::to_string(stats->bytes) + ", the disk " +
-                  std::to_string(on_disk) + ":" + describe(path));
+                  std::to_string(on_disk) + ":" + describe(path) + "; by the index:" + rows_of(store));
   }
 }
 

@@ -75,6 +75,11 @@ class Conductor {
         kill(children[seat]);
       } else {
         resume(children[seat]);
+      }
+    }
+    // All by now: one who was stopped may have had what another waits for.
+    for (unsigned seat = 0; seat < seats; ++seat) {
+      if (children[seat].id > 0) {
         await(children[seat], page_.seats.at(seat).doing.load());
       }
     }
