@@ -728,4 +728,10 @@ BUGS = [
                      "[&] { return !directory_.is_there(name) && false; }")],
         "tests": [SHARED + " --test-case=*begun?anew?while*"],
     },
+    {
+        "name": "journal-counted-by-its-size",
+        "breaks": "store.md: what an entry takes on the disk is counted in two ways, which drift apart",
+        "changes": [(LIB + "store/journal/journal.cpp", "return file_->allocated().value_or(0);", "return (size_ + 4095) / 4096 * 4096;")],
+        "tests": [SHARED + " --test-case=*more?blocks*"],
+    },
 ]

@@ -2,6 +2,8 @@
 #include <tests/store/forwarding_files.h>
 #include <tests/store/shared/scene.h>
 
+#include <fcntl.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -162,6 +164,30 @@ TEST_CASE("D4: killed before a rewritten journal has its name: it is counted, or
   writer.end(SIGKILL);
   std::ofstream(scene.file(".journal").native() + ".new") << std::string(100'000, 'x');
   check_count(scene);
+}
+
+TEST_CASE(
+    "D4: a journal that takes more blocks than its bytes need is counted as the file system does, however often") {
+  const StoreScene scene;
+  {
+    auto store = scene.open();
+    auto lease = required(store.acquire("key"));
+    REQUIRE(write(lease, {0, 1000}) == "1000");
+  }
+  // As one in many extents, which need a block of their own.
+  const int journal = ::open(scene.file(".journal").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(journal >= 0);
+  const int reserved = ::fallocate(journal, FALLOC_FL_KEEP_SIZE, 0, 20'000);
+  ::close(journal);
+  REQUIRE(reserved == 0);
+  auto store = scene.open();
+  for (std::uint64_t at = 1000; at < 4000; at += 1000) {
+    CHECK(required(store.stats()).bytes == scene.on_disk());
+    auto lease = required(store.acquire("key"));
+    CHECK(required(store.stats()).bytes == scene.on_disk());
+    CHECK(write(lease, {at, at + 1000}) == "1000");
+  }
+  CHECK(required(store.stats()).bytes == scene.on_disk());
 }
 
 TEST_CASE("D4: opening an entry again does not make it the least recently used") {

@@ -133,8 +133,7 @@ void EntryDriver::wait_for_changes() const noexcept {
 }
 
 std::uint64_t EntryDriver::allocated() const noexcept {
-  const std::uint64_t journal = journal_ != nullptr ? journal_->size() : 0;
-  return data_->allocated().value_or(0) + (journal + kDiskBlock - 1) / kDiskBlock * kDiskBlock;
+  return data_->allocated().value_or(0) + (journal_ != nullptr ? journal_->allocated() : 0);
 }
 
 void EntryDriver::settle(std::uint64_t reserved) noexcept {

@@ -262,9 +262,9 @@ void Journal::retire() noexcept {
   broken_ = true;
 }
 
-std::uint64_t Journal::size() const noexcept {
+std::uint64_t Journal::allocated() const noexcept {
   MutexLock lock(mutex_);
-  return size_;
+  return file_->allocated().value_or(0);
 }
 
 }  // namespace strandline::store

@@ -57,7 +57,8 @@ class Journal {
   // Rewrites the journal if it has grown to several times of what it was when last rewritten, unless a barrier is
   // under way.
   [[nodiscard]] Result<void> compact_if_grown() noexcept STRANDLINE_EXCLUDES(mutex_);
-  [[nodiscard]] std::uint64_t size() const noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Bytes on the disk; of one in many extents, more than its records have.
+  [[nodiscard]] std::uint64_t allocated() const noexcept STRANDLINE_EXCLUDES(mutex_);
   // Where the next record goes, and what it continues.
   struct Position {
     std::uint64_t offset = 0;
