@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -44,7 +45,12 @@ int main(int argc, char** argv) {
   if (::mkdtemp(directory.data()) == nullptr) {
     return std::perror("mkdtemp"), 1;
   }
-  const int done = fetch(url, directory) + fetch(url, directory);
+  int failed = 1;
+  try {
+    failed = fetch(url, directory) + fetch(url, directory);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+  }
   std::filesystem::remove_all(directory);
-  return done;
+  return failed;
 }

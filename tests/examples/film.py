@@ -62,7 +62,7 @@ class FilmTest(unittest.TestCase):
         self.assertGreater(len(self.film), 20_000_000)
         self.origin = origin.Origin(lambda path: self.film if path == "/film.mp4" else None, rate=RATE)
         self.addCleanup(self.origin.close)
-        self.url = self.origin.url + "/film.mp4"
+        self.url = self.origin.url("/film.mp4")
 
     def check_index_came_first(self):
         """Its bytes were asked for among the first, in a request that begins close before them."""

@@ -1,15 +1,19 @@
 """An HTTP origin on loopback with a limited rate, which remembers what it was asked for and what it has sent."""
 
+import pathlib
 import re
 import socket
+import sys
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from command import LIMIT, Server  # noqa: E402  (found through the line above)
+
 PIECES = 50  # a second, with a rate
-LIMIT = 120  # seconds until a hang is a failure
 
 
-class Origin:
+class Origin(Server):
     """Serves GET and HEAD of `content(path)`, bytes or None, in ranges over connections that stay.
 
     rate: bytes per second of each connection. answer(path, range): called before a GET is answered, and may wait.
@@ -19,34 +23,18 @@ class Origin:
         self.content = content
         self.rate = rate
         self.answer = answer
-        self.requests = []  # of GETs, in the order in which they came: (path, range)
         self.sent = 0  # bytes of bodies
         self.lock = threading.Lock()
         self.ending = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.threads = [threading.Thread(target=self._accept, daemon=True)]
-        self.threads[0].start()
+        super().__init__({})  # `requests` are GETs here, in the order in which they came: (path, range)
 
     def close(self):
         self.ending.set()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for thread in list(self.threads):
-            thread.join(LIMIT)
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.threads.append(threading.Thread(target=self._serve, args=(connection,), daemon=True))
-            self.threads[-1].start()
+        super().close()
 
     def _serve(self, connection):
         with connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(0.2)  # to notice the end
             buffer = b""
             while not self.ending.is_set():

@@ -52,7 +52,7 @@ class VolumeSlice(unittest.TestCase):
         server = origin.Origin(chunk, answer=answer)
         self.addCleanup(server.close)
         done = subprocess.run(
-            [PROGRAM, server.url + "/volume", *map(str, CHUNKS), str(PLANE), str(folder / "slice.pgm")],
+            [PROGRAM, server.url("/volume"), *map(str, CHUNKS), str(PLANE), str(folder / "slice.pgm")],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

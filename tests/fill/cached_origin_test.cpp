@@ -72,6 +72,11 @@ struct Scene {
                                           std::make_shared<Filler>(required(Filler::create(filling))), http,
                                           std::move(options));
   }
+  std::shared_ptr<ServedObject> serve(ObjectSettings settings) {
+    auto object = ServedObject::make(std::move(settings));
+    server.on("/a", object->script());
+    return object;
+  }
   // "right", or what is wrong.
   std::string read(CachedOrigin& origin, ByteRange range, std::uint64_t version = 1) {
     const auto got = origin::blocking::read(origin, {.key = server.url("/a"), .range = range}, 1 << 30);
@@ -89,8 +94,7 @@ constexpr ByteRange kAll{0, kMaxOffset};
 
 TEST_CASE("cached: what is there is not fetched again, and no byte is that nobody asked for") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 20 * kMiB});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 20 * kMiB});
   {
     const auto origin = scene.open();
     CHECK(scene.read(*origin, {5 * kMiB, 7 * kMiB}) == "right");
@@ -107,8 +111,7 @@ TEST_CASE("cached: what is there is not fetched again, and no byte is that nobod
 
 TEST_CASE("cached: a new version is fetched when the old one is not asked for") {
   Scene scene;
-  const auto object = ServedObject::make({.size = kMiB});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = kMiB});
   const auto origin = scene.open();
   CHECK(scene.read(*origin, kAll) == "right");
   object->change({.size = 2 * kMiB, .version = 2});
@@ -121,8 +124,7 @@ TEST_CASE("cached: a new version is fetched when the old one is not asked for") 
 
 TEST_CASE("cached: through a store that is smaller than the object, every byte once") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 40 * kMiB});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 40 * kMiB});
   const auto origin = scene.open(4 * kMiB, kMiB);
   CHECK(scene.read(*origin, kAll) == "right");
   CHECK(object->sent_bytes() == 40 * kMiB);
@@ -131,8 +133,7 @@ TEST_CASE("cached: through a store that is smaller than the object, every byte o
 
 TEST_CASE("cached: what is waited for is not pushed out before it has been handed on") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 40 * kMiB});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 40 * kMiB});
   const auto origin = scene.open(4 * kMiB, kMiB);
   std::promise<void> others;
   const auto slow = std::make_shared<origin::Reading>(ByteRange{0, kMiB});
@@ -151,8 +152,7 @@ TEST_CASE("cached: what is waited for is not pushed out before it has been hande
 
 TEST_CASE("cached: what a store has no room for goes past it") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 40 * kMiB});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 40 * kMiB});
   SUBCASE("from the middle on") {
     auto full = required(Store::open(scene.path, {.max_bytes = 8 * kMiB}));
     auto lease = required(full.acquire("other"));
@@ -171,8 +171,7 @@ TEST_CASE("cached: what a store has no room for goes past it") {
 
 TEST_CASE("cached: while the origin does not answer, what is complete is served, and nothing else") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 5 * kMiB});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 5 * kMiB});
   {
     const auto origin = scene.open();
     CHECK(scene.read(*origin, {0, 4 * kMiB}) == "right");
@@ -221,8 +220,7 @@ TEST_CASE("cached: of many objects most are closed again") {
 
 TEST_CASE("cached: an object of unknown length, and one that tells no versions apart") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 3 * kMiB, .etag = ""});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 3 * kMiB, .etag = ""});
   const auto origin = scene.open();
   CHECK(scene.read(*origin, {0, kMiB}) == "right");
   CHECK(scene.read(*origin, kAll) == "right");
@@ -232,8 +230,7 @@ TEST_CASE("cached: an object of unknown length, and one that tells no versions a
 
 TEST_CASE("cached: what tells no versions apart is fetched anew after its time, also when it was not complete") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 3 * kMiB, .etag = ""});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 3 * kMiB, .etag = ""});
   const auto origin = scene.open(0, 4 * kMiB, std::chrono::milliseconds(0));
   CHECK(scene.read(*origin, {0, kMiB}) == "right");
   object->change({.size = 3 * kMiB, .version = 2, .etag = ""});
@@ -245,8 +242,7 @@ TEST_CASE("cached: what tells no versions apart is fetched anew after its time, 
 
 TEST_CASE("cached: an origin that gives up fails the read with its reason") {
   Scene scene;
-  const auto object = ServedObject::make({.size = 40 * kMiB, .rate = 20'000'000});
-  scene.server.on("/a", object->script());
+  const auto object = scene.serve({.size = 40 * kMiB, .rate = 20'000'000});
   const auto origin = scene.open();
   CHECK(scene.read(*origin, {0, kMiB}) == "right");
   const auto info = origin::blocking::stat(*origin, scene.server.url("/a"));

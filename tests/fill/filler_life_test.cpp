@@ -1,17 +1,13 @@
 // Fills as their users have them: stopped, paused, cancelled, many at once.
+#include <strandline/fill/engine/fill_state.h>
 #include <strandline/fill/late_target.h>
 #include <tests/fill/filler_scene.h>
 
-#include <ctime>
+#include <latch>
 #include <thread>
 
 using namespace strandline;
 using namespace strandline::testing;
-using fill::Fill;
-using fill::Filler;
-using fill::FillRequest;
-using fill::Policy;
-using fill::ResourceTarget;
 using origin::ObjectInfo;
 using Scene = FillerScene;
 
@@ -121,17 +117,15 @@ namespace {
 // A disk that takes its time over a commit.
 class SlowToCommit final : public ResourceTarget<MemoryDriver> {
  public:
-  SlowToCommit(Resource<MemoryDriver> resource, Writer<MemoryDriver> writer, std::stop_token go_on)
-      : ResourceTarget(std::move(resource), std::move(writer)), go_on_(std::move(go_on)) {}
+  SlowToCommit(Resource<MemoryDriver> resource, Writer<MemoryDriver> writer, const std::latch& go_on)
+      : ResourceTarget(std::move(resource), std::move(writer)), go_on_(go_on) {}
   Result<void> commit(std::uint64_t length) noexcept override {
-    while (!go_on_.stop_requested()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    go_on_.wait();
     return ResourceTarget::commit(length);
   }
 
  private:
-  const std::stop_token go_on_;
+  const std::latch& go_on_;
 };
 
 }  // namespace
@@ -139,11 +133,11 @@ class SlowToCommit final : public ResourceTarget<MemoryDriver> {
 TEST_CASE("filler: a commit that takes long holds no other fill up; stopped meanwhile, it is committed still") {
   auto filler = required(Filler::create());
   const auto origin = std::make_shared<ManualOrigin>();
-  std::stop_source go_on;
+  std::latch go_on{1};
   auto slow = required(Resource<MemoryDriver>::open({}));
   FillRequest request;
   request.origin = origin;
-  request.target = std::make_unique<SlowToCommit>(slow, required(slow.writer()), go_on.get_token());
+  request.target = std::make_unique<SlowToCommit>(slow, required(slow.writer()), go_on);
   auto held_up = required(filler.fill(std::move(request)));
   origin->read_number(0)->serve(object(10));
 
@@ -156,7 +150,7 @@ TEST_CASE("filler: a commit that takes long holds no other fill up; stopped mean
   CHECK_FALSE(held_up.ended());
 
   std::thread stopper([&] { held_up.stop(); });
-  go_on.request_stop();
+  go_on.count_down();
   stopper.join();
   CHECK(says(slow.status().state) == "committed");
   CHECK(says(fill.wait()) == "ok");
@@ -179,57 +173,46 @@ TEST_CASE("filler: an origin that has a fill of the same filler's ends where its
   CHECK(eventually([&] { return there.expired(); }));  // a read may still be known to its giver
 }
 
-namespace {
-
-// How often the filler's thread ran for nothing: in CPU time, of which waiting takes none.
-double cpu_seconds_of(std::chrono::milliseconds while_asleep) {
-  const auto now = [] {
-    timespec time{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+// What the engine goes by, without its thread and its clock: a time to look at, which is past, would have it look for
+// ever.
+TEST_CASE("filler: paused or committing, there is no time at which to look again") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  const auto fill = std::make_shared<fill::FillState>(std::weak_ptr<fill::Engine>(), request_for(origin, resource),
+                                                      std::make_shared<fill::Server>(16U), fill::FillerOptions());
+  const auto now = fill::Clock::now();
+  const auto break_off = [&](std::size_t number) {
+    origin->read_number(number)->end({Error::make(Errc::io, "broken"), true});
+    fill->obey();
+    fill->collect(now);
   };
-  const double before = now();
-  std::this_thread::sleep_for(while_asleep);
-  return now() - before;
-}
-
-origin::Failure passing() {
-  return {Error::make(Errc::io, "broken"), true};
-}
-
-}  // namespace
-
-TEST_CASE("filler: paused or committing, it does not look again and again for when to ask") {
-  using std::chrono::milliseconds;
+  CHECK_FALSE(fill->look(now));
   SUBCASE("paused") {
-    fill::FillerOptions options;
-    options.retry.first = fill::Seconds(0.3);
-    Scene scene(Policy::whole, options);
-    scene.origin->read_number(0)->end(passing());  // asked again at once
-    scene.origin->read_number(1)->end(passing());  // asked again after 0.15 to 0.3 s
-    scene.fill.pause();
-    CHECK(cpu_seconds_of(milliseconds(800)) < 0.4);
-    scene.fill.resume();
-    scene.origin->read_number(2)->serve(object(10));
-    CHECK(says(scene.fill.wait()) == "ok");
+    break_off(0);  // asked again at once
+    CHECK_FALSE(fill->look(now));
+    break_off(1);  // and this time later
+    CHECK_FALSE(fill->look(now));
+    REQUIRE(fill->not_before().value_or(now) > now);
+    fill->ask_to_pause(true);
+    fill->obey();
+    CHECK_FALSE(fill->look(now));
+    CHECK_FALSE(fill->not_before());
+    fill->ask_to_pause(false);
+    CHECK_FALSE(fill->look(now));
+    CHECK(fill->not_before());
   }
   SUBCASE("committing, after an answer that broke behind its last byte") {
-    auto filler = required(Filler::create());
-    const auto origin = std::make_shared<ManualOrigin>();
-    std::stop_source go_on;
-    auto resource = required(Resource<MemoryDriver>::open({}));
-    FillRequest request;
-    request.origin = origin;
-    request.target = std::make_unique<SlowToCommit>(resource, required(resource.writer()), go_on.get_token());
-    auto fill = required(filler.fill(std::move(request)));
-    auto read = origin->read_number(0);
-    CHECK(read->begin(object(10)) == "ok");
-    CHECK(read->bytes(10) == "ok");
-    read->end(passing());
-    CHECK(cpu_seconds_of(milliseconds(800)) < 0.4);
-    go_on.request_stop();
-    CHECK(says(fill.wait()) == "ok");
+    CHECK(origin->read_number(0)->begin(object(10)) == "ok");
+    CHECK(origin->read_number(0)->bytes(10) == "ok");
+    CHECK_FALSE(fill->look(now));  // all of it is there
+    break_off(0);
+    CHECK_FALSE(fill->look(now));
+    CHECK_FALSE(fill->not_before());
+    fill->commit_target();
   }
+  fill->request_stop();
+  fill->obey();
+  CHECK(fill->ended());
 }
 
 TEST_CASE("filler: a late target whose length a refusal told is made once") {

@@ -8,6 +8,12 @@
 
 namespace strandline::testing {
 
+using fill::Fill;
+using fill::Filler;
+using fill::FillRequest;
+using fill::Policy;
+using fill::ResourceTarget;
+
 inline constexpr std::uint64_t kMiB = 1 << 20;
 
 inline origin::ObjectInfo object(std::uint64_t size, std::string version = "1") {

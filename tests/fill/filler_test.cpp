@@ -3,11 +3,6 @@
 
 using namespace strandline;
 using namespace strandline::testing;
-using fill::Fill;
-using fill::Filler;
-using fill::FillRequest;
-using fill::Policy;
-using fill::ResourceTarget;
 using origin::ObjectInfo;
 using Scene = FillerScene;
 

@@ -63,6 +63,14 @@ void compare(const PieceMap& map, const Model& model, std::uint64_t limit) {
   }
 }
 
+// To both.
+void add(PieceMap& map, Model& model, ByteRange range) {
+  const Piece piece = piece_of(range);
+  map.replace(std::span(&piece, 1));
+  erase_overlapping(model, range);
+  model.emplace(range.begin, piece);
+}
+
 }  // namespace
 
 TEST_CASE("piece map: says what a map says (random programs)") {
@@ -110,22 +118,16 @@ TEST_CASE("piece map: many in order, and others between them") {
   constexpr std::uint64_t kPieces = 3000;
   PieceMap map;
   Model model;
-  const auto add = [&](ByteRange range) {
-    const Piece piece = piece_of(range);
-    map.replace(std::span(&piece, 1));
-    erase_overlapping(model, range);
-    model.emplace(range.begin, piece);
-  };
   for (std::uint64_t i = 1; i <= kPieces; ++i) {
-    add({i * 4, i * 4 + 2});
+    add(map, model, {i * 4, i * 4 + 2});
   }
   compare(map, model, 4 * kPieces + 8);
   for (std::uint64_t i = kPieces; i > 0; i -= 3) {
-    add({i * 4 + 2, i * 4 + 4});
+    add(map, model, {i * 4 + 2, i * 4 + 4});
   }
-  add({1, 2});
+  add(map, model, {1, 2});
   for (const std::uint64_t at : std::initializer_list<std::uint64_t>{1000, 256 * 4, 257 * 4, 2 * 256 * 4}) {
-    add({at - 3, at + 9});  // across the borders of chunks
+    add(map, model, {at - 3, at + 9});  // across the borders of chunks
   }
   compare(map, model, 4 * kPieces + 8);
 }
@@ -133,22 +135,16 @@ TEST_CASE("piece map: many in order, and others between them") {
 TEST_CASE("piece map: a piece that reaches into the next chunk is found there, and replaced") {
   PieceMap map;
   Model model;
-  const auto add = [&](ByteRange range) {
-    const Piece piece = piece_of(range);
-    map.replace(std::span(&piece, 1));
-    erase_overlapping(model, range);
-    model.emplace(range.begin, piece);
-  };
   for (std::uint64_t i = 0; i < 600; ++i) {
-    add({i * 4, i * 4 + 2});
+    add(map, model, {i * 4, i * 4 + 2});
   }
   // Wherever a chunk begins, its first piece goes and one from before comes in its place.
   for (std::uint64_t i = 1; i < 600; ++i) {
     map.erase_if({i * 4, i * 4 + 1}, [](const Piece&) { return true; });
     model.erase(i * 4);
-    add({i * 4 - 1, i * 4 + 3});
+    add(map, model, {i * 4 - 1, i * 4 + 3});
     if (i % 2 == 0) {
-      add({i * 4 + 1, i * 4 + 2});
+      add(map, model, {i * 4 + 1, i * 4 + 2});
     }
   }
   compare(map, model, 2500);

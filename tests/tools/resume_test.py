@@ -252,18 +252,23 @@ class Several(ServerTest):
         self.check_fails(run("get", server.url("/a"), server.url("/b"), "-o", self.out), 2, "-d")
         self.assertEqual(os.listdir(self.into), [])
 
-    def test_a_terminal_has_a_line_for_each_and_one_for_all(self):
-        routes = {path: Ranged(CONTENT * 2, pause=0.01) for path in ("/first", "/second")}
-        server = self.serve(routes)
+    def on_a_terminal(self, server, routes, done):
+        """What a terminal shows until both say that they are done."""
         screen, terminal = pty.openpty()
         self.addCleanup(os.close, screen)
         process = self.popen("get", *map(server.url, routes), "-d", self.into, stderr=terminal)
         os.close(terminal)
         seen = b""
-        while seen.count(b" 1.9 MiB in ") < 2:
+        while seen.count(done) < 2:
             seen += os.read(screen, 4096)
         self.assertEqual(process.wait(command.LIMIT), 0)
         self.assertEqual(process.stdout.read(), b"")
+        return seen
+
+    def test_a_terminal_has_a_line_for_each_and_one_for_all(self):
+        routes = {path: Ranged(CONTENT * 2, pause=0.01) for path in ("/first", "/second")}
+        server = self.serve(routes)
+        seen = self.on_a_terminal(server, routes, b" 1.9 MiB in ")
         self.assertRegex(seen, rb"first  [^\n]* of 1.9 MiB[^\n]*\x1b\[K\r\nsecond  [^\n]* of 1.9 MiB[^\n]*\x1b\[K\r\n"
                                rb"[^\n]* of 3.8 MiB[^\n]*2 under way\x1b\[K")
         self.assertIn(b"\r\x1b[2A", seen)
@@ -271,14 +276,7 @@ class Several(ServerTest):
     def test_a_name_is_not_cut_within_a_character(self):
         routes = {f"/{start}{'%C3%A4' * 20}": Ranged(CONTENT, pause=0.01) for start in ("aa", "bb")}
         server = self.serve(routes)
-        screen, terminal = pty.openpty()
-        self.addCleanup(os.close, screen)
-        process = self.popen("get", *map(server.url, routes), "-d", self.into, stderr=terminal)
-        os.close(terminal)
-        seen = b""
-        while seen.count(b" KiB in ") < 2:
-            seen += os.read(screen, 4096)
-        self.assertEqual(process.wait(command.LIMIT), 0)
+        seen = self.on_a_terminal(server, routes, b" KiB in ")
         self.assertIn("aa" + "ä" * 8 + "  ", seen.decode())  # a quarter of the line is 19 bytes
         self.assertIn("bb" + "ä" * 20 + ": ", seen.decode())
 
