@@ -212,7 +212,9 @@ TEST_CASE("filler: paused or committing, there is no time at which to look again
   }
   fill->request_stop();
   fill->obey();
+  fill->collect(now);
   CHECK(fill->ended());
+  fill->let_go_of_origin();  // whose reads hold the fill
 }
 
 TEST_CASE("filler: a late target whose length a refusal told is made once") {

@@ -276,6 +276,11 @@ class Get(CommandTest):
         self.assertEqual(run("get", path, "-o", self.out).returncode, 0)  # goes on with what there was room for
         self.assertEqual(self.out.read_bytes(), CONTENT)
 
+    @staticmethod
+    def sanitizer_was_blind(result):
+        """UBSan looks at an object's type through a pipe; without a descriptor for one it complains of any object."""
+        return all(words in result.stderr for words in (b"object has invalid vptr", b"(errno: 24)"))
+
     def test_f29_out_of_descriptors(self):
         path = self.file("a")
         failures = 0
@@ -284,6 +289,8 @@ class Get(CommandTest):
             if result.returncode == 0:
                 self.assertEqual(self.out.read_bytes(), CONTENT)
                 break
+            if self.sanitizer_was_blind(result):
+                continue
             self.check_fails(result, 1, "too_many_files: ", "/", "Too many open files")
             self.assertFalse(self.out.exists())
             failures += 1
