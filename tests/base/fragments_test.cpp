@@ -13,7 +13,7 @@ using namespace strandline::testing;
 
 namespace {
 
-constexpr std::uint32_t kWord = 256 * 1024;
+constexpr std::uint32_t kRegion = 256 * 1024;
 
 void compare(const Fragments& fragments, const RangeSet& set, std::uint32_t universe) {
   fragments.check_invariants();
@@ -21,7 +21,7 @@ void compare(const Fragments& fragments, const RangeSet& set, std::uint32_t univ
   REQUIRE(fragments.end() == set.end_offset());
   for (std::uint32_t at = 0; at < universe; ++at) {
     const auto covered = set.first_covered({at, universe});
-    if (fragments.run_end(at) != at + set.covered_prefix({at, kWord}) ||
+    if (fragments.run_end(at) != at + set.covered_prefix({at, kRegion}) ||
         fragments.next(at, universe) != (covered ? covered->begin : universe)) {
       FAIL("differs at " << at << " of " << to_string(set));
     }

@@ -18,7 +18,7 @@ using strandline::testing::live_bytes;
 
 namespace {
 
-constexpr std::uint64_t kBytes = 7;
+constexpr std::uint64_t kFewBytes = 7;
 constexpr std::array<Afterwards, 2> kModes = {Afterwards::succeed, Afterwards::keep_going};
 
 // Allocations that the call asked for; 0 fails none.
@@ -40,7 +40,7 @@ template <class Call>
 void fail_each(Walk& walk, std::uint32_t mask, std::uint32_t mask_after, Call&& call) {
   const auto holds = [](const RangeSet& set, std::uint32_t expected) {
     set.check_invariants();
-    return std::vector<ByteRange>(set.begin(), set.end()) == model::runs(expected, 0, kBytes, 0);
+    return std::vector<ByteRange>(set.begin(), set.end()) == model::runs(expected, 0, kFewBytes, 0);
   };
   for (const Afterwards mode : kModes) {
     for_each_failing_allocation([&](std::uint64_t k) {
@@ -71,9 +71,9 @@ TEST_CASE("F18 R14: the k-th allocation fails, for every k, every set and range 
   Walk insert;
   Walk erase;
   Walk query;
-  for (std::uint32_t mask = 0; mask < 1U << kBytes; ++mask) {
-    for (std::uint64_t begin = 0; begin <= kBytes; ++begin) {
-      for (std::uint64_t end = begin; end <= kBytes; ++end) {
+  for (std::uint32_t mask = 0; mask < 1U << kFewBytes; ++mask) {
+    for (std::uint64_t begin = 0; begin <= kFewBytes; ++begin) {
+      for (std::uint64_t end = begin; end <= kFewBytes; ++end) {
         const ByteRange range{begin, end};
         const std::uint32_t bits = model::bits(begin, end);
         fail_each(insert, mask, mask | bits, [range](RangeSet& set) { return set.insert(range); });
@@ -94,7 +94,7 @@ TEST_CASE("F18 R14: the k-th allocation fails, for every k, every set and range 
 
 TEST_CASE("F18 R14: a clone or a literal that runs out of memory leaves nothing behind") {
   Walk clone;
-  for (std::uint32_t mask = 0; mask < 1U << kBytes; ++mask) {
+  for (std::uint32_t mask = 0; mask < 1U << kFewBytes; ++mask) {
     fail_each(clone, mask, mask, [](RangeSet& set) { return set.clone(); });
   }
   CHECK(clone.wrong == 0);

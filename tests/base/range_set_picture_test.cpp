@@ -16,7 +16,7 @@ using model::picture;
 
 namespace {
 
-constexpr std::array<std::uint64_t, 4> kOrigins = {0, 4096 - 5, (std::uint64_t{1} << 32) - 5, kMaxOffset - 12};
+constexpr std::array<std::uint64_t, 4> kPictureOrigins = {0, 4096 - 5, (std::uint64_t{1} << 32) - 5, kMaxOffset - 12};
 
 struct ChangeRow {
   const char* what;
@@ -91,7 +91,7 @@ const std::vector<QueryRow> kQueries = {
 
 TEST_CASE("R14: what insert does, in pictures") {
   for (const ChangeRow& row : kInserts) {
-    for (const std::uint64_t origin : kOrigins) {
+    for (const std::uint64_t origin : kPictureOrigins) {
       CAPTURE(row.what);
       CAPTURE(origin);
       RangeSet set = drawn(row.before, origin);
@@ -106,7 +106,7 @@ TEST_CASE("R14: what insert does, in pictures") {
 
 TEST_CASE("R14: what erase does, in pictures") {
   for (const ChangeRow& row : kErases) {
-    for (const std::uint64_t origin : kOrigins) {
+    for (const std::uint64_t origin : kPictureOrigins) {
       CAPTURE(row.what);
       CAPTURE(origin);
       RangeSet set = drawn(row.before, origin);
@@ -124,7 +124,7 @@ TEST_CASE("R6: what the queries answer, in pictures") {
     return range ? std::vector<ByteRange>{*range} : std::vector<ByteRange>{};
   };
   for (const QueryRow& row : kQueries) {
-    for (const std::uint64_t origin : kOrigins) {
+    for (const std::uint64_t origin : kPictureOrigins) {
       CAPTURE(row.set);
       CAPTURE(row.range);
       CAPTURE(origin);

@@ -14,8 +14,9 @@ using namespace strandline;
 
 namespace {
 
-constexpr std::uint64_t kBytes = 300;
-constexpr std::array<std::uint64_t, 4> kOrigins = {0, 4096 - 150, (std::uint64_t{1} << 32) - 150, kMaxOffset - kBytes};
+constexpr std::uint64_t kManyBytes = 300;
+constexpr std::array<std::uint64_t, 4> kManyOrigins = {0, 4096 - 150, (std::uint64_t{1} << 32) - 150,
+                                                       kMaxOffset - kManyBytes};
 
 struct Step {
   bool insert;
@@ -28,16 +29,17 @@ std::ostream& operator<<(std::ostream& out, const Step& step) {
 }
 
 rc::Gen<std::vector<Step>> programs() {
-  return rc::gen::container<std::vector<Step>>(rc::gen::construct<Step>(
-      rc::gen::arbitrary<bool>(), rc::gen::inRange<std::uint64_t>(0, kBytes), rc::gen::inRange<std::uint64_t>(0, 40)));
+  return rc::gen::container<std::vector<Step>>(rc::gen::construct<Step>(rc::gen::arbitrary<bool>(),
+                                                                        rc::gen::inRange<std::uint64_t>(0, kManyBytes),
+                                                                        rc::gen::inRange<std::uint64_t>(0, 40)));
 }
 
 rc::Gen<std::uint64_t> origins() {
-  return rc::gen::elementOf(kOrigins);
+  return rc::gen::elementOf(kManyOrigins);
 }
 
 ByteRange range_of(const Step& step, std::uint64_t origin) {
-  const std::uint64_t end = std::min(kBytes, step.begin + step.size);
+  const std::uint64_t end = std::min(kManyBytes, step.begin + step.size);
   return {origin + step.begin, origin + end};
 }
 
@@ -68,7 +70,7 @@ TEST_CASE("R14: a program of inserts and erases gives what it gives on a vector<
     const std::uint64_t origin = *origins();
     const std::vector<Step> program = *programs();
     RangeSet set;
-    std::vector<bool> bytes(kBytes, false);
+    std::vector<bool> bytes(kManyBytes, false);
     for (const Step& step : program) {
       const ByteRange range = range_of(step, origin);
       const auto answer = step.insert ? set.insert(range) : set.erase(range);
@@ -78,7 +80,7 @@ TEST_CASE("R14: a program of inserts and erases gives what it gives on a vector<
         bytes[at - origin] = step.insert;
       }
       set.check_invariants();
-      RC_ASSERT(std::vector<ByteRange>(set.begin(), set.end()) == testing::runs(bytes, 0, kBytes, true, origin));
+      RC_ASSERT(std::vector<ByteRange>(set.begin(), set.end()) == testing::runs(bytes, 0, kManyBytes, true, origin));
     }
   }));
 }
@@ -87,8 +89,8 @@ TEST_CASE("R6: gaps and covered runs of a range partition it, and the short quer
   CHECK(rc::check("partition", [] {
     const std::uint64_t origin = *origins();
     const RangeSet set = run(*programs(), origin);
-    const std::uint64_t a = *rc::gen::inRange<std::uint64_t>(0, kBytes + 1);
-    const std::uint64_t b = *rc::gen::inRange<std::uint64_t>(0, kBytes + 1);
+    const std::uint64_t a = *rc::gen::inRange<std::uint64_t>(0, kManyBytes + 1);
+    const std::uint64_t b = *rc::gen::inRange<std::uint64_t>(0, kManyBytes + 1);
     const ByteRange range{origin + std::min(a, b), origin + std::max(a, b)};
     const std::vector<ByteRange> gaps = set.gaps(range).value();
     const std::vector<ByteRange> covered = set.covered(range).value();
@@ -134,7 +136,7 @@ TEST_CASE("R14: erasing what an insert added gives back the set from before") {
     const std::uint64_t origin = *origins();
     RangeSet set = run(*programs(), origin);
     const RangeSet before = set.clone().value();
-    const ByteRange range = range_of({true, *rc::gen::inRange<std::uint64_t>(0, kBytes), 60}, origin);
+    const ByteRange range = range_of({true, *rc::gen::inRange<std::uint64_t>(0, kManyBytes), 60}, origin);
     const std::vector<ByteRange> added = set.insert(range).value();
     RC_ASSERT(set.byte_count() == before.byte_count() + bytes_of(added));
     RC_ASSERT(set.covers(range));

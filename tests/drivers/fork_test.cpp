@@ -11,7 +11,7 @@ namespace {
 
 using namespace testing;
 
-constexpr std::uint64_t kSize = 150'000;
+constexpr std::uint64_t kForkedSize = 150'000;
 
 // Every call that changes something is refused, in any state; then the child destroys its copy.
 int try_everything(std::unique_ptr<MmapDriver> driver, std::uint64_t readable) {
@@ -31,43 +31,43 @@ TEST_CASE("F28: a forked child cannot change or remove the file of an mmap drive
     const ScratchDir dir;
     auto driver = std::make_unique<MmapDriver>();
     REQUIRE(driver->open({dir / "content"}));
-    REQUIRE(write_range(*driver, 0, kSize));
-    CHECK(in_child([&] { return try_everything(std::move(driver), kSize); }) == 0);
+    REQUIRE(write_range(*driver, 0, kForkedSize));
+    CHECK(in_child([&] { return try_everything(std::move(driver), kForkedSize); }) == 0);
     CHECK(dir.names() == "content.part");
     CHECK(code_of(MmapDriver().open({dir / "content"})) == Errc::busy);
     CHECK(in_child([&] { return code_of(MmapDriver().open({dir / "content"})) == Errc::busy ? 0 : 1; }) == 0);
-    REQUIRE(write_range(*driver, kSize, 2 * kSize));
-    CHECK(driver->commit(2 * kSize));
-    CHECK(file_bytes(dir / "content") == bytes_for(0, 2 * kSize));
+    REQUIRE(write_range(*driver, kForkedSize, 2 * kForkedSize));
+    CHECK(driver->commit(2 * kForkedSize));
+    CHECK(file_bytes(dir / "content") == bytes_for(0, 2 * kForkedSize));
   }
   SUBCASE("while it is extended in place") {
     const ScratchDir dir;
-    make_file(dir / "content", kSize);
+    make_file(dir / "content", kForkedSize);
     auto driver = std::make_unique<MmapDriver>();
     REQUIRE(driver->open({dir / "content", OpenMode::read_write}));
-    REQUIRE(write_range(*driver, kSize, 2 * kSize));
-    CHECK(in_child([&] { return try_everything(std::move(driver), 2 * kSize); }) == 0);
+    REQUIRE(write_range(*driver, kForkedSize, 2 * kForkedSize));
+    CHECK(in_child([&] { return try_everything(std::move(driver), 2 * kForkedSize); }) == 0);
     CHECK(dir.names() == "content content.part content.resume");
-    CHECK(driver->commit(2 * kSize));
-    CHECK(file_bytes(dir / "content") == bytes_for(0, 2 * kSize));
+    CHECK(driver->commit(2 * kForkedSize));
+    CHECK(file_bytes(dir / "content") == bytes_for(0, 2 * kForkedSize));
   }
   SUBCASE("when it is committed") {
     const ScratchDir dir;
-    make_file(dir / "content", kSize);
+    make_file(dir / "content", kForkedSize);
     auto driver = std::make_unique<MmapDriver>();
     REQUIRE(driver->open({dir / "content"}));
-    CHECK(in_child([&] { return try_everything(std::move(driver), kSize); }) == 0);
+    CHECK(in_child([&] { return try_everything(std::move(driver), kForkedSize); }) == 0);
     CHECK(driver->reactivate());
   }
   SUBCASE("while it is rewritten") {
     const ScratchDir dir;
-    make_file(dir / "content", kSize);
+    make_file(dir / "content", kForkedSize);
     MmapDriver driver;
     REQUIRE(driver.open({dir / "content"}));
     auto next = driver.rewrite().value();
-    REQUIRE(write_range(*next, 0, kSize));
-    CHECK(in_child([&] { return try_everything(std::move(next), kSize); }) == 0);
-    CHECK(next->commit(kSize));
+    REQUIRE(write_range(*next, 0, kForkedSize));
+    CHECK(in_child([&] { return try_everything(std::move(next), kForkedSize); }) == 0);
+    CHECK(next->commit(kForkedSize));
   }
 }
 
@@ -76,12 +76,12 @@ TEST_CASE("F28: what a child opens itself is its own, and its grandchild's is no
   CHECK(in_child([&] {
           auto driver = std::make_unique<MmapDriver>();
           CHILD_CHECK(driver->open({dir / "content"}));
-          CHILD_CHECK(write_range(*driver, 0, kSize));
-          CHILD_CHECK(in_child([&] { return try_everything(std::move(driver), kSize); }) == 0);
-          CHILD_CHECK(driver->commit(kSize));
+          CHILD_CHECK(write_range(*driver, 0, kForkedSize));
+          CHILD_CHECK(in_child([&] { return try_everything(std::move(driver), kForkedSize); }) == 0);
+          CHILD_CHECK(driver->commit(kForkedSize));
           return 0;
         }) == 0);
-  CHECK(file_bytes(dir / "content") == bytes_for(0, kSize));
+  CHECK(file_bytes(dir / "content") == bytes_for(0, kForkedSize));
 }
 
 TEST_CASE("F28: a forked child cannot write into the parent's ring") {

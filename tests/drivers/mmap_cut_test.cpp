@@ -16,7 +16,7 @@ namespace {
 using namespace testing;
 
 constexpr std::uint64_t kPage = 4096;
-constexpr std::uint64_t kSize = 100 * kPage;  // mapped: more than 64 KiB
+constexpr std::uint64_t kMappedSize = 100 * kPage;  // mapped: more than 64 KiB
 
 // The path at which an active or a committed driver keeps its bytes.
 std::filesystem::path open_with(MmapDriver& driver, const ScratchDir& dir, bool committed, std::uint64_t size) {
@@ -34,8 +34,8 @@ TEST_CASE("F21: a file cut short under its mapping is io, the bytes before the c
     std::uint64_t size;
     std::uint64_t cut;
   };
-  for (const Row row : {Row{kSize, 50 * kPage}, Row{kSize, 50 * kPage + 100}, Row{kSize, 0}, Row{kSize, kSize - 1},
-                        Row{30'000, 20'000}, Row{30'000, 0}}) {
+  for (const Row row : {Row{kMappedSize, 50 * kPage}, Row{kMappedSize, 50 * kPage + 100}, Row{kMappedSize, 0},
+                        Row{kMappedSize, kMappedSize - 1}, Row{30'000, 20'000}, Row{30'000, 0}}) {
     for (const bool committed : {false, true}) {
       for (const bool read_before : {false, true}) {
         CAPTURE(row.cut);
@@ -68,21 +68,21 @@ TEST_CASE("F21: a file cut short under its mapping is io, the bytes before the c
 TEST_CASE("F21: a writer that goes on after the file was cut does not cover the loss up") {
   const ScratchDir dir;
   MmapDriver driver;
-  const std::filesystem::path path = open_with(driver, dir, false, kSize);
+  const std::filesystem::path path = open_with(driver, dir, false, kMappedSize);
   std::filesystem::resize_file(path, kPage);
-  CHECK(code_of(driver.write_at(kSize, bytes_for(kSize, 100))) == Errc::io);
-  CHECK(code_of(read_range(driver, kPage, kSize)) == Errc::io);
-  CHECK(code_of(driver.commit(kSize)) == Errc::io);
+  CHECK(code_of(driver.write_at(kMappedSize, bytes_for(kMappedSize, 100))) == Errc::io);
+  CHECK(code_of(read_range(driver, kPage, kMappedSize)) == Errc::io);
+  CHECK(code_of(driver.commit(kMappedSize)) == Errc::io);
   CHECK(holds(driver, 0, kPage));
 }
 
 TEST_CASE("F21: a View of a file that is cut reads zeros instead of a signal; reads past the cut are io from then on") {
   const ScratchDir dir;
   MmapDriver driver;
-  const std::filesystem::path path = open_with(driver, dir, true, kSize);
-  const Result<DriverView> view = driver.view({0, kSize});
+  const std::filesystem::path path = open_with(driver, dir, true, kMappedSize);
+  const Result<DriverView> view = driver.view({0, kMappedSize});
   REQUIRE(view);
-  CHECK(copy_of(view->bytes) == bytes_for(0, kSize));
+  CHECK(copy_of(view->bytes) == bytes_for(0, kMappedSize));
   std::filesystem::resize_file(path, 10 * kPage);
   CHECK(view->bytes[20 * kPage + 5] == std::byte{0});
   CHECK(view->bytes[99 * kPage] == std::byte{0});
@@ -96,7 +96,7 @@ TEST_CASE("F21: a View of a file that is cut reads zeros instead of a signal; re
 TEST_CASE("F21: readers on many threads while the file is cut: bytes or io, never zeros") {
   const ScratchDir dir;
   MmapDriver driver;
-  const std::filesystem::path path = open_with(driver, dir, true, kSize);
+  const std::filesystem::path path = open_with(driver, dir, true, kMappedSize);
   std::atomic<int> started{0};
   std::atomic<int> wrong{0};
   std::vector<std::thread> readers;
@@ -135,7 +135,7 @@ TEST_CASE("F21: readers on many threads while the file is cut: bytes or io, neve
 TEST_CASE("R1: views keep their bytes past a commit that drops them, and the driver") {
   const std::uint64_t boundary = 4 * (std::uint64_t{1} << 30);
   for (const std::uint64_t base : {std::uint64_t{0}, boundary - 40 * kPage}) {
-    for (const std::uint64_t cut : {kSize - 1, 60 * kPage, 60 * kPage + 123, std::uint64_t{0}}) {
+    for (const std::uint64_t cut : {kMappedSize - 1, 60 * kPage, 60 * kPage + 123, std::uint64_t{0}}) {
       CAPTURE(base);
       CAPTURE(cut);
       const ScratchDir dir;
@@ -144,27 +144,27 @@ TEST_CASE("R1: views keep their bytes past a commit that drops them, and the dri
       {
         MmapDriver driver;
         REQUIRE(driver.open({dir / "content"}));
-        REQUIRE(write_range(driver, base, base + kSize));
-        whole = driver.view({base, base + kSize}).value();  // one mapping of its own when it crosses the regions
-        tail = driver.view({base + kSize - 10, base + kSize}).value();
+        REQUIRE(write_range(driver, base, base + kMappedSize));
+        whole = driver.view({base, base + kMappedSize}).value();  // one mapping of its own when it crosses the regions
+        tail = driver.view({base + kMappedSize - 10, base + kMappedSize}).value();
         REQUIRE(driver.commit(base + cut));
         CHECK(driver.storage_len() == base + cut);
-        CHECK(copy_of(whole.bytes) == bytes_for(base, kSize));
+        CHECK(copy_of(whole.bytes) == bytes_for(base, kMappedSize));
         CHECK(holds(driver, base, base + cut));
         // Extended again with other bytes: the driver reads those, the views what they were given.
         REQUIRE(driver.reactivate());
-        REQUIRE(write_range(driver, base + cut, base + kSize, 1));
+        REQUIRE(write_range(driver, base + cut, base + kMappedSize, 1));
         CHECK(holds(driver, base, base + cut));
-        CHECK(holds(driver, base + cut, base + kSize, 1));
-        if (cut < kSize) {
-          CHECK(copy_of(driver.view({base + cut, base + kSize}).value().bytes) ==
-                bytes_for(base + cut, kSize - cut, 1));
+        CHECK(holds(driver, base + cut, base + kMappedSize, 1));
+        if (cut < kMappedSize) {
+          CHECK(copy_of(driver.view({base + cut, base + kMappedSize}).value().bytes) ==
+                bytes_for(base + cut, kMappedSize - cut, 1));
         }
-        CHECK(copy_of(whole.bytes) == bytes_for(base, kSize));
+        CHECK(copy_of(whole.bytes) == bytes_for(base, kMappedSize));
       }
       CHECK(std::filesystem::file_size(dir / "content") == base + cut);
-      CHECK(copy_of(whole.bytes) == bytes_for(base, kSize));
-      CHECK(copy_of(tail.bytes) == bytes_for(base + kSize - 10, 10));
+      CHECK(copy_of(whole.bytes) == bytes_for(base, kMappedSize));
+      CHECK(copy_of(tail.bytes) == bytes_for(base + kMappedSize - 10, 10));
     }
   }
 }
@@ -172,31 +172,31 @@ TEST_CASE("R1: views keep their bytes past a commit that drops them, and the dri
 TEST_CASE("R13: a commit that cannot keep what is viewed fails with no_memory and cuts nothing") {
   const ScratchDir dir;
   MmapDriver driver;
-  open_with(driver, dir, false, kSize);
-  const DriverView view = driver.view({0, kSize}).value();
+  open_with(driver, dir, false, kMappedSize);
+  const DriverView view = driver.view({0, kMappedSize}).value();
   {
     const FailingCall failing(Call::mremap, ENOMEM);
     CHECK(code_of(driver.commit(kPage)) == Errc::no_memory);
     CHECK(failing.happened());
   }
-  CHECK(holds(driver, 0, kSize));
-  CHECK(driver.storage_len() == kSize);
+  CHECK(holds(driver, 0, kMappedSize));
+  CHECK(driver.storage_len() == kMappedSize);
   CHECK(driver.commit(kPage));
-  CHECK(copy_of(view.bytes) == bytes_for(0, kSize));
+  CHECK(copy_of(view.bytes) == bytes_for(0, kMappedSize));
 }
 
 TEST_CASE("F27: a view of what was being extended in place outlives giving it up") {
   const ScratchDir dir;
-  make_file(dir / "content", kSize);
+  make_file(dir / "content", kMappedSize);
   DriverView view;
   {
     MmapDriver driver;
     REQUIRE(driver.open({dir / "content", OpenMode::read_write}));
-    REQUIRE(write_range(driver, kSize, 2 * kSize));
-    view = driver.view({kSize - 100, 2 * kSize}).value();
+    REQUIRE(write_range(driver, kMappedSize, 2 * kMappedSize));
+    view = driver.view({kMappedSize - 100, 2 * kMappedSize}).value();
   }
-  CHECK(std::filesystem::file_size(dir / "content") == kSize);
-  CHECK(copy_of(view.bytes) == bytes_for(kSize - 100, kSize + 100));
+  CHECK(std::filesystem::file_size(dir / "content") == kMappedSize);
+  CHECK(copy_of(view.bytes) == bytes_for(kMappedSize - 100, kMappedSize + 100));
 }
 
 // A SIGBUS that is not ours.

@@ -12,7 +12,7 @@ namespace {
 
 using namespace testing;
 
-constexpr std::uint64_t kSize = 150'000;
+constexpr std::uint64_t kHeldSize = 150'000;
 
 TEST_CASE("F18: mmap: open with the k-th allocation failing leaves nothing behind") {
   for (const bool exists : {false, true}) {
@@ -22,7 +22,7 @@ TEST_CASE("F18: mmap: open with the k-th allocation failing leaves nothing behin
       const ScratchDir dir;
       const std::filesystem::path path = dir / "content";
       if (exists) {
-        make_file(path, kSize);
+        make_file(path, kHeldSize);
       }
       const std::uint64_t last = for_each_failing_allocation([&](std::uint64_t k) {
         CAPTURE(k);
@@ -45,7 +45,7 @@ TEST_CASE("F18: mmap: open with the k-th allocation failing leaves nothing behin
       });
       CHECK(last > 1);
       if (exists) {
-        CHECK(file_bytes(path) == bytes_for(0, kSize));
+        CHECK(file_bytes(path) == bytes_for(0, kHeldSize));
       }
     }
   }
@@ -59,9 +59,9 @@ std::uint64_t every_allocation(bool committed, Call call) {
     const ScratchDir dir;
     MmapDriver driver;
     REQUIRE(driver.open({dir / "content"}));
-    REQUIRE(write_range(driver, 0, kSize));
+    REQUIRE(write_range(driver, 0, kHeldSize));
     if (committed) {
-      REQUIRE(driver.commit(kSize));
+      REQUIRE(driver.commit(kHeldSize));
     }
     bool fired = false;
     bool worked = false;
@@ -72,15 +72,15 @@ std::uint64_t every_allocation(bool committed, Call call) {
       fired = failing.fired();
     }
     CHECK((worked || (fired && code == Errc::no_memory)));
-    CHECK(holds(driver, 0, kSize));
+    CHECK(holds(driver, 0, kHeldSize));
     if (!worked && committed) {
       CHECK(dir.names() == "content");
-      CHECK(code_of(driver.write_at(kSize, bytes_for(kSize, 1))) == Errc::committed);
+      CHECK(code_of(driver.write_at(kHeldSize, bytes_for(kHeldSize, 1))) == Errc::committed);
     }
     if (!worked && !committed) {
-      CHECK(write_range(driver, kSize, kSize + 10));
-      CHECK(driver.commit(kSize + 10));
-      CHECK(file_bytes(dir / "content") == bytes_for(0, kSize + 10));
+      CHECK(write_range(driver, kHeldSize, kHeldSize + 10));
+      CHECK(driver.commit(kHeldSize + 10));
+      CHECK(file_bytes(dir / "content") == bytes_for(0, kHeldSize + 10));
     }
     return fired;
   });
@@ -92,7 +92,7 @@ TEST_CASE("F18: mmap: every call with the k-th allocation failing: no_memory, or
   for (const bool committed : {false, true}) {
     CAPTURE(committed);
     const auto read = [&](MmapDriver& driver) { return outcome(driver.read_at(5, out)); };
-    const auto view = [&](MmapDriver& driver) { return outcome(driver.view({5, kSize})); };
+    const auto view = [&](MmapDriver& driver) { return outcome(driver.view({5, kHeldSize})); };
     CHECK(every_allocation(committed, read) > 1);  // the first read makes a mapping, or does without
     CHECK(every_allocation(committed, view) > 1);
     CHECK(every_allocation(committed, [&](MmapDriver& driver) { return outcome(driver.rewrite()); }) > 1);
@@ -100,7 +100,7 @@ TEST_CASE("F18: mmap: every call with the k-th allocation failing: no_memory, or
   CHECK(every_allocation(true, [&](MmapDriver& driver) { return outcome(driver.reactivate()); }) > 1);
   CHECK(every_allocation(false, [&](MmapDriver& driver) {
           Result<DriverView> view = driver.view({0, 100});
-          return view ? outcome(driver.commit(kSize)) : std::pair(false, view.error().code);
+          return view ? outcome(driver.commit(kHeldSize)) : std::pair(false, view.error().code);
         }) > 1);
 }
 

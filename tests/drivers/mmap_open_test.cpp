@@ -18,7 +18,7 @@ namespace {
 
 using namespace testing;
 
-constexpr std::uint64_t kSize = 10'000;
+constexpr std::uint64_t kOpenedSize = 10'000;
 
 TEST_CASE("mmap: each open mode, with and without a file") {
   struct Row {
@@ -31,18 +31,18 @@ TEST_CASE("mmap: each open mode, with and without a file") {
   };
   const Row rows[] = {
       {OpenMode::automatic, false, Errc{}, false, 0, "content.part"},
-      {OpenMode::automatic, true, Errc{}, true, kSize, "content"},
+      {OpenMode::automatic, true, Errc{}, true, kOpenedSize, "content"},
       {OpenMode::read_write, false, Errc{}, false, 0, "content.part"},
-      {OpenMode::read_write, true, Errc{}, false, kSize, "content content.part content.resume"},
+      {OpenMode::read_write, true, Errc{}, false, kOpenedSize, "content content.part content.resume"},
       {OpenMode::read_only, false, Errc::not_found, false, 0, ""},
-      {OpenMode::read_only, true, Errc{}, true, kSize, "content"},
+      {OpenMode::read_only, true, Errc{}, true, kOpenedSize, "content"},
   };
   for (const Row& row : rows) {
     CAPTURE(static_cast<int>(row.mode));
     CAPTURE(row.exists);
     const ScratchDir dir;
     if (row.exists) {
-      make_file(dir / "content", kSize);
+      make_file(dir / "content", kOpenedSize);
     }
     {
       MmapDriver driver;
@@ -78,11 +78,11 @@ TEST_CASE("mmap: an empty file opens committed with nothing in it") {
 
 TEST_CASE("mmap: an existing file of another length than expected is changed") {
   const ScratchDir dir;
-  make_file(dir / "content", kSize);
+  make_file(dir / "content", kOpenedSize);
   for (const OpenMode mode : {OpenMode::automatic, OpenMode::read_write, OpenMode::read_only}) {
-    CHECK(code_of(MmapDriver().open({dir / "content", mode, kSize + 1})) == Errc::changed);
-    CHECK(code_of(MmapDriver().open({dir / "content", mode, kSize - 1})) == Errc::changed);
-    CHECK(MmapDriver().open({dir / "content", mode, kSize}));
+    CHECK(code_of(MmapDriver().open({dir / "content", mode, kOpenedSize + 1})) == Errc::changed);
+    CHECK(code_of(MmapDriver().open({dir / "content", mode, kOpenedSize - 1})) == Errc::changed);
+    CHECK(MmapDriver().open({dir / "content", mode, kOpenedSize}));
   }
   CHECK(code_of(MmapDriver().open({dir / "content", OpenMode::automatic, kMaxOffset + 1})) == Errc::too_large);
   // A new file may be announced far larger than address space: it is only not mapped.
@@ -113,7 +113,7 @@ TEST_CASE("mmap: a view does not keep the writer's lock") {
   {
     MmapDriver driver;
     REQUIRE(driver.open({dir / "content"}));
-    REQUIRE(write_range(driver, 0, kSize));
+    REQUIRE(write_range(driver, 0, kOpenedSize));
     Result<DriverView> made = driver.view({10, 20});
     REQUIRE(made);
     view = std::move(*made);
@@ -125,7 +125,7 @@ TEST_CASE("mmap: a view does not keep the writer's lock") {
 
 TEST_CASE("mmap: a side file left by a crash is emptied, not trusted") {
   const ScratchDir dir;
-  make_file(dir / "content.part", kSize);
+  make_file(dir / "content.part", kOpenedSize);
   MmapDriver driver;
   const Result<DriverState> state = driver.open({dir / "content"});
   REQUIRE(state);
@@ -158,7 +158,7 @@ TEST_CASE("mmap: what is no file name is refused") {
 
 TEST_CASE("F24: a FIFO, device, directory, socket or symlink is refused, and named") {
   const ScratchDir dir;
-  make_file(dir / "target", kSize);
+  make_file(dir / "target", kOpenedSize);
   REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
   std::filesystem::create_directory(dir / "directory");
   std::filesystem::create_symlink(dir / "target", dir / "symlink");
@@ -178,22 +178,22 @@ TEST_CASE("F24: a FIFO, device, directory, socket or symlink is refused, and nam
       CHECK(state.error().context.find(path.native()) != std::string::npos);
     }
   }
-  CHECK(file_bytes(dir / "target") == bytes_for(0, kSize));
+  CHECK(file_bytes(dir / "target") == bytes_for(0, kOpenedSize));
 }
 
 TEST_CASE("F24: a side file or marker that is no file is refused, and its target untouched") {
   for (const char* name : {"content.part", "content.resume"}) {
     CAPTURE(name);
     const ScratchDir dir;
-    make_file(dir / "target", kSize);
-    make_file(dir / "content", kSize);
+    make_file(dir / "target", kOpenedSize);
+    make_file(dir / "content", kOpenedSize);
     std::filesystem::create_symlink(dir / "target", dir / name);
     MmapDriver driver;
     const Result<DriverState> state = driver.open({dir / "content", OpenMode::read_write});
     CHECK(code_of(state) == Errc::invalid_argument);
     CHECK(state.error().context.find(name) != std::string::npos);
-    CHECK(file_bytes(dir / "target") == bytes_for(0, kSize));
-    CHECK(file_bytes(dir / "content") == bytes_for(0, kSize));
+    CHECK(file_bytes(dir / "target") == bytes_for(0, kOpenedSize));
+    CHECK(file_bytes(dir / "content") == bytes_for(0, kOpenedSize));
   }
 }
 
@@ -212,7 +212,7 @@ TEST_CASE("F22: a missing directory is not_found, with the path") {
 
 TEST_CASE("F22: no permission is permission_denied, with the path") {
   const ScratchDir dir;
-  make_file(dir / "content", kSize);
+  make_file(dir / "content", kOpenedSize);
   CHECK(in_child([&] {
           // Root may do anything, so the child becomes somebody else, for whom 0555 and 0444 mean what they say.
           const bool root = ::getuid() == 0;
@@ -225,12 +225,12 @@ TEST_CASE("F22: no permission is permission_denied, with the path") {
           CHILD_CHECK(create.error().context.find((dir / "new").native()) != std::string::npos);
           MmapDriver existing;
           CHILD_CHECK(existing.open({dir / "content"}));
-          CHILD_CHECK(holds(existing, 0, kSize));
+          CHILD_CHECK(holds(existing, 0, kOpenedSize));
           const Result<void> resumed = existing.reactivate();
           CHILD_CHECK(code_of(resumed) == Errc::permission_denied);
           CHILD_CHECK(resumed.error().context.find((dir / "content").native()) != std::string::npos);
           CHILD_CHECK(code_of(existing.rewrite()) == Errc::permission_denied);
-          CHILD_CHECK(holds(existing, 0, kSize));
+          CHILD_CHECK(holds(existing, 0, kOpenedSize));
           CHILD_CHECK(::chmod((dir / "content").c_str(), 0) == 0);
           const Result<DriverState> unreadable = MmapDriver().open({dir / "content", OpenMode::read_only});
           CHILD_CHECK(code_of(unreadable) == Errc::permission_denied);
@@ -249,14 +249,14 @@ TEST_CASE("F22: a read-only file system is permission_denied, with the path, and
         ::mount("none", dir.path().c_str(), "tmpfs", 0, "size=1m") != 0) {
       return kNoMounts;
     }
-    make_file(dir / "content", kSize);
+    make_file(dir / "content", kOpenedSize);
     CHILD_CHECK(::mount("none", dir.path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0);
     const Result<DriverState> create = MmapDriver().open({dir / "new"});
     CHILD_CHECK(code_of(create) == Errc::permission_denied);
     CHILD_CHECK(create.error().context.find((dir / "new").native()) != std::string::npos);
     MmapDriver driver;
     const Result<DriverState> state = driver.open({dir / "content"});
-    CHILD_CHECK(state && state->committed && holds(driver, 0, kSize));
+    CHILD_CHECK(state && state->committed && holds(driver, 0, kOpenedSize));
     CHILD_CHECK(code_of(driver.reactivate()) == Errc::permission_denied);
     return 0;
   };
@@ -275,7 +275,7 @@ TEST_CASE("F22: a read-only file system is permission_denied, with the path, and
 
 TEST_CASE("F29: out of file descriptors is an error of its own, names the path, and passes") {
   const ScratchDir dir;
-  make_file(dir / "content", kSize);
+  make_file(dir / "content", kOpenedSize);
   CHECK(in_child([&] {
           MmapDriver before;
           CHILD_CHECK(before.open({dir / "before"}));

@@ -48,8 +48,6 @@ using Note = CachedOriginOptions::Note;
 
 namespace {
 
-constexpr std::uint64_t kMiB = 1 << 20;
-
 struct Scene {
   TempDir directory;
   std::string path = (directory.path() / "store").native();

@@ -14,8 +14,6 @@ using fill::FillRequest;
 using fill::Policy;
 using fill::ResourceTarget;
 
-inline constexpr std::uint64_t kMiB = 1 << 20;
-
 inline origin::ObjectInfo object(std::uint64_t size, std::string version = "1") {
   return {size, {Validator::Kind::strong, std::move(version)}, true, {}};
 }

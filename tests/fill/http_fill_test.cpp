@@ -15,10 +15,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::uint64_t kMiB = 1 << 20;
-
-struct Scene {
-  explicit Scene(ObjectSettings settings, fill::FillerOptions options = {})
+struct HttpScene {
+  explicit HttpScene(ObjectSettings settings, fill::FillerOptions options = {})
       : object(ServedObject::make(std::move(settings))), filler(required(Filler::create(options))) {
     server.on("/a", object->script());
   }
@@ -50,7 +48,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("fill http: an object, whole, each byte once") {
-  Scene scene({.size = 40 * kMiB + 17});
+  HttpScene scene({.size = 40 * kMiB + 17});
   // Not divided, as it would be on a slow machine: what is on its way past a division is sent for nothing.
   scene.start(Policy::whole, kMaxOffset);
   CHECK(says(scene.fill.wait()) == "ok");
@@ -60,7 +58,7 @@ TEST_CASE("fill http: an object, whole, each byte once") {
 }
 
 TEST_CASE("fill http: many readers of one cold object: it is sent once") {
-  Scene scene({.size = 20 * kMiB, .rate = 50'000'000, .latency = milliseconds(5)});
+  HttpScene scene({.size = 20 * kMiB, .rate = 50'000'000, .latency = milliseconds(5)});
   scene.start(Policy::demand_only);
   std::vector<std::unique_ptr<InThread>> readers;
   for (std::uint64_t i = 0; i < 8; ++i) {
@@ -88,7 +86,7 @@ TEST_CASE("F57: connections that are reset every 700 KB: at most 2 % twice") {
   fill::FillerOptions options;
   options.retry.first = options.retry.longest = fill::Seconds(0.01);
   options.connections = 4;  // a reset throws away what is still in the sockets' buffers: not too fast for them
-  Scene scene({.size = 20 * kMiB, .rate = 10'000'000, .drop_after = 700'000}, options);
+  HttpScene scene({.size = 20 * kMiB, .rate = 10'000'000, .drop_after = 700'000}, options);
   scene.start();
   CHECK(says(scene.fill.wait()) == "ok");
   CHECK(scene.right({0, 20 * kMiB}));
@@ -98,7 +96,7 @@ TEST_CASE("F57: connections that are reset every 700 KB: at most 2 % twice") {
 TEST_CASE("F48: a server that falls silent in the midst of a body is asked again on another connection") {
   for (const std::uint64_t silent_after : {std::uint64_t{700'000}, 8 * kMiB}) {
     CAPTURE(silent_after);
-    Scene scene({.size = 10 * kMiB});
+    HttpScene scene({.size = 10 * kMiB});
     std::atomic<bool> once{false};
     const Gate ended;
     scene.server.on("/a", [&](HttpExchange& exchange) {
@@ -125,7 +123,7 @@ TEST_CASE("F48: a server that falls silent in the midst of a body is asked again
 TEST_CASE("F58: a server that is gone for a while") {
   fill::FillerOptions options;
   options.retry.longest = fill::Seconds(0.05);
-  Scene scene({.size = 8 * kMiB, .rate = 10'000'000}, options);
+  HttpScene scene({.size = 8 * kMiB, .rate = 10'000'000}, options);
   scene.start();
   REQUIRE(eventually([&] { return scene.resource.contains({0, kMiB}); }));
   scene.server.stop_listening();
@@ -138,7 +136,7 @@ TEST_CASE("F58: a server that is gone for a while") {
 TEST_CASE("F49: another version in the midst of it: those who wait are told, and nothing is mixed") {
   fill::FillerOptions options;
   options.connections = 2;  // so that not all of it is asked for at once
-  Scene scene({.size = 64 * kMiB, .rate = 20'000'000}, options);
+  HttpScene scene({.size = 64 * kMiB, .rate = 20'000'000}, options);
   scene.start();
   REQUIRE(eventually([&] { return scene.resource.contains({0, kMiB}); }));
   scene.object->change({.size = 64 * kMiB, .version = 2});
@@ -156,7 +154,7 @@ TEST_CASE("F60: a server that refuses connections fails those who wait, with the
   fill::FillerOptions options;
   options.retry.give_up = fill::Seconds(0.2);
   options.retry.longest = fill::Seconds(0.05);
-  Scene scene({.size = kMiB}, options);
+  HttpScene scene({.size = kMiB}, options);
   scene.server.stop_listening();
   scene.start();
   const auto wait = async(scene.resource, {0, 10});
@@ -165,7 +163,7 @@ TEST_CASE("F60: a server that refuses connections fails those who wait, with the
 }
 
 TEST_CASE("fill http: the first byte far ahead, while the rest comes") {
-  Scene scene({.size = 1024 * kMiB, .rate = 20'000'000, .latency = milliseconds(50)});
+  HttpScene scene({.size = 1024 * kMiB, .rate = 20'000'000, .latency = milliseconds(50)});
   scene.start();
   REQUIRE(eventually([&] { return scene.resource.contains({0, 8 * kMiB}); }));
   const auto began = std::chrono::steady_clock::now();

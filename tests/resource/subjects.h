@@ -23,6 +23,8 @@
 
 namespace strandline::testing {
 
+inline constexpr std::uint64_t kMiB = 1 << 20;
+
 // A test that waits longer than this has failed; nothing waits this long when all is well. tools/planted_bugs, where
 // tests fail all the time, sets less.
 inline std::chrono::seconds patience() {

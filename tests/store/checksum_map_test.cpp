@@ -14,11 +14,11 @@ using namespace strandline::store;
 
 namespace {
 
-using Model = std::map<std::uint64_t, std::uint32_t>;
+using ChecksumModel = std::map<std::uint64_t, std::uint32_t>;
 
-void compare(const ChecksumMap& map, const Model& model, std::uint64_t limit) {
+void compare(const ChecksumMap& map, const ChecksumModel& model, std::uint64_t limit) {
   REQUIRE(map.size() == model.size());
-  Model visited;
+  ChecksumModel visited;
   map.visit([&](std::uint64_t block, std::uint32_t checksum) { visited.emplace_hint(visited.end(), block, checksum); });
   REQUIRE(visited == model);
   for (std::uint64_t block = 0; block <= limit; ++block) {
@@ -45,7 +45,7 @@ TEST_CASE("checksum map: says what a map says (random programs)") {
   constexpr std::uint64_t kLimit = 200;
   for (int round = 0; round < 100; ++round) {
     ChecksumMap map;
-    Model model;
+    ChecksumModel model;
     for (int step = 0; step < 20; ++step) {
       const std::uint64_t first = random() % kLimit;
       const std::uint64_t last = std::min(kLimit, first + random() % (random() % 2 == 0 ? 4 : kLimit));
@@ -77,7 +77,7 @@ TEST_CASE("checksum map: says what a map says (random programs)") {
 
 TEST_CASE("checksum map: far apart, and to the last block") {
   ChecksumMap map;
-  Model model;
+  ChecksumModel model;
   const std::uint64_t far = (std::uint64_t{1} << 47) - 1;
   for (const std::uint64_t block : {far, std::uint64_t{5}, far - 100}) {
     const auto checksum = static_cast<std::uint32_t>(block);

@@ -16,7 +16,7 @@ using namespace strandline::testing;
 
 namespace {
 
-using Model = std::map<std::uint64_t, Piece>;
+using PieceModel = std::map<std::uint64_t, Piece>;
 
 // Each with a tag of its own.
 Piece piece_of(ByteRange range) {
@@ -30,11 +30,11 @@ Piece piece_of(ByteRange range) {
   return piece;
 }
 
-void erase_overlapping(Model& model, ByteRange range) {
+void erase_overlapping(PieceModel& model, ByteRange range) {
   std::erase_if(model, [&](const auto& entry) { return entry.second.range.intersects(range); });
 }
 
-void compare(const PieceMap& map, const Model& model, std::uint64_t limit) {
+void compare(const PieceMap& map, const PieceModel& model, std::uint64_t limit) {
   map.check_invariants();
   REQUIRE(map.size() == model.size());
   std::vector<Piece> all;
@@ -64,7 +64,7 @@ void compare(const PieceMap& map, const Model& model, std::uint64_t limit) {
 }
 
 // To both.
-void add(PieceMap& map, Model& model, ByteRange range) {
+void add(PieceMap& map, PieceModel& model, ByteRange range) {
   const Piece piece = piece_of(range);
   map.replace(std::span(&piece, 1));
   erase_overlapping(model, range);
@@ -78,7 +78,7 @@ TEST_CASE("piece map: says what a map says (random programs)") {
   for (int round = 0; round < 20; ++round) {
     const std::uint64_t limit = round % 2 == 0 ? 100 : 2000;
     PieceMap map;
-    Model model;
+    PieceModel model;
     for (std::uint64_t step = 0; step < 2 * limit; ++step) {
       const std::uint64_t begin = random() % limit;
       const ByteRange range{begin, begin + 1 + random() % 4};
@@ -117,7 +117,7 @@ TEST_CASE("piece map: says what a map says (random programs)") {
 TEST_CASE("piece map: many in order, and others between them") {
   constexpr std::uint64_t kPieces = 3000;
   PieceMap map;
-  Model model;
+  PieceModel model;
   for (std::uint64_t i = 1; i <= kPieces; ++i) {
     add(map, model, {i * 4, i * 4 + 2});
   }
@@ -134,7 +134,7 @@ TEST_CASE("piece map: many in order, and others between them") {
 
 TEST_CASE("piece map: a piece that reaches into the next chunk is found there, and replaced") {
   PieceMap map;
-  Model model;
+  PieceModel model;
   for (std::uint64_t i = 0; i < 600; ++i) {
     add(map, model, {i * 4, i * 4 + 2});
   }
@@ -156,7 +156,7 @@ TEST_CASE("F18: a piece map without memory stays what it was") {
       CAPTURE(begin);
       for_each_failing_allocation([&](std::uint64_t k) {
         PieceMap map;
-        Model model;
+        PieceModel model;
         for (std::uint64_t i = 1; i <= 1000; ++i) {
           const Piece piece = piece_of({i * 4, i * 4 + 2});
           map.replace(std::span(&piece, 1));

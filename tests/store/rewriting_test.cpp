@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kBlock = BlockMap::kBlockBytes;
 constexpr std::uint64_t kWord = BlockMap::kWordBytes;
 
-JournalEncoder begun(std::optional<std::uint64_t> length = std::nullopt) {
+JournalEncoder begun_with(std::optional<std::uint64_t> length = std::nullopt) {
   JournalEncoder out;
   JournalHeader header;
   header.length = length;
@@ -36,7 +36,7 @@ void blocks(JournalEncoder& out, std::uint32_t flags, std::uint64_t shift, std::
   out.record(RecordType::blocks, payload);
 }
 
-std::string there(const JournalEncoder& journal, Trust trust = Trust::everything) {
+std::string claimed(const JournalEncoder& journal, Trust trust = Trust::everything) {
   const auto found = replay(journal.bytes(), trust);
   REQUIRE(found);
   found->available.check_invariants();
@@ -45,7 +45,7 @@ std::string there(const JournalEncoder& journal, Trust trust = Trust::everything
 
 // Of a journal that says `set`, of which `durable` is on the disk: rewritten, it says the same, in no more room.
 void check_round_trip(const RangeSet& set, const RangeSet& durable) {
-  JournalEncoder out = begun();
+  JournalEncoder out = begun_with();
   for (const ByteRange range : durable) {
     out.record(RecordType::range, {range.begin, range.end});
   }
@@ -65,7 +65,7 @@ void check_round_trip(const RangeSet& set, const RangeSet& durable) {
   for (const ByteRange range : set) {
     ranges += required(durable.gaps(range)).size();
   }
-  CHECK(snapshot.bytes().size() <= begun().bytes().size() + ranges * 16 + 4 * 16);
+  CHECK(snapshot.bytes().size() <= begun_with().bytes().size() + ranges * 16 + 4 * 16);
 }
 
 }  // namespace
@@ -73,36 +73,36 @@ void check_round_trip(const RangeSet& set, const RangeSet& durable) {
 TEST_CASE("replay: words of blocks of 4 KiB are what runs of them are") {
   for (const std::uint64_t first : std::initializer_list<std::uint64_t>{0, 64, 100, 640}) {
     for (const std::uint32_t flags : {0U, kDurable}) {
-      JournalEncoder out = begun();
+      JournalEncoder out = begun_with();
       blocks(out, flags, 12, first, {0, 0x8000000000000001, 1, 6});
       RangeSet expected;
       for (const std::uint64_t block : std::initializer_list<std::uint64_t>{64, 127, 128, 193, 194}) {
         REQUIRE(expected.insert({(first + block) * kBlock, (first + block + 1) * kBlock}).has_value());
       }
-      CHECK(there(out) == to_string(expected));
-      CHECK(there(out, Trust::barriers) == (flags == kDurable ? to_string(expected) : "{}"));
+      CHECK(claimed(out) == to_string(expected));
+      CHECK(claimed(out, Trust::barriers) == (flags == kDurable ? to_string(expected) : "{}"));
     }
   }
 }
 
 TEST_CASE("replay: words that reach past the length, or past all, contradict it") {
   for (const std::uint64_t length : {3 * kBlock, 3 * kBlock + 1, 4 * kBlock - 1}) {
-    JournalEncoder fits = begun(length);
+    JournalEncoder fits = begun_with(length);
     blocks(fits, 0, 12, 0, {0b101, 0});
-    CHECK(there(fits) == "{[0, 4096) [8192, 12288)}");
-    JournalEncoder past = begun(length);
+    CHECK(claimed(fits) == "{[0, 4096) [8192, 12288)}");
+    JournalEncoder past = begun_with(length);
     past.record(RecordType::range, {0, 10});
     blocks(past, kDurable, 12, 0, {0b1101});
-    CHECK(there(past) == "{[0, 10)}, torn");
+    CHECK(claimed(past) == "{[0, 10)}, torn");
   }
   const std::uint64_t last = kMaxOffset / kWord * 64;  // the first block of the last word
-  JournalEncoder fits = begun();
+  JournalEncoder fits = begun_with();
   blocks(fits, 0, 12, last, {std::uint64_t{1} << 62});
-  CHECK(there(fits) ==
+  CHECK(claimed(fits) ==
         "{[" + std::to_string(kMaxOffset + 1 - 2 * kBlock) + ", " + std::to_string(kMaxOffset + 1 - kBlock) + ")}");
-  JournalEncoder past = begun();
+  JournalEncoder past = begun_with();
   blocks(past, 0, 12, last, {std::uint64_t{1} << 63});
-  CHECK(there(past) == "{}, torn");
+  CHECK(claimed(past) == "{}, torn");
 }
 
 TEST_CASE("snapshot: sparse, dense, ragged and long, durable and not") {
@@ -137,7 +137,7 @@ TEST_CASE("snapshot: sparse, dense, ragged and long, durable and not") {
 }
 
 TEST_CASE("F18: a replay without memory is no_memory, whatever the records") {
-  JournalEncoder out = begun();
+  JournalEncoder out = begun_with();
   blocks(out, kDurable, 12, 0, {1, 0xf0f0, 1});
   blocks(out, 0, 16, 1000, {5});
   out.record(RecordType::range, {10 * kWord + 3, 12 * kWord + 9});
@@ -145,7 +145,7 @@ TEST_CASE("F18: a replay without memory is no_memory, whatever the records") {
   out.record(RecordType::barrier, {out.bytes().size()});
   out.record(RecordType::checksums, {7, 8});
   for (const Trust trust : {Trust::everything, Trust::barriers}) {
-    const std::string said = there(out, trust);
+    const std::string said = claimed(out, trust);
     for_each_failing_allocation([&](std::uint64_t k) {
       const FailAllocation scope(k);
       const auto found = replay(out.bytes(), trust);
@@ -156,7 +156,7 @@ TEST_CASE("F18: a replay without memory is no_memory, whatever the records") {
       }
       return fired;
     });
-    CHECK(there(out, trust) == said);
+    CHECK(claimed(out, trust) == said);
   }
 }
 

@@ -33,7 +33,7 @@ struct CatOptions {
   CacheOptions cache;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kCatFooter =
     R"(Bytes are written in order as they arrive, and what is waited for is asked for first. Up to 16 MiB are fetched ahead
 of the reader, over several connections, and never a byte past the range; memory stays bounded however long the
 content is. Nothing is written from the wrong offset or of another version: every answer's range and validator are
@@ -41,7 +41,7 @@ checked. A connection that breaks or falls silent is replaced, until nothing has
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 141 (SIGPIPE) when the reader of the output went away.)";
 
-constexpr const char* kExamples =
+constexpr const char* kCatExamples =
     R"(Examples:
   strandline cat https://example.org/film.mp4 | mpv -
   strandline cat https://example.org/disk.img --range 0-511 | xxd     first 512 bytes
@@ -186,7 +186,7 @@ Subcommand add_cat(CLI::App& app) {
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   add_cache_options(*cat, options->cache);
-  cat->footer(std::string(kFooter) + "\n\n" + kCacheFooter + "\n\n" + kExamples);
+  cat->footer(std::string(kCatFooter) + "\n\n" + kCacheFooter + "\n\n" + kCatExamples);
   return {cat, [options] { return run_cat(*options); }};
 }
 

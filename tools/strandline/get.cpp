@@ -36,7 +36,7 @@ struct GetOptions {
   CacheOptions cache;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kGetFooter =
     R"(FILE.part.data and FILE.part.journal receive the bytes; FILE appears when all of them are there: it is never half a
 file. They stay when the download ends before that, by an error, Ctrl-C, kill -9 or a crash: the same command goes on
 from there. When the server has another version by then, or does not say which it has, it begins anew; bytes of two
@@ -68,7 +68,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 FILE exists already, 4 the
 kept), 130 after Ctrl-C (128 + signal). Of several URLs, that of the first that failed; the others are fetched
 nevertheless.)";
 
-constexpr const char* kExamples =
+constexpr const char* kGetExamples =
     R"(Examples:
   strandline get https://example.org/disk.img -o disk.img
   strandline get https://example.org/a.iso https://example.org/b.iso -d Downloads --rate 5M
@@ -364,7 +364,7 @@ Subcommand add_get(CLI::App& app) {
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   add_cache_options(*get, options->cache);
-  get->footer(std::string(kFooter) + "\n\n" + kCacheFooter + "\n\n" + kExamples);
+  get->footer(std::string(kGetFooter) + "\n\n" + kCacheFooter + "\n\n" + kGetExamples);
   return {get, [options] { return run_get(*options); }};
 }
 

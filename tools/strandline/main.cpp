@@ -13,7 +13,7 @@
 namespace strandline::tool {
 namespace {
 
-constexpr const char* kFooter = R"(Exit codes:
+constexpr const char* kMainFooter = R"(Exit codes:
   0    done
   1    failed: the source, the network or the storage; a line on stderr says which. verify: something bad was found
   2    the command line is wrong
@@ -47,7 +47,7 @@ int run(int argc, char** argv) {
   CLI::App app("strandline: fetches content through a range-tracked resource cache, and looks after stores of it",
                "strandline");
   app.set_version_flag("--version", version_text());
-  app.footer(kFooter);
+  app.footer(kMainFooter);
   app.require_subcommand(1);
   const Subcommand commands[] = {add_get(app),    add_cat(app),   add_ls(app), add_inspect(app),
                                  add_verify(app), add_evict(app), add_rm(app)};

@@ -53,9 +53,9 @@ std::string size_text(double bytes) {
 }
 
 std::string progress_line(const Progress& progress, Clock::time_point now, std::size_t columns) {
-  std::string line = size_text(static_cast<double>(progress.bytes));
+  std::string line = size_text(progress.bytes);
   if (progress.length) {
-    line += " of " + size_text(static_cast<double>(*progress.length));
+    line += " of " + size_text(*progress.length);
   }
   const double seconds = progress.first ? std::chrono::duration<double>(now - *progress.first).count() : 0;
   if (seconds > 0.2) {  // a rate of the first instant is noise

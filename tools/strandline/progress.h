@@ -51,6 +51,9 @@ constexpr std::size_t kMapCells = 32;
 [[nodiscard]] std::size_t terminal_columns(int fd);
 // "38.0 MiB"
 [[nodiscard]] std::string size_text(double bytes);
+[[nodiscard]] inline std::string size_text(std::uint64_t bytes) {
+  return size_text(static_cast<double>(bytes));
+}
 
 class Ticker {
  public:

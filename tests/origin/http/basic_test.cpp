@@ -6,35 +6,35 @@
 namespace strandline::origin {
 namespace {
 
-constexpr std::uint64_t kSize = 5'000'003;
+constexpr std::uint64_t kObjectSize = 5'000'003;
 
 TEST_CASE("HTTP: ranges of an object, and all of it, with what the server says of it") {
   const auto object =
-      ServedObject::make({.size = kSize, .version = 7, .last_modified = "Sat, 21 Nov 2026 10:00:00 GMT"});
+      ServedObject::make({.size = kObjectSize, .version = 7, .last_modified = "Sat, 21 Nov 2026 10:00:00 GMT"});
   HttpServer server(object->script());
   const auto origin = open_origin();
   const std::string url = server.url("/object");
 
   const auto info = stat_of(*origin, url);
   REQUIRE(info.has_value());
-  CHECK(info->size == kSize);
+  CHECK(info->size == kObjectSize);
   CHECK(info->validator == strong("\"v7\""));
   CHECK(info->accepts_ranges);
 
   for (const ByteRange range : {ByteRange{0, kMaxOffset},
-                                {0, kSize},
+                                {0, kObjectSize},
                                 {0, 1},
                                 {1, 2},
-                                {kSize - 1, kSize},
-                                {kSize - 10, kSize + 10},
+                                {kObjectSize - 1, kObjectSize},
+                                {kObjectSize - 10, kObjectSize + 10},
                                 {1'000, 3'000'000}}) {
     const auto read = Read::start(*origin, {.key = url, .range = range, .if_match = info->validator});
     CHECK(read->finish() == "ok");
-    CHECK(read->info->size == kSize);
+    CHECK(read->info->size == kObjectSize);
     CHECK(read->info->validator == info->validator);
     CHECK(read->info->accepts_ranges);
     CHECK(read->first == range.begin);
-    CHECK(read->got.size() == range.clamped_to({0, kSize}).size());
+    CHECK(read->got.size() == range.clamped_to({0, kObjectSize}).size());
     CHECK(read->is_of(7));
   }
   const auto requests = server.requests();
@@ -54,14 +54,14 @@ TEST_CASE("HTTP: ranges of an object, and all of it, with what the server says o
 TEST_CASE("HTTP: stat asks with HEAD, and where that is refused for the first byte") {
   for (const int status : {403, 405, 501}) {
     for (const bool ranges : {true, false}) {
-      const auto object = ServedObject::make({.size = kSize, .ranges = ranges});
+      const auto object = ServedObject::make({.size = kObjectSize, .ranges = ranges});
       const HttpServer server([&](HttpExchange& exchange) {
         exchange.request().method == "HEAD" ? static_cast<void>(exchange.answer(status)) : object->script()(exchange);
       });
       const auto origin = open_origin();
       const auto info = stat_of(*origin, server.url());
       REQUIRE(info.has_value());
-      CHECK(info->size == kSize);
+      CHECK(info->size == kObjectSize);
       CHECK(info->validator == strong("\"v1\""));
       CHECK(info->accepts_ranges == ranges);
       CHECK(server.requests().back().header("range") == "bytes=0-0");

@@ -6,7 +6,7 @@
 namespace strandline::origin {
 namespace {
 
-constexpr std::uint64_t kSize = 100'000;
+constexpr std::uint64_t kVersionSize = 100'000;
 
 Validator weak(std::string value) {
   return {Validator::Kind::weak, std::move(value)};
@@ -15,12 +15,12 @@ Validator weak(std::string value) {
 TEST_CASE("F49: another version is changed, whether the server honours If-Match or not") {
   for (const bool honours : {true, false}) {
     CAPTURE(honours);
-    const auto object = ServedObject::make({.size = kSize, .version = 1, .if_match = honours});
+    const auto object = ServedObject::make({.size = kVersionSize, .version = 1, .if_match = honours});
     HttpServer server(object->script());
     const auto origin = open_origin();
     const auto first = Read::start(*origin, {.key = server.url(), .range = {0, 1'000}});
     CHECK(first->finish() == "ok");
-    object->change({.size = kSize, .version = 2, .if_match = honours});
+    object->change({.size = kVersionSize, .version = 2, .if_match = honours});
     const auto second =
         Read::start(*origin, {.key = server.url(), .range = {1'000, 2'000}, .if_match = first->info->validator});
     CHECK(second->finish() == "changed");
@@ -32,7 +32,7 @@ TEST_CASE("F49: another version is changed, whether the server honours If-Match 
 }
 
 TEST_CASE("F49: a version that is no longer told is not taken for the same") {
-  const auto object = ServedObject::make({.size = kSize, .etag = "", .if_match = false});
+  const auto object = ServedObject::make({.size = kVersionSize, .etag = "", .if_match = false});
   const HttpServer server(object->script());
   const auto origin = open_origin();
   const auto read = Read::start(*origin, {.key = server.url(), .range = {0, 10}, .if_match = strong("\"v1\"")});
@@ -57,7 +57,7 @@ TEST_CASE("F49: a 416 from another version, and a whole of another length") {
 
 TEST_CASE("F50: a weak ETag is neither If-Range nor If-Match, but compared, with the date and the size") {
   const std::string date = "Sat, 21 Nov 2026 10:00:00 GMT";
-  const auto object = ServedObject::make({.size = kSize, .etag = "W/\"1\"", .last_modified = date});
+  const auto object = ServedObject::make({.size = kVersionSize, .etag = "W/\"1\"", .last_modified = date});
   const HttpServer server(object->script());
   const auto origin = open_origin();
   const auto first = Read::start(*origin, {.key = server.url(), .range = {0, 1'000}});
@@ -68,10 +68,10 @@ TEST_CASE("F50: a weak ETag is neither If-Range nor If-Match, but compared, with
     return Read::start(*origin, {.key = server.url(), .range = {1'000, 2'000}, .if_match = validator});
   };
   CHECK(next()->finish() == "ok");
-  for (const auto& [etag, modified, size] : {std::tuple("W/\"2\"", date.c_str(), kSize),
-                                             {"\"1\"", date.c_str(), kSize},
-                                             {"W/\"1\"", "Sat, 21 Nov 2026 10:00:01 GMT", kSize},
-                                             {"W/\"1\"", date.c_str(), kSize + 1}}) {
+  for (const auto& [etag, modified, size] : {std::tuple("W/\"2\"", date.c_str(), kVersionSize),
+                                             {"\"1\"", date.c_str(), kVersionSize},
+                                             {"W/\"1\"", "Sat, 21 Nov 2026 10:00:01 GMT", kVersionSize},
+                                             {"W/\"1\"", date.c_str(), kVersionSize + 1}}) {
     object->change({.size = size, .version = 2, .etag = etag, .last_modified = modified});
     const auto read = next();
     CHECK(read->finish() == "changed");
@@ -85,23 +85,23 @@ TEST_CASE("F50: a weak ETag is neither If-Range nor If-Match, but compared, with
 
 TEST_CASE("F50: without an ETag the date and the size are a weak validator; without either there is none") {
   const std::string date = "Sat, 21 Nov 2026 10:00:00 GMT";
-  const auto object = ServedObject::make({.size = kSize, .etag = "", .last_modified = date});
+  const auto object = ServedObject::make({.size = kVersionSize, .etag = "", .last_modified = date});
   const HttpServer server(object->script());
   const auto origin = open_origin();
   auto info = stat_of(*origin, server.url());
   CHECK(info->validator == weak(date + ";100000"));
   // What has nothing to compare passes: who reads has the size.
-  object->change({.size = kSize, .etag = ""});
+  object->change({.size = kVersionSize, .etag = ""});
   const auto read = Read::start(*origin, {.key = server.url(), .range = {0, 10}, .if_match = info->validator});
   CHECK(read->finish() == "ok");
   CHECK(read->info->validator == Validator{});
   CHECK(stat_of(*origin, server.url())->validator == Validator{});
-  object->change({.size = kSize, .etag = "unquoted"});
+  object->change({.size = kVersionSize, .etag = "unquoted"});
   CHECK(stat_of(*origin, server.url())->validator == weak("unquoted;;100000"));
 }
 
 TEST_CASE("F50: what a caller calls strong but cannot be sent is compared only") {
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kVersionSize});
   const HttpServer server(object->script());
   const auto origin = open_origin();
   for (const std::string value : {"v1", "\"v1\r\nX-Injected: 1\"", "\"a b\"", ""}) {
@@ -117,8 +117,8 @@ TEST_CASE("F50: what a caller calls strong but cannot be sent is compared only")
 TEST_CASE("F59: of two replicas behind one URL only the one with the right version is read from") {
   std::atomic<std::size_t> turn{0};
   const std::vector<std::shared_ptr<ServedObject>> replicas = {
-      ServedObject::make({.size = kSize, .version = 1, .if_match = false}),
-      ServedObject::make({.size = kSize, .version = 2, .if_match = false})};
+      ServedObject::make({.size = kVersionSize, .version = 1, .if_match = false}),
+      ServedObject::make({.size = kVersionSize, .version = 2, .if_match = false})};
   const HttpServer server([&](HttpExchange& exchange) { replicas[turn++ % 2]->script()(exchange); });
   const auto origin = open_origin();
   const auto first = Read::start(*origin, {.key = server.url(), .range = {0, 1'000}});

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::hours;
 using testing::FailAllocation;
 
-constexpr std::uint64_t kSize = 5'000'003;
+constexpr std::uint64_t kLoopSize = 5'000'003;
 
 // Answers with the beginning of an object, and waits.
 HttpServer::Script hangs_after(std::uint64_t sent) {
@@ -31,7 +31,7 @@ TEST_CASE("HTTP: a stop ends a read whatever it waits for, and no other") {
     exchange.wait_for_close();
   });
   server.on("/body", hangs_after(1'000));
-  server.on("/object", ServedObject::make({.size = kSize})->script());
+  server.on("/object", ServedObject::make({.size = kLoopSize})->script());
   const auto origin = open_origin({.connect_timeout = hours(1), .silence = hours(1), .low_speed_time = hours(1)});
   std::stop_source header_stop;
   std::stop_source body_stop;
@@ -54,7 +54,7 @@ TEST_CASE("HTTP: a stop ends a read whatever it waits for, and no other") {
 }
 
 TEST_CASE("HTTP: a stop from inside the sink, and a sink that refuses") {
-  const HttpServer server(ServedObject::make({.size = kSize})->script());
+  const HttpServer server(ServedObject::make({.size = kLoopSize})->script());
   const auto origin = open_origin();
   std::stop_source stop;
   auto read = std::make_shared<Read>();
@@ -142,7 +142,7 @@ TEST_CASE("HTTP: sinks and replies call the origin again") {
 }
 
 TEST_CASE("HTTP: many at once, from several threads, some of them stopped") {
-  const HttpServer server(ServedObject::make({.size = kSize})->script());
+  const HttpServer server(ServedObject::make({.size = kLoopSize})->script());
   const auto origin = open_origin();
   std::vector<std::thread> threads;
   for (std::uint64_t t = 0; t < 4; ++t) {
@@ -167,7 +167,7 @@ TEST_CASE("HTTP: many at once, from several threads, some of them stopped") {
 }
 
 TEST_CASE("HTTP: a read that is to be slow is, and is stopped at once") {
-  const HttpServer server(ServedObject::make({.size = kSize})->script());
+  const HttpServer server(ServedObject::make({.size = kLoopSize})->script());
   const auto origin = open_origin();
   std::stop_source stop;
   const auto slow = Read::start(*origin, {.key = server.url(), .max_rate = 1'000}, stop.get_token());
@@ -177,7 +177,7 @@ TEST_CASE("HTTP: a read that is to be slow is, and is stopped at once") {
   CHECK_FALSE(slow->ended.is_open());
   stop.request_stop();
   CHECK(slow->finish() == "interrupted");
-  CHECK(slow->got.size() < kSize);
+  CHECK(slow->got.size() < kLoopSize);
 }
 
 TEST_CASE("R13: the k-th allocation of the caller fails, for every k") {

@@ -10,7 +10,7 @@ namespace {
 
 using testing::NetworkFaults;
 
-constexpr std::uint64_t kSize = 10'000;
+constexpr std::uint64_t kTargetSize = 10'000;
 
 HttpServer::Script redirects(std::string location, int status = 302) {
   return [=](HttpExchange& exchange) { exchange.answer(status, "over there", {"Location: " + location}); };
@@ -24,7 +24,7 @@ std::size_t asked_for(const HttpServer& server, const std::string& path) {
 
 TEST_CASE("F54: redirects of all five kinds, absolute and relative, keep the range and the conditions") {
   for (const int status : {301, 302, 303, 307, 308}) {
-    const auto object = ServedObject::make({.size = kSize});
+    const auto object = ServedObject::make({.size = kTargetSize});
     HttpServer server;
     server.on("/dir/a", redirects("b?c=d#fragment", status));
     server.on("/dir/b", redirects("../object", status));
@@ -35,7 +35,7 @@ TEST_CASE("F54: redirects of all five kinds, absolute and relative, keep the ran
         Read::start(*origin, {.key = server.url("/dir/a"), .range = {100, 200}, .if_match = strong("\"v1\"")});
     CHECK(read->finish() == "ok");
     CHECK(read->is_of(1));
-    CHECK(stat_of(*origin, server.url("/dir/a"))->size == kSize);
+    CHECK(stat_of(*origin, server.url("/dir/a"))->size == kTargetSize);
     const auto requests = server.requests();
     REQUIRE(requests.size() >= 4);
     CHECK(requests[1].target == "/dir/b?c=d");
@@ -49,7 +49,7 @@ TEST_CASE("F54: ten redirects are followed, eleven are not") {
   for (int i = 0; i < 11; ++i) {
     server.on("/" + std::to_string(i), redirects("/" + std::to_string(i + 1)));
   }
-  server.on("/11", ServedObject::make({.size = kSize})->script());
+  server.on("/11", ServedObject::make({.size = kTargetSize})->script());
   const auto origin = open_origin();
   CHECK(Read::start(*origin, {.key = server.url("/1")})->finish() == "ok");
   const auto read = Read::start(*origin, {.key = server.url("/0")});
@@ -92,7 +92,7 @@ TEST_CASE("F54: other schemes, and what is no URL") {
 }
 
 TEST_CASE("F54: credentials and headers of one's own go to the first server only") {
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   HttpServer other(object->script());
   HttpServer server;
   server.on("/same", redirects("/object"));
@@ -129,7 +129,7 @@ TEST_CASE("F54: credentials and headers of one's own go to the first server only
 
 TEST_CASE("F54: a public server does not lead to a private address, by its number or by a name") {
   const NetworkFaults faults;
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   HttpServer server;
   server.on("/object", object->script());
   std::vector<std::string> places = {
@@ -160,7 +160,7 @@ TEST_CASE("F54: a public server does not lead to a private address, by its numbe
 
 TEST_CASE("F54: nor over a connection that is there already") {
   const NetworkFaults faults;
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   HttpServer server;
   server.on("/object", object->script());
   server.on("/away", redirects(server.url("/object", "private.test")));
@@ -173,7 +173,7 @@ TEST_CASE("F54: nor over a connection that is there already") {
 
 TEST_CASE("F54: from public to public, within a host, and from private to private redirects are followed") {
   const NetworkFaults faults;
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   HttpServer server;
   server.on("/object", object->script());
   server.on("/public", redirects(server.url("/object", "elsewhere.test")));
@@ -198,7 +198,7 @@ TEST_CASE("F54: from public to public, within a host, and from private to privat
 
 TEST_CASE("F54: through a proxy only what a URL says of its host is known") {
   const NetworkFaults faults;
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   const HttpServer proxy([&](HttpExchange& exchange) {
     const std::string& target = exchange.request().target;
     const std::size_t to = target.find("?to=");
@@ -216,7 +216,7 @@ TEST_CASE("F54: through a proxy only what a URL says of its host is known") {
 
 TEST_CASE("F54: a way that led from public to public is guarded on the next reads, too") {
   const NetworkFaults faults;
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   HttpServer server;
   server.on("/a", redirects(server.url("/b", "elsewhere.test")));
   std::atomic<int> turn{0};
@@ -231,7 +231,7 @@ TEST_CASE("F54: a way that led from public to public is guarded on the next read
 }
 
 TEST_CASE("F54: where redirects lead is remembered, and forgotten when it fails") {
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   HttpServer server;
   std::atomic<bool> expired{false};
   server.on("/a", [&](HttpExchange& exchange) { redirects(expired ? "/new" : "/old")(exchange); });
@@ -240,7 +240,7 @@ TEST_CASE("F54: where redirects lead is remembered, and forgotten when it fails"
   });
   server.on("/new", object->script());
   const auto origin = open_origin();
-  for (std::uint64_t at = 0; at < kSize; at += 1'000) {
+  for (std::uint64_t at = 0; at < kTargetSize; at += 1'000) {
     expired = at >= 5'000;
     const auto read = Read::start(*origin, {.key = server.url("/a"), .range = {at, at + 1'000}});
     CHECK(read->finish() == "ok");
@@ -255,7 +255,7 @@ TEST_CASE("F54: a place that is only busy is not asked for by the other way") {
   HttpServer server;
   std::atomic<bool> busy{false};
   server.on("/a", redirects("/b"));
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTargetSize});
   server.on("/b", [&](HttpExchange& exchange) {
     busy ? static_cast<void>(exchange.answer(503, "", {"Retry-After: 1"})) : object->script()(exchange);
   });

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::NetworkFaults;
 
-constexpr std::uint64_t kSize = 100'000;
+constexpr std::uint64_t kTimedSize = 100'000;
 
 // Sends the first `sent` bytes of an object, and no more.
 HttpServer::Script falls_silent_after(std::uint64_t sent) {
@@ -46,7 +46,7 @@ TEST_CASE("F55: one byte at a time is too slow") {
   const auto read = read_from(
       [](HttpExchange& exchange) {
         exchange.head(206, {"Content-Range: bytes 0-99999/100000"});
-        for (std::uint64_t at = 0; at < kSize && exchange.body(content(1, {at, at + 1})); ++at) {
+        for (std::uint64_t at = 0; at < kTimedSize && exchange.body(content(1, {at, at + 1})); ++at) {
           exchange.pause(milliseconds(5));
         }
       },
@@ -82,7 +82,7 @@ TEST_CASE("F55: the time a sink takes is not the server's") {
     exchange.head(206, {"Content-Range: bytes 0-99999/100000"});
     exchange.body(content(1, {0, 10}));
     if (exchange.wait(sunk)) {
-      exchange.body(content(1, {10, kSize}));
+      exchange.body(content(1, {10, kTimedSize}));
     }
   });
   const auto origin = open_origin({.silence = milliseconds(200), .low_speed_time = milliseconds(200)});
@@ -156,14 +156,14 @@ TEST_CASE("F56: the body of a refusal is not waited for") {
 
 TEST_CASE("F57: a connection that is reset every so many bytes is read on from there") {
   for (const std::uint64_t every : {1'000u, 33'333u, 99'999u}) {
-    const auto object = ServedObject::make({.size = kSize, .drop_after = every});
+    const auto object = ServedObject::make({.size = kTimedSize, .drop_after = every});
     const HttpServer server(object->script());
     const auto origin = open_origin();
     Bytes all;
     std::size_t reads = 0;
     for (std::string end = "io"; end == "io"; ++reads) {
       const auto read =
-          Read::start(*origin, {.key = server.url(), .range = {all.size(), kSize}, .if_match = strong("\"v1\"")});
+          Read::start(*origin, {.key = server.url(), .range = {all.size(), kTimedSize}, .if_match = strong("\"v1\"")});
       end = read->finish();
       if (end == "io") {
         CHECK(read->failure().may_pass);
@@ -173,13 +173,13 @@ TEST_CASE("F57: a connection that is reset every so many bytes is read on from t
       all.insert(all.end(), read->got.begin(), read->got.end());
       REQUIRE(reads < 10'000);
     }
-    CHECK(all == content(1, {0, kSize}));
-    CHECK(reads >= kSize / every);
+    CHECK(all == content(1, {0, kTimedSize}));
+    CHECK(reads >= kTimedSize / every);
   }
 }
 
 TEST_CASE("F58: an origin that is gone, and then back") {
-  const auto object = ServedObject::make({.size = kSize});
+  const auto object = ServedObject::make({.size = kTimedSize});
   HttpServer server(object->script());
   const auto origin = open_origin();
   CHECK(Read::start(*origin, {.key = server.url()})->finish() == "ok");

@@ -35,7 +35,7 @@ class RecordingDemand final : public DemandObserver {
   std::string log_;
 };
 
-std::string says(const std::vector<Demand>& all) {
+std::string all_of(const std::vector<Demand>& all) {
   std::string text;
   for (const Demand& demand : all) {
     text += (text.empty() ? "" : " ") + to_string(demand.missing) + "/" + std::to_string(demand.enough) +
@@ -45,7 +45,7 @@ std::string says(const std::vector<Demand>& all) {
 }
 template <class D>
 std::string demand(const Resource<D>& resource, std::size_t limit = 100) {
-  return says(required(resource.demand(limit)));
+  return all_of(required(resource.demand(limit)));
 }
 WaitOptions in_background(WaitFor until = WaitFor::all) {
   return {{}, {}, until, Urgency::background};

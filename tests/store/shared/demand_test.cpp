@@ -14,7 +14,7 @@ using namespace strandline::testing;
 
 namespace {
 
-std::string says(const std::vector<Demand>& all) {
+std::string all_of(const std::vector<Demand>& all) {
   std::string text;
   for (const Demand& demand : all) {
     text += (text.empty() ? "" : " ") + to_string(demand.missing) + "/" + std::to_string(demand.enough) +
@@ -24,7 +24,7 @@ std::string says(const std::vector<Demand>& all) {
 }
 std::string demand(const Lease& lease, std::size_t limit = 100) {
   const auto all = lease.demand(limit);
-  return all ? says(*all) : std::string(to_string(all.error().code));
+  return all ? all_of(*all) : std::string(to_string(all.error().code));
 }
 WaitOptions in_background() {
   return {{}, {}, WaitFor::all, Urgency::background};
@@ -115,7 +115,7 @@ TEST_CASE("demand: a table keeps owners and entries apart, and believes nobody f
   const auto read = [&](std::uint64_t tag, std::uint64_t but, std::chrono::milliseconds later = {}) {
     std::vector<Demand> all;
     table->collect(tag, but, now + later, all);
-    return says(all);
+    return all_of(all);
   };
   const std::uint64_t one = table->new_owner();
   const std::uint64_t two = table->new_owner();
@@ -171,7 +171,7 @@ TEST_CASE("demand: a full window takes no more, until one in it is taken for dea
   CHECK_FALSE(table->replace(slots[0], 1, kTag, of({7, 8}), later));
   std::vector<Demand> all;
   table->collect(kTag, 0, later, all);
-  CHECK(says(all) == "[1, 2)/2 [7, 8)/8");
+  CHECK(all_of(all) == "[1, 2)/2 [7, 8)/8");
 }
 
 TEST_CASE("demand: a live file of an older version is grown, and who has it open meanwhile is not disturbed") {
@@ -199,7 +199,7 @@ TEST_CASE("demand: a live file of an older version is grown, and who has it open
     const auto other = required(LiveFile::open(path));
     std::vector<Demand> all;
     other->demand().collect(kTag, 0, now, all);
-    CHECK(says(all) == "[1, 2)/2");
+    CHECK(all_of(all) == "[1, 2)/2");
   }
   CHECK(used == 8);
   CHECK(std::filesystem::file_size(path) > kBefore);
@@ -210,7 +210,7 @@ TEST_CASE("demand: a live file of an older version is grown, and who has it open
   REQUIRE(live->alone());
   std::vector<Demand> all;
   live->demand().collect(kTag, 0, std::chrono::steady_clock::now(), all);
-  CHECK(says(all) == "none");
+  CHECK(all_of(all) == "none");
 }
 
 TEST_CASE("demand: who fetches is told of what another process waits for, and has it in a snapshot until it is there") {

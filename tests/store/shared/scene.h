@@ -29,8 +29,6 @@ using store::Store;
 using store::StoreOptions;
 using store::Validator;
 
-inline constexpr std::uint64_t kMiB = 1 << 20;
-
 // A place for a store, and what lies there.
 struct StoreScene {
   TempDir directory;

@@ -259,8 +259,8 @@ Refusal Download::explained(Error error) const {
     error.context = request_.place.url + (error.context.empty() ? "" : ": ") + error.context;
   }
   if (const std::uint64_t bytes = part_ ? bytes_there(part_->resource()) : 0; bytes > 0) {
-    error.context += "; " + size_text(static_cast<double>(bytes)) + " are kept in " + part_name(request_.file) +
-                     ": the same command goes on from there";
+    error.context +=
+        "; " + size_text(bytes) + " are kept in " + part_name(request_.file) + ": the same command goes on from there";
   }
   return Refusal{std::move(error)};
 }

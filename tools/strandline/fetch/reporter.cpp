@@ -106,7 +106,7 @@ void Reporter::done(const Download& download, const Streamed& out) {
   const double seconds = since_start(now) / 1000;
   std::array<char, 48> took{};
   static_cast<void>(std::snprintf(took.data(), took.size(), "%.1f s", seconds));
-  note_locked(file + ": " + size_text(static_cast<double>(bytes)) + " in " + took.data() + " (" +
+  note_locked(file + ": " + size_text(bytes) + " in " + took.data() + " (" +
               size_text(seconds > 0 ? static_cast<double>(in.bytes) / seconds : 0) + "/s)");
 }
 

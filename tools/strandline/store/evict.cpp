@@ -21,7 +21,7 @@ struct EvictOptions {
   bool json = false;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kEvictFooter =
     R"(With --bytes or --to whole entries go, the least recently used first, until so much is free: so it may be more.
 What is pinned or being written stays. With KEY the bytes of that entry go, or those of --range; the entry
 stays, with what is left of it, and rm removes it. Of blocks of the file system that are given up only in part the disk
@@ -40,10 +40,6 @@ Examples:
   strandline evict ~/.cache/films --to 10G                leave ten
   strandline evict ~/.cache/films a.mp4                   all bytes of an entry
   strandline evict ~/.cache/films a.mp4 --range 1048576-  all but its first mebibyte)";
-
-std::string size_of(std::uint64_t bytes) {
-  return size_text(static_cast<double>(bytes));
-}
 
 // Where there is no length a range may be open, but not the last so many bytes.
 Result<ByteRange> range_of(const ByteSpec& spec, std::optional<std::uint64_t> length) {
@@ -73,7 +69,7 @@ int evict_oldest(store::Store& store, const std::string& directory, std::uint64_
     return answer.failed(freed ? after.error() : freed.error());
   }
   answer.object({{"freed", *freed}, {"used", after->bytes}});
-  answer.line("freed " + size_of(*freed) + ", " + size_of(after->bytes) + " in use");
+  answer.line("freed " + size_text(*freed) + ", " + size_text(after->bytes) + " in use");
   if (*freed < asked) {
     return answer.failed(Error::make(Errc::no_space, directory + ": only " + std::to_string(*freed) + " of " +
                                                          std::to_string(asked) +
@@ -106,7 +102,7 @@ int evict_entry(store::Store& store, const store::Directory& directory, const st
   object["evicted"] = *evicted;
   object["freed"] = freed;
   answer.object(object);
-  answer.line("evicted " + size_of(*evicted) + ", freed " + size_of(freed) + " on the disk");
+  answer.line("evicted " + size_text(*evicted) + ", freed " + size_text(freed) + " on the disk");
   return answer.done(kExitOk);
 }
 
@@ -151,7 +147,7 @@ Subcommand add_evict(CLI::App& app) {
   evict->add_option("--to", options->to, "free until the store takes no more")->type_name("N[K|M|G]");
   evict->add_flag("--key-hex", options->hex, "KEY is given as hexadecimal digits");
   evict->add_flag("--json", options->json, "one JSON object");
-  evict->footer(kFooter);
+  evict->footer(kEvictFooter);
   return {evict, [options] { return run_evict(*options); }};
 }
 

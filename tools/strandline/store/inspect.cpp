@@ -23,7 +23,7 @@ struct InspectOptions {
   bool json = false;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kInspectFooter =
     R"(Nothing is made or changed, in the store or in the entry, and nothing is locked: the files are read as they are,
 while others use them. What a crash has left is told, and stays as it is until somebody opens the entry.
 
@@ -89,10 +89,6 @@ std::string hex_text(const store::BootId& boot) {
     text += kDigits[std::to_integer<unsigned>(value) & 15U];
   }
   return text;
-}
-
-std::string size_of(std::uint64_t bytes) {
-  return size_text(static_cast<double>(bytes));
 }
 
 std::string share_of(std::uint64_t part, std::uint64_t whole) {
@@ -181,9 +177,9 @@ void print(const Looked& looked, Answer& answer) {
   line("state", state_of(found) + (found.complete ? "" : ", " + share_text(available, found.length, false)));
   line("generation", std::to_string(header.generation));
   line("validator", validator_text(header.validator));
-  line("length", found.length ? std::to_string(*found.length) + " (" + size_of(*found.length) + ")" : "not known");
-  line("there", std::to_string(available) + " (" + size_of(available) + ")");
-  line("on disk", size_of(found.data_allocated) + " data, " + size_of(found.journal_allocated) + " journal");
+  line("length", found.length ? std::to_string(*found.length) + " (" + size_text(*found.length) + ")" : "not known");
+  line("there", std::to_string(available) + " (" + size_text(available) + ")");
+  line("on disk", size_text(found.data_allocated) + " data, " + size_text(found.journal_allocated) + " journal");
   line("checksums", std::to_string(found.checked_bytes) + " bytes" +
                         (available > 0 ? ", " + share_of(found.checked_bytes, available) + " of what is there" : ""));
   if (found.lost_bytes > 0) {
@@ -213,7 +209,7 @@ void print(const Looked& looked, Answer& answer) {
     }
   }
   for (const ByteRange range : found.available) {
-    line("range", range_text(range) + "  " + size_of(range.size()));
+    line("range", range_text(range) + "  " + size_text(range.size()));
   }
   const std::string map =
       map_of(found.available, found.length.value_or(found.available.end_offset()), terminal_columns(STDOUT_FILENO));
@@ -252,7 +248,7 @@ Subcommand add_inspect(CLI::App& app) {
   inspect->add_option("KEY", options->key, "the entry's key")->required();
   inspect->add_flag("--key-hex", options->hex, "KEY is given as hexadecimal digits");
   inspect->add_flag("--json", options->json, "one JSON object");
-  inspect->footer(kFooter);
+  inspect->footer(kInspectFooter);
   return {inspect, [options] { return run_inspect(*options); }};
 }
 

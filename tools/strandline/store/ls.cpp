@@ -13,7 +13,7 @@
 namespace strandline::tool {
 namespace {
 
-constexpr std::size_t kPage = 4096;
+constexpr std::size_t kEntriesAtOnce = 4096;
 
 struct LsOptions {
   std::string directory;
@@ -23,7 +23,7 @@ struct LsOptions {
   bool json = false;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kLsFooter =
     R"(One line per entry: how much of it is there, its length, what it takes on the disk, its key.
 How much is there is read from each entry's own journal, as it would be believed now. On a terminal with a
 heading, and totals at the end.
@@ -58,10 +58,6 @@ std::string columns(const std::string& there, const std::string& length, const s
   return text.data();
 }
 
-std::string size_of(std::uint64_t bytes) {
-  return size_text(static_cast<double>(bytes));
-}
-
 // The files say more, and later, than the list: it is kept in an index that entries in use are not written to.
 void show(const store::Directory& directory, const store::EntryInfo& info, Answer& answer, Totals& totals) {
   const auto found = store::inspect(*directory.files(), directory.entry_path(info.name));
@@ -78,7 +74,7 @@ void show(const store::Directory& directory, const store::EntryInfo& info, Answe
     object["name"] = info.name;
     object["error"] = found.error().message();
     answer.object(object);
-    answer.line(columns("unreadable", "?", size_of(info.allocated)) + key_text(info.key));
+    answer.line(columns("unreadable", "?", size_text(info.allocated)) + key_text(info.key));
     return;
   }
   const std::uint64_t available = found->available.byte_count();
@@ -95,7 +91,7 @@ void show(const store::Directory& directory, const store::EntryInfo& info, Answe
   object["name"] = info.name;
   answer.object(object);
   answer.line(columns(share_text(available, found->length, found->complete),
-                      found->length ? size_of(*found->length) : "?", size_of(disk)) +
+                      found->length ? size_text(*found->length) : "?", size_text(disk)) +
               key_text(info.key));
 }
 
@@ -105,7 +101,7 @@ Result<void> for_all(store::Store& store, const LsOptions& options, const std::s
   std::vector<store::EntryInfo> kept;
   std::optional<store::EntryInfo> last;
   for (;;) {
-    auto page = store.list(prefix, last ? &*last : nullptr, kPage);
+    auto page = store.list(prefix, last ? &*last : nullptr, kEntriesAtOnce);
     if (!page) {
       return fail(std::move(page.error()));
     }
@@ -152,7 +148,7 @@ int run_ls(const LsOptions& options) {
   }
   if (answer.terminal()) {
     answer.line(std::to_string(totals.entries) + (totals.entries == 1 ? " entry, " : " entries, ") +
-                std::to_string(totals.complete) + " complete, " + size_of(totals.disk) + " on the disk");
+                std::to_string(totals.complete) + " complete, " + size_text(totals.disk) + " on the disk");
   }
   return answer.done(kExitOk);
 }
@@ -170,7 +166,7 @@ Subcommand add_ls(CLI::App& app) {
       ->capture_default_str();
   ls->add_flag("--key-hex", options->hex, "PREFIX is given as hexadecimal digits");
   ls->add_flag("--json", options->json, "one JSON object per entry");
-  ls->footer(kFooter);
+  ls->footer(kLsFooter);
   return {ls, [options] { return run_ls(*options); }};
 }
 

@@ -12,7 +12,7 @@
 namespace strandline::tool {
 namespace {
 
-constexpr std::size_t kPage = 256;
+constexpr std::size_t kKeysAtOnce = 256;
 
 struct RmOptions {
   std::string directory;
@@ -25,7 +25,7 @@ struct RmOptions {
   bool json = false;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kRmFooter =
     R"(Removes entries, with all their bytes. Whoever is reading one goes on undisturbed; one that is being written
 stays, and is an error: the others go all the same. A key without an entry is no error, but for --must-exist.
 Nothing is asked. --dry-run prints the keys that would go, and removes nothing.
@@ -81,7 +81,7 @@ class Removal {
   [[nodiscard]] Result<void> remove_all(const std::string& prefix) {
     std::optional<store::EntryInfo> last;
     for (;;) {
-      auto page = store_.list(prefix, last ? &*last : nullptr, kPage);
+      auto page = store_.list(prefix, last ? &*last : nullptr, kKeysAtOnce);
       if (!page || page->empty()) {
         return page ? Result<void>() : fail(std::move(page.error()));
       }
@@ -95,7 +95,7 @@ class Removal {
   [[nodiscard]] int done() {
     if (answer_.terminal()) {
       answer_.line((options_.dry_run ? "would remove " : "removed ") + std::to_string(count_) +
-                   (count_ == 1 ? " entry, " : " entries, ") + size_text(static_cast<double>(bytes_)));
+                   (count_ == 1 ? " entry, " : " entries, ") + size_text(bytes_));
     }
     return answer_.done(exit_);
   }
@@ -172,7 +172,7 @@ Subcommand add_rm(CLI::App& app) {
   rm->add_flag("--must-exist", options->must_exist, "a key without an entry is an error");
   rm->add_flag("--key-hex", options->hex, "KEY and P are given as hexadecimal digits");
   rm->add_flag("--json", options->json, "one JSON object per entry");
-  rm->footer(kFooter);
+  rm->footer(kRmFooter);
   return {rm, [options] { return run_rm(*options); }};
 }
 

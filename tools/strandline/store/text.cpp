@@ -159,7 +159,7 @@ std::string share_text(std::uint64_t there, std::optional<std::uint64_t> length,
     return "nothing";
   }
   if (!length || *length == 0) {
-    return size_text(static_cast<double>(there));
+    return size_text(there);
   }
   // By halves of 128 bits there is no need to care: a double has 53, and all of it is never called 100%.
   const auto percent = static_cast<unsigned>(100.0 * static_cast<double>(there) / static_cast<double>(*length));

@@ -24,7 +24,7 @@ struct VerifyOptions {
   bool json = false;
 };
 
-constexpr const char* kFooter =
+constexpr const char* kVerifyFooter =
     R"(Reads every byte that is there, and compares each block of 64 KiB with its checksum. Blocks that are not complete
 have none; they are read all the same. (inspect shows how many bytes of an entry have one.)
 
@@ -109,9 +109,8 @@ class Line {
     }
     next_ = Clock::now() + kTick;
     visible_ = true;
-    std::string text = size_text(static_cast<double>(report.bytes)) + " of about " +
-                       size_text(static_cast<double>(of_)) + "  " + std::to_string(report.entries) + " entries  " +
-                       std::to_string(report.bad_bytes) + " bytes bad";
+    std::string text = size_text(report.bytes) + " of about " + size_text(of_) + "  " + std::to_string(report.entries) +
+                       " entries  " + std::to_string(report.bad_bytes) + " bytes bad";
     text = "\r" + text.substr(0, terminal_columns(STDERR_FILENO)) + "\x1b[K";
     std::fputs(text.c_str(), stderr);
   }
@@ -130,7 +129,7 @@ class Line {
 
 std::string summary(const store::VerifyReport& report, std::uint64_t repaired_bytes) {
   std::string text = std::to_string(report.entries) + (report.entries == 1 ? " entry, " : " entries, ") +
-                     size_text(static_cast<double>(report.bytes)) + " read: ";
+                     size_text(report.bytes) + " read: ";
   if (report.bad_bytes == 0 && report.unreadable.empty()) {
     text += "all is what it was";
   } else {
@@ -193,7 +192,7 @@ Subcommand add_verify(CLI::App& app) {
   verify->add_option("DIR", options->directory, "the store")->required();
   verify->add_flag("--repair", options->repair, "give up what is bad, to be fetched again");
   verify->add_flag("--json", options->json, "one JSON object per finding");
-  verify->footer(kFooter);
+  verify->footer(kVerifyFooter);
   return {verify, [options] { return run_verify(*options); }};
 }
 

@@ -11,15 +11,15 @@
 namespace strandline::testing {
 namespace {
 
-class OpenFile {
+class Descriptor {
  public:
   template <class Failure>
-  static OpenFile open(const std::string& path) {
-    return OpenFile(system_call<Failure>(::open(path.c_str(), O_RDWR | O_CLOEXEC), path));
+  static Descriptor open(const std::string& path) {
+    return Descriptor(system_call<Failure>(::open(path.c_str(), O_RDWR | O_CLOEXEC), path));
   }
-  OpenFile(OpenFile&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  OpenFile& operator=(OpenFile&&) = delete;
-  ~OpenFile() {
+  Descriptor(Descriptor&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
     if (file_ >= 0) {
       ::close(file_);
     }
@@ -27,24 +27,24 @@ class OpenFile {
   [[nodiscard]] int get() const noexcept { return file_; }
 
  private:
-  explicit OpenFile(int file) noexcept : file_(file) {}
+  explicit Descriptor(int file) noexcept : file_(file) {}
   int file_;
 };
 
 struct LoopDevice {
   std::string path;
-  OpenFile file;
+  Descriptor file;
 };
 
 // Nobody's as soon as nobody has it open or mounted.
 LoopDevice attach_loop_device(const std::string& disk) {
-  const auto backing = OpenFile::open<Trouble>(disk);
-  const auto control = OpenFile::open<NotPossible>("/dev/loop-control");
+  const auto backing = Descriptor::open<Trouble>(disk);
+  const auto control = Descriptor::open<NotPossible>("/dev/loop-control");
   constexpr int kTries = 100;
   for (int i = 0; i < kTries; ++i) {
     const int number = system_call<NotPossible>(::ioctl(control.get(), LOOP_CTL_GET_FREE), "a free loop device");
     LoopDevice device{"/dev/loop" + std::to_string(number),
-                      OpenFile::open<NotPossible>("/dev/loop" + std::to_string(number))};
+                      Descriptor::open<NotPossible>("/dev/loop" + std::to_string(number))};
     ::loop_config config{};
     config.fd = static_cast<std::uint32_t>(backing.get());
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
