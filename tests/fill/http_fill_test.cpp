@@ -94,29 +94,13 @@ TEST_CASE("F57: connections that are reset every 700 KB: at most 2 % twice") {
 }
 
 TEST_CASE("F48: a server that falls silent in the midst of a body is asked again on another connection") {
-  for (const std::uint64_t silent_after : {std::uint64_t{700'000}, 8 * kMiB}) {
-    CAPTURE(silent_after);
-    HttpScene scene({.size = 10 * kMiB});
-    std::atomic<bool> once{false};
-    const Gate ended;
-    scene.server.on("/a", [&](HttpExchange& exchange) {
-      const auto range = exchange.request().range().value_or(ByteRange{0, 10 * kMiB}).clamped_to({0, 10 * kMiB});
-      if (!range.contains(silent_after) || once.exchange(true)) {
-        return scene.object->script()(exchange);
-      }
-      const auto lines = std::vector<std::string>{"Content-Length: " + std::to_string(range.size()), "ETag: \"v1\"",
-                                                  "Content-Range: bytes " + std::to_string(range.begin) + "-" +
-                                                      std::to_string(range.end - 1) + "/" + std::to_string(10 * kMiB)};
-      static_cast<void>(exchange.head(206, lines) && exchange.body(content(1, {range.begin, silent_after})));
-      exchange.wait_for_close();
-    });
-    const auto began = std::chrono::steady_clock::now();
+  for (const std::uint64_t silent_at : {std::uint64_t{700'000}, 8 * kMiB}) {
+    CAPTURE(silent_at);
+    HttpScene scene({.size = 10 * kMiB, .silent_at = silent_at});
     scene.start();
     CHECK(says(scene.fill.wait()) == "ok");
-    MESSAGE("silent after ", silent_after, ": complete after ",
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(), " s");
     CHECK(scene.right({0, 10 * kMiB}));
-    CHECK(once);
+    CHECK(scene.object->was_silent());
   }
 }
 
@@ -166,10 +150,7 @@ TEST_CASE("fill http: the first byte far ahead, while the rest comes") {
   HttpScene scene({.size = 1024 * kMiB, .rate = 20'000'000, .latency = milliseconds(50)});
   scene.start();
   REQUIRE(eventually([&] { return scene.resource.contains({0, 8 * kMiB}); }));
-  const auto began = std::chrono::steady_clock::now();
   CHECK(says(scene.resource.wait_range({921 * kMiB, 921 * kMiB + 1}, patiently())) == "ready");
-  MESSAGE("first byte after ",
-          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count(), " ms");
   CHECK(scene.right({921 * kMiB, 921 * kMiB + 1}));
 }
 

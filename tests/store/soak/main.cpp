@@ -185,8 +185,12 @@ int run(const Settings& settings, Page& page) {
       conductor.cycle(path, settings.milliseconds);
     }
     if (page.complaints.load() != 0) {
-      std::printf("soak: FAILED in cycle %u: %s\n  the store is %s; again: --seed %llu --cycles %u\n", cycle,
-                  page.complaint.data(), path.c_str(), static_cast<unsigned long long>(seed), kCyclesOfStore);
+      std::printf("soak: FAILED in cycle %u: %s\n", cycle, page.complaint[0].data());
+      for (std::size_t i = 1; i < page.complaint.size() && page.complaint[i][0] != 0; ++i) {
+        std::printf("  and: %s\n", page.complaint[i].data());
+      }
+      std::printf("  the store is %s; again: --seed %llu --cycles %u\n", path.c_str(),
+                  static_cast<unsigned long long>(seed), kCyclesOfStore);
       for (const Page::Seat& seat : page.seats) {
         std::printf("  a process did last: %s\n", seat.doing.load());
       }

@@ -80,11 +80,13 @@ struct Page {
   std::atomic<bool> over{false};          // the processes shall end by themselves
   std::atomic<std::uint32_t> version{1};  // of which most of them ask for
   std::atomic<int> complaints{0};
-  std::array<char, 4096> complaint{};  // written by who makes `complaints` 1
+  // The first ones, for one fault may be seen by many: each written by who made `complaints` its number.
+  std::array<std::array<char, 1024>, 4> complaint{};
 
   void complain(const std::string& what) {
-    if (complaints.fetch_add(1) == 0) {
-      std::strncpy(complaint.data(), what.c_str(), complaint.size() - 1);
+    const auto number = static_cast<std::size_t>(complaints.fetch_add(1));
+    if (number < complaint.size()) {
+      std::strncpy(complaint[number].data(), what.c_str(), complaint[number].size() - 1);
     }
   }
 };

@@ -170,13 +170,43 @@ class User {
     if (!holding.proven.empty() && one_in(2)) {
       const ByteRange range = holding.proven[upto(holding.proven.size())];
       if (const std::uint64_t to = read_range(holding, range, why); to != range.end && why != Errc::cancelled) {
-        page_.complain("pinned bytes are gone: " + std::to_string(to) + " of " + holding.version.name() + ", error " +
-                       std::to_string(static_cast<int>(why)));
+        page_.complain("pinned bytes are gone: " + std::to_string(to) + " of " + to_string(range) + " of " +
+                       holding.version.name() + " version " + std::to_string(holding.version.number) + ", error " +
+                       std::to_string(static_cast<int>(why)) + state_of(holding.lease, range));
       }
       return;
     }
     const ByteRange range = some_of(holding.version.length() + (one_in(4) ? 70'000 : 0));
     static_cast<void>(read_range(holding, range, why));
+  }
+
+  // What this process knows of a range, and what the files say.
+  static std::string state_of(Lease& lease, ByteRange range) {
+    const auto gaps = [&](const RangeSet& set) {
+      std::string text;
+      const auto all = set.gaps(range);
+      for (const ByteRange gap : all ? *all : std::vector<ByteRange>()) {
+        text += " " + to_string(gap);
+      }
+      return text.empty() ? std::string(" nothing") : text;
+    };
+    const auto here = lease.resource().available();
+    std::string text = std::string("; here in state ") +
+                       std::to_string(static_cast<int>(lease.resource().status().state)) + ", missing" +
+                       (here ? gaps(*here) : " ?") + (lease.entry().is_past() ? ", past" : "") +
+                       (lease.writer() != nullptr ? ", writer" : "");
+    const std::string data = lease.resource().path().native();
+    const auto journal =
+        store::system_files()->open(data.substr(0, data.size() - 5) + ".journal", store::OpenFile::to_read);
+    const auto bytes = journal ? read_all(**journal) : fail(journal.error().clone());
+    const auto found = bytes ? store::replay(*bytes, store::Trust::everything) : fail(bytes.error().clone());
+    const auto said = found ? found->available.ranges() : fail(found.error().clone());
+    text += said ? "; by the journal, of generation " + std::to_string(found->header.generation) + " of " +
+                       std::to_string(lease.generation()) + ", missing" + gaps(*said)
+                 : "; the journal: " + said.error().message();
+    const auto file = store::system_files()->open(data, store::OpenFile::to_read);
+    const auto next = file ? (*file)->next_data(range.begin) : fail(file.error().clone());
+    return text + "; data " + (!next ? next.error().message() : *next ? "at " + to_string(**next) : "none");
   }
 
   std::uint64_t write_range(Holding& holding, ByteRange range) {

@@ -102,8 +102,10 @@ bool ServedObject::send_body(HttpExchange& exchange, const ObjectSettings& setti
   // With a rate, a hundred pieces a second.
   const std::size_t piece = settings.rate == 0 ? 256 * 1024 : std::max<std::uint64_t>(1, settings.rate / 100);
   std::vector<std::byte> bytes(std::min<std::uint64_t>(piece, range.size()));
-  const std::uint64_t end =
-      settings.drop_after == 0 ? range.end : std::min(range.end, range.begin + settings.drop_after);
+  const bool silent = falls_silent(settings, range);
+  const std::uint64_t end = silent                     ? settings.silent_at
+                            : settings.drop_after == 0 ? range.end
+                                                       : std::min(range.end, range.begin + settings.drop_after);
   for (std::uint64_t at = range.begin; at < end;) {
     const auto part = std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), end - at));
     fill_content(settings.version, at, part);
@@ -121,7 +123,23 @@ bool ServedObject::send_body(HttpExchange& exchange, const ObjectSettings& setti
     const std::lock_guard lock(mutex_);
     sent_[account].sent.end = at;
   }
-  return end == range.end;
+  if (silent) {
+    exchange.wait_for_close();
+  }
+  return silent || end == range.end;
+}
+
+bool ServedObject::falls_silent(const ObjectSettings& settings, ByteRange range) {
+  if (settings.silent_at == 0 || !range.contains(settings.silent_at)) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  return !std::exchange(was_silent_, true);
+}
+
+bool ServedObject::was_silent() const {
+  const std::lock_guard lock(mutex_);
+  return was_silent_;
 }
 
 std::vector<ServedObject::Sent> ServedObject::sent() const {

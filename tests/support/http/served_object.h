@@ -36,6 +36,8 @@ struct ObjectSettings {
   std::chrono::nanoseconds latency{};  // before each response
   // Each response is cut off (RST) after so many bytes of its body; 0: never.
   std::uint64_t drop_after = 0;
+  // The first response that comes to this offset sends nothing from there on, its connection open; 0: none does.
+  std::uint64_t silent_at = 0;
 };
 
 class ServedObject : public std::enable_shared_from_this<ServedObject> {
@@ -60,14 +62,18 @@ class ServedObject : public std::enable_shared_from_this<ServedObject> {
   [[nodiscard]] std::uint64_t sent_bytes() const;
   // Bytes of the object that were sent more than once, counted each time but the first.
   [[nodiscard]] std::uint64_t sent_again() const;
+  // Has a response come to silent_at?
+  [[nodiscard]] bool was_silent() const;
 
  private:
   explicit ServedObject(ObjectSettings settings) : settings_(std::move(settings)) {}
   void serve(HttpExchange& exchange);
+  [[nodiscard]] bool falls_silent(const ObjectSettings& settings, ByteRange range);
   bool send_body(HttpExchange& exchange, const ObjectSettings& settings, ByteRange range, std::size_t account);
 
   mutable std::mutex mutex_;
   ObjectSettings settings_;
+  bool was_silent_ = false;
   std::vector<Sent> sent_;
 };
 
