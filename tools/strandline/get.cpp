@@ -232,15 +232,15 @@ class Getting {
       if (!stop_.stop_requested()) {
         // Its files are closed when it is over, not when all are.
         Download download(std::move(requests_[i]), reporter_);
-        exits_[i] = get(download);
+        exits_[i] = get(download, i);
       } else {
         exits_[i] = kExitSignal + signals_.caught();
       }
     }
   }
 
-  int get(Download& download) {
-    reporter_.start(download);
+  int get(Download& download, std::size_t number) {
+    reporter_.start(download, number);
     Play play;
     std::jthread player;
     if (options_.play) {

@@ -56,9 +56,9 @@ Reporter::~Reporter() {
   draw_locked({});
 }
 
-void Reporter::start(const Download& download) {
+void Reporter::start(const Download& download, std::size_t number) {
   MutexLock lock(mutex_);
-  running_.emplace_back(&download, 0);
+  running_.emplace(number, Running{&download, 0});
   say_locked({{"event", "start"}, {"url", download.request().place.url}, {"file", download.request().file.native()}});
 }
 
@@ -90,7 +90,7 @@ void Reporter::done(const Download& download, const Streamed& out) {
   const auto in = download.arrivals().snapshot();
   const auto now = Clock::now();
   MutexLock lock(mutex_);
-  std::erase_if(running_, [&](const auto& each) { return each.first == &download; });
+  std::erase_if(running_, [&](const auto& each) { return each.second.download == &download; });
   finished_bytes_ += bytes;
   ++finished_;
   say_locked({{"event", "done"},
@@ -112,7 +112,7 @@ void Reporter::done(const Download& download, const Streamed& out) {
 
 void Reporter::failed(const std::string& file, const Refusal& why, const Download* download) {
   MutexLock lock(mutex_);
-  std::erase_if(running_, [&](const auto& each) { return each.first == download; });
+  std::erase_if(running_, [&](const auto& each) { return each.second.download == download; });
   say_locked({{"event", "failed"},
               {"file", file},
               {"exit", why.exit},
@@ -184,7 +184,8 @@ void Reporter::tick() {
   std::vector<std::string> lines;
   MutexLock lock(mutex_);
   Progress total{finished_bytes_, finished_bytes_, 0, start_, {}};
-  for (auto& [download, retries] : running_) {
+  for (auto& [number, running] : running_) {
+    auto& [download, retries] = running;
     const std::string& file = download->request().file.native();
     const auto shot = download->snapshot();
     const Progress progress = progress_of(*download, shot);

@@ -38,8 +38,8 @@ class Reporter final : public Download::Events {
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() override;
 
-  // Shown from now on, until done() or failed().
-  void start(const Download& download) STRANDLINE_EXCLUDES(mutex_);
+  // Shown from now on, until done() or failed(), above those with a higher number.
+  void start(const Download& download, std::size_t number) STRANDLINE_EXCLUDES(mutex_);
   void resumed(const Download& download, std::uint64_t bytes) override STRANDLINE_EXCLUDES(mutex_);
   void restarted(const Download& download, const Error& why) override STRANDLINE_EXCLUDES(mutex_);
   // What the user should know of a download that goes on.
@@ -62,8 +62,11 @@ class Reporter final : public Download::Events {
   const ReporterOptions options_;
   const Clock::time_point start_;
   Mutex mutex_;  // held while something is printed, so that lines stay whole
-  // In the order of their start; and how often each has asked again, as was said.
-  std::vector<std::pair<const Download*, std::uint64_t>> running_ STRANDLINE_GUARDED_BY(mutex_);
+  struct Running {
+    const Download* download;
+    std::uint64_t retries;  // as was said
+  };
+  std::map<std::size_t, Running> running_ STRANDLINE_GUARDED_BY(mutex_);  // by number
   std::size_t drawn_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // lines on the screen, that the next ones go over
   std::uint64_t finished_bytes_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   std::size_t finished_ STRANDLINE_GUARDED_BY(mutex_) = 0;
