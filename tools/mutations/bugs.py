@@ -519,6 +519,12 @@ BUGS = [
         "tests": [SHARED + " --test-case=demand*"],
     },
     {
+        "name": "pin-of-what-the-journal-has-given-up",
+        "breaks": "F39: a pin answers without having read what a killed process had given up",
+        "changes": [(LIB + "store/entry/entry_evict.cpp", "pins_.push_back(range);\n    auto followed = follow_locked(true, effects);", "pins_.push_back(range);\n    Result<void> followed;")],
+        "tests": [SHARED + " --test-case=F39*"],
+    },
+    {
         "name": "demand-slot-not-looked-at-again",
         "breaks": "docs/store.md: a slot of demand is read while it is written",
         "changes": [(LIB + "store/live/demand_table.cpp", "if (slot.state.load(std::memory_order_relaxed) != state) {", "if (is_written(state)) {")],

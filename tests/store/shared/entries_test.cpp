@@ -96,6 +96,30 @@ TEST_CASE("D4: a block that another process has evicted in part is not bad: the 
   CHECK(available(*here) == "{[0, 73728) [131072, 262144)}");
 }
 
+TEST_CASE("F39: a pin keeps what is there then, though a process was killed while it gave some of it up") {
+  unsigned kept = 0;
+  unsigned gone = 0;
+  for (unsigned change = 1; gone == 0 || kept == 0; ++change) {
+    CAPTURE(change);
+    REQUIRE(change < 8);
+    const Place place;
+    const auto here = place.open();
+    const auto mortal = std::make_shared<MortalFiles>(place.files);
+    auto there = place.open("1", mortal);
+    write_and_leave(*there, {0, 4 * kBlock});
+    REQUIRE(says(here->follow()) == "ok");
+    mortal->die_within(change);
+    static_cast<void>(there->evict({kBlock, 2 * kBlock}));
+    REQUIRE(mortal->dead());
+    there.reset();
+    REQUIRE(says(here->pin({kBlock, 2 * kBlock})) == "ok");
+    const bool has = here->resource().contains({kBlock, 2 * kBlock});
+    REQUIRE(says(here->follow()) == "ok");
+    CHECK(here->resource().contains({kBlock, 2 * kBlock}) == has);
+    (has ? kept : gone) += 1;
+  }
+}
+
 TEST_CASE("D6: a length below what was written and evicted: who knew of those bytes follows all the same") {
   const Place place;
   const auto here = place.open();

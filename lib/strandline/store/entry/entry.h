@@ -89,7 +89,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> retire_and(const std::function<Result<void>()>& then, Later* later = nullptr) noexcept
       STRANDLINE_EXCLUDES(mutex_);
 
-  // Holds bytes against eviction by anybody, until as many unpin() calls with the same range.
+  // Holds bytes against eviction by anybody, until as many unpin() calls with the same range: what is here when it
+  // answers stays, for it has followed before.
   [[nodiscard]] Result<void> pin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   void unpin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Gives up what is there of the range: how many bytes that was. busy while it is pinned or written, here or
@@ -142,6 +143,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> apply_locked(const DecodedRecord& record, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> read_anew_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> apply_difference_locked(const Replay& found, Effects& effects) STRANDLINE_REQUIRES(mutex_);
+  void unpin_locked(ByteRange range) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] bool drop_bad_blocks(ByteRange blocks) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::uint64_t> evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);

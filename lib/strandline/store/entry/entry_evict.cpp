@@ -20,7 +20,9 @@ constexpr std::uint64_t kReadBetween = 64 << 20;  // bytes verified, between two
 
 }  // namespace
 
-// Under the mutex, as evictions of this process are: none sees a pin half made. One of another process passes soon.
+// Under the mutex, as evictions of this process are: none sees a pin half made. One of another process passes soon; one
+// whose process was killed between its record and its signal has passed unheard of: so the journal is read once the
+// bytes are held, and what is here from then on stays.
 Result<void> Entry::pin(ByteRange range) noexcept {
   if (!range.valid() || range.end > kWhole.end) {
     return fail(Errc::invalid_range, "pin");
@@ -29,24 +31,31 @@ Result<void> Entry::pin(ByteRange range) noexcept {
     return {};
   }
   return patiently([&](bool last) -> std::optional<Result<void>> {
+    Effects effects(core());
     MutexLock lock(mutex_);
     try {
       pins_.reserve(pins_.size() + 1);
     } catch (const std::bad_alloc&) {
       return fail(Errc::no_memory, "pin");
     }
-    auto held = driver_.pin(range);
-    if (held) {
-      pins_.push_back(range);
-    } else if (held.error().code == Errc::busy && !last) {
-      return std::nullopt;
+    if (auto held = driver_.pin(range); !held) {
+      return held.error().code == Errc::busy && !last ? std::nullopt : std::optional(std::move(held));
     }
-    return held;
+    pins_.push_back(range);
+    auto followed = follow_locked(true, effects);
+    if (!followed) {
+      unpin_locked(range);
+    }
+    return followed;
   });
 }
 
 void Entry::unpin(ByteRange range) noexcept {
   MutexLock lock(mutex_);
+  unpin_locked(range);
+}
+
+void Entry::unpin_locked(ByteRange range) noexcept {
   const auto it = std::find(pins_.begin(), pins_.end(), range);
   if (it == pins_.end()) {
     return;
