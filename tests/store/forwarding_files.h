@@ -19,6 +19,9 @@ class ForwardingFile : public store::File {
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
     return file_->read_at(offset, out);
   }
+  Result<std::size_t> send_to(int socket, ByteRange range) const noexcept override {
+    return file_->send_to(socket, range);
+  }
   Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
     return file_->write_at(offset, data);
   }

@@ -69,6 +69,11 @@ class Lease {
   [[nodiscard]] Result<void> pin(ByteRange range = Entry::kWhole) noexcept;
   void unpin(ByteRange range = Entry::kWhole) noexcept;
 
+  // Into a socket, without a copy; the range has been pinned by this lease. As Entry::send_to().
+  [[nodiscard]] Result<std::size_t> send_to(int socket, ByteRange range) const noexcept {
+    return entry_->send_to(socket, range);
+  }
+
   [[nodiscard]] const std::string& key() const noexcept { return entry_->key(); }
   // Of the version that this is a lease of.
   [[nodiscard]] const Validator& validator() const noexcept { return entry_->validator(); }

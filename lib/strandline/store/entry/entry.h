@@ -93,6 +93,10 @@ class Entry : public std::enable_shared_from_this<Entry> {
   // answers stays, for it has followed before.
   [[nodiscard]] Result<void> pin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   void unpin(ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Sends bytes that are here, and that the caller has pinned, into a socket, which need not block: how many from the
+  // front of the range went, 0 when it takes none now. changed: what went may not have been the content, and must not
+  // be taken for it by who receives it. unsupported: encrypted, read_at() instead; not_available.
+  [[nodiscard]] Result<std::size_t> send_to(int socket, ByteRange range) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Gives up what is there of the range: how many bytes that was. busy while it is pinned or written, here or
   // elsewhere.
   [[nodiscard]] Result<std::uint64_t> evict(ByteRange range, Later* later = nullptr) noexcept

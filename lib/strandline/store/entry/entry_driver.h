@@ -136,6 +136,13 @@ class EntryDriver {
   // And for who follows one: a record of pieces, before that of the range that is in them; and all that a journal says.
   [[nodiscard]] Result<void> follow_pieces(std::span<const std::byte> payload) noexcept;
   [[nodiscard]] Result<void> follow_pieces(const Replay& found) noexcept;
+  // Sends bytes that are there, and that the caller has pinned, into a socket: how many of them; 0: it takes none now.
+  // What may have been destroyed nevertheless is asked for afterwards: `undisturbed`. unsupported when encrypted.
+  struct Sent {
+    std::size_t count;
+    bool undisturbed;
+  };
+  [[nodiscard]] Result<Sent> send_to(int socket, ByteRange range) const noexcept;
   // Bytes on the disk, of both files.
   [[nodiscard]] std::uint64_t allocated() const noexcept;
   [[nodiscard]] const Options& options() const noexcept { return options_; }

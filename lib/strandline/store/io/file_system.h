@@ -22,6 +22,11 @@ class File {
 
   // Some bytes from `offset` on, 0 at the end of the file. Holes read as zeros.
   [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept = 0;
+  // The same into a socket, without a copy where the system can; 0: the socket takes none now, if it does not block, or
+  // the file ends there. unsupported where bytes are not in a file of the system's.
+  [[nodiscard]] virtual Result<std::size_t> send_to(int /*socket*/, ByteRange /*range*/) const noexcept {
+    return fail(Errc::unsupported, "send");
+  }
   // As many bytes from the front as fit, at least one.
   [[nodiscard]] virtual Result<std::size_t> write_at(std::uint64_t offset,
                                                      std::span<const std::byte> data) noexcept = 0;

@@ -3,6 +3,7 @@
 #include <strandline/store/io/file_system.h>
 
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,18 @@ class SystemFile final : public File {
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {
     return file::read_some(handle_.get(), offset, out, path_);
+  }
+  Result<std::size_t> send_to(int socket, ByteRange range) const noexcept override {
+    auto offset = static_cast<off_t>(range.begin);
+    for (;;) {
+      const ::ssize_t count = ::sendfile(socket, handle_.get(), &offset, range.size());
+      if (count >= 0) {
+        return static_cast<std::size_t>(count);
+      }
+      if (errno != EINTR) {
+        return errno == EAGAIN ? Result<std::size_t>(0) : failed("sendfile");
+      }
+    }
   }
   Result<std::size_t> write_at(std::uint64_t offset, std::span<const std::byte> data) noexcept override {
     return file::write_some(handle_.get(), offset, data, path_);
