@@ -1,5 +1,6 @@
 #include <strandline/origin/file_origin.h>
 #include <strandline/origin/http/http_origin.h>
+#include <strandline/origin/http/protocol/syntax.h>
 #include <strandline/origin/origins.h>
 
 #include <algorithm>
@@ -33,14 +34,6 @@ class Shared {
   std::shared_ptr<Origin> origin_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
-int hex(char digit) noexcept {
-  if (digit >= '0' && digit <= '9') {
-    return digit - '0';
-  }
-  const char lower = static_cast<char>(digit | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // RFC 8089: file:///path, file://localhost/path and file:/path.
 Result<std::string> path_of_file_url(const std::string& url) {
   const auto refused = [&url](std::string_view why) {
@@ -64,12 +57,11 @@ Result<std::string> path_of_file_url(const std::string& url) {
       path += rest[i];
       continue;
     }
-    const int high = i + 2 < rest.size() ? hex(rest[i + 1]) : -1;
-    const int low = i + 2 < rest.size() ? hex(rest[i + 2]) : -1;
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+    const int byte = http::percent_byte(rest, i);
+    if (byte <= 0) {
       return refused("a % that no two hex digits other than 00 follow");
     }
-    path += static_cast<char>(high * 16 + low);
+    path += static_cast<char>(byte);
     i += 2;
   }
   return path;

@@ -1,5 +1,5 @@
 // What HttpOrigin does with servers that behave.
-#include <strandline/origin/http/protocol/http_head.h>
+#include <strandline/origin/http/protocol/syntax.h>
 
 #include <tests/origin/http/reads.h>
 

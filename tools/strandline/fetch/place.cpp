@@ -1,6 +1,7 @@
 #include "place.h"
 
 #include <strandline/origin/http/http_origin.h>
+#include <strandline/origin/http/protocol/syntax.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,21 +17,13 @@ bool is_http(std::string_view url) {
   return scheme == "http" || scheme == "https";
 }
 
-int hex(char digit) noexcept {
-  if (digit >= '0' && digit <= '9') {
-    return digit - '0';
-  }
-  const char lower = static_cast<char>(digit | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // What is no encoding stays as it is: it is only a name.
 std::string percent_decoded(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool encoded = text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
-    decoded += encoded ? static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i];
-    i += encoded ? 2 : 0;
+    const int byte = text[i] == '%' ? origin::http::percent_byte(text, i) : -1;
+    decoded += byte < 0 ? text[i] : static_cast<char>(byte);
+    i += byte < 0 ? 0 : 2;
   }
   return decoded;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "protocol/syntax.h"
 #include "transfer_loop.h"
 
 namespace strandline::origin {
@@ -20,31 +21,17 @@ constexpr std::array<std::string_view, 11> kOwnHeaders = {
     "if-unmodified-since", "connection", "expect",   "transfer-encoding", "content-length",
 };
 
-bool is_token(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
-bool is_value(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
-  });
-}
-
 Result<void> check(const HttpOptions& options) {
   for (const auto& [name, value] : options.headers) {
     const std::string lower = http::lower_case(name);
-    if (!is_token(name) || !is_value(value)) {
+    if (!http::is_token(name) || !http::is_field_value(value)) {
       return fail(Errc::invalid_argument, "header '" + name + "': not what HTTP allows");
     }
     if (std::find(kOwnHeaders.begin(), kOwnHeaders.end(), lower) != kOwnHeaders.end()) {
       return fail(Errc::invalid_argument, "header '" + name + "' is the origin's own to send");
     }
   }
-  if (!is_value(options.user_agent)) {
+  if (!http::is_field_value(options.user_agent)) {
     return fail(Errc::invalid_argument, "a user agent with control characters");
   }
   for (const auto time : {options.connect_timeout, options.silence, options.low_speed_time}) {

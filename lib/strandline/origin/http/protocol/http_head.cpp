@@ -1,67 +1,40 @@
 #include "http_head.h"
 
-#include <algorithm>
-#include <charconv>
+#include "syntax.h"
 
 namespace strandline::origin::http {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const std::string_view blank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(blank);
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
+constexpr std::string_view kBlank = " \t\r\n";  // a line comes with its end
 
 // Takes digits off the front.
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || value > kMaxOffset) {
-    return std::nullopt;
-  }
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return value;
-}
-
-bool take(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) {
-    return false;
-  }
-  text.remove_prefix(prefix.size());
-  return true;
+std::optional<std::uint64_t> take_offset(std::string_view& text) {
+  const auto value = take_number(text, kMaxOffset + 1);
+  return value && *value <= kMaxOffset ? value : std::nullopt;
 }
 
 bool take_unit(std::string_view& text) {
-  const bool bytes = lower_case(text.substr(0, 6)) == "bytes ";
+  const bool bytes = same_word(text.substr(0, 6), "bytes ");
   text.remove_prefix(bytes ? 6 : 0);
   return bytes;
 }
 
 }  // namespace
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  }
-  return lower;
-}
-
 std::optional<ContentRange> parse_content_range(std::string_view text) {
   ContentRange range;
   if (!take_unit(text)) {
     return std::nullopt;
   }
-  const auto first = take_number(text);
-  const auto last = first && take(text, "-") ? take_number(text) : std::nullopt;
+  const auto first = take_offset(text);
+  const auto last = first && take(text, "-") ? take_offset(text) : std::nullopt;
   if (!last || !take(text, "/")) {
     return std::nullopt;
   }
   range.first = *first;
   range.last = *last;
   if (!take(text, "*")) {
-    range.total = take_number(text);
+    range.total = take_offset(text);
     if (!range.total) {
       return std::nullopt;
     }
@@ -72,7 +45,7 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_unsatisfied_range(std::string_view text) {
-  const auto total = take_unit(text) && take(text, "*/") ? take_number(text) : std::nullopt;
+  const auto total = take_unit(text) && take(text, "*/") ? take_offset(text) : std::nullopt;
   return text.empty() ? total : std::nullopt;
 }
 
@@ -82,15 +55,15 @@ void HttpHead::add_line(std::string_view line) {
     const std::size_t space = line.find(' ');
     if (space != std::string_view::npos) {
       std::string_view rest = line.substr(space + 1);
-      const auto number = take_number(rest);
+      const auto number = take_offset(rest);
       status = number && *number <= 999 ? static_cast<int>(*number) : 0;
     }
     return;
   }
-  complete = complete || trimmed(line).empty();
+  complete = complete || trimmed(line, kBlank).empty();
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
-    add_field(lower_case(line.substr(0, colon)), std::string(trimmed(line.substr(colon + 1))));
+    add_field(lower_case(line.substr(0, colon)), std::string(trimmed(line.substr(colon + 1), kBlank)));
   }
 }
 
@@ -108,7 +81,7 @@ void HttpHead::add_field(const std::string& name, std::string value) {
   } else if (name == "location") {
     say_once(location);
   } else if (name == "content-encoding") {
-    if (!value.empty() && lower_case(value) != "identity") {
+    if (!value.empty() && !same_word(value, "identity")) {
       content_encoding = std::move(value);
     }
   } else if (name == "transfer-encoding") {
@@ -133,7 +106,7 @@ Result<std::optional<std::uint64_t>> HttpHead::body_length() const {
     return std::optional<std::uint64_t>();
   }
   std::string_view text = *content_length;
-  const auto length = take_number(text);
+  const auto length = take_offset(text);
   if (!length || !text.empty()) {
     return fail(Errc::corrupt, "Content-Length '" + *content_length + "' is no length");
   }

@@ -49,6 +49,4 @@ struct ContentRange {
 // The length in "bytes */1000", which comes with a 416.
 [[nodiscard]] std::optional<std::uint64_t> parse_unsatisfied_range(std::string_view text);
 
-[[nodiscard]] std::string lower_case(std::string_view text);
-
 }  // namespace strandline::origin::http

@@ -1,11 +1,11 @@
 #include "judgement.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <utility>
+
+#include "http_date.h"
+#include "syntax.h"
 
 namespace strandline::origin::http {
 namespace {
@@ -211,21 +211,14 @@ bool agree(const Validator& wanted, const Validator& found) {
 std::optional<std::chrono::milliseconds> parse_retry_after(const std::string& text,
                                                            std::chrono::system_clock::time_point now) {
   using std::chrono::milliseconds;
-  if (text.empty()) {
-    return std::nullopt;
-  }
+  using std::chrono::seconds;
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 1000;  // seconds
-  std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (end == text.data() + text.size() && text.front() != '-') {
-    return milliseconds(1000 * (error == std::errc() ? std::min(seconds, kMost) : kMost));
+  if (const auto number = parse_number(text, kMost)) {
+    return seconds(*number);
   }
-  const std::time_t date = curl_getdate(text.c_str(), nullptr);
-  if (date == -1) {
-    return std::nullopt;
-  }
-  const std::int64_t wait = std::int64_t{date} - std::chrono::system_clock::to_time_t(now);
-  return milliseconds(1000 * std::clamp<std::int64_t>(wait, 0, kMost));
+  const auto second = std::chrono::floor<seconds>(now);
+  const auto date = parse_http_date(text, second);
+  return date ? std::optional<milliseconds>(std::max(*date - second, seconds(0))) : std::nullopt;
 }
 
 }  // namespace strandline::origin::http

@@ -9,7 +9,7 @@
 #include <new>
 
 #include "address.h"
-#include "http_head.h"
+#include "syntax.h"
 
 namespace strandline::origin::http {
 namespace {
@@ -26,17 +26,13 @@ constexpr std::string_view kUnescaped =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/";
 
 std::string escaped(std::string_view key) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string text;
   for (const char c : key) {
     if (kUnescaped.find(c) != std::string_view::npos) {
       text += c;
-      continue;
+    } else {
+      append_percent(text, c);
     }
-    const auto byte = static_cast<unsigned char>(c);
-    text += '%';
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
   }
   return text;
 }
@@ -133,10 +129,7 @@ constexpr unsigned int kLenient = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | C
 
 // NUL would end it for libcurl, and nothing else that is not printed belongs there either.
 bool has_controls(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
+  return std::any_of(text.begin(), text.end(), is_control);
 }
 
 }  // namespace
