@@ -25,6 +25,8 @@ FILES = LIB + "origin/file/"
 HTTP = LIB + "origin/http/"
 ORIGIN_HTTP = "tests/origin/http/test_origin_http"
 FILL = LIB + "fill/"
+SERVE_HTTP = LIB + "serve/http/"
+SERVE = "tests/serve/test_serve_http"
 
 BUGS = [
     {
@@ -739,5 +741,25 @@ BUGS = [
         "breaks": "store.md: what an entry takes on the disk is counted in two ways, which drift apart",
         "changes": [(LIB + "store/journal/journal.cpp", "return file_->allocated().value_or(0);", "return (size_ + 4095) / 4096 * 4096;")],
         "tests": [SHARED + " --test-case=*more?blocks*"],
+    },
+    {
+        "name": "dots-before-decoding",
+        "breaks": "F66: segments are looked at as they were spelt, so that %2e%2e leads out",
+        "changes": [(SERVE_HTTP + "request/request_target.cpp", "has_dot_segment(*path)",
+                     "has_dot_segment(text.substr(0, mark))")],
+        "tests": [SERVE + " --test-case=F66*"],
+    },
+    {
+        "name": "any-host",
+        "breaks": "F61: an absolute target may name another host than Host does",
+        "changes": [(SERVE_HTTP + "request/request_target.cpp", "if (!told || !same_authority(*named, *told, http ? 80 : 443)) {",
+                     "if (!told || !same_authority(*named, *named, http ? 80 : 443)) {")],
+        "tests": [SERVE + " --test-case=F61*"],
+    },
+    {
+        "name": "length-and-coding",
+        "breaks": "F61: a request may have both Content-Length and Transfer-Encoding",
+        "changes": [(SERVE_HTTP + "request/strict_head.cpp", "lengths_ + codings_ > 1", "lengths_ + codings_ > 2")],
+        "tests": [SERVE + " --test-case=F61*"],
     },
 ]
