@@ -762,4 +762,38 @@ BUGS = [
         "changes": [(SERVE_HTTP + "request/strict_head.cpp", "lengths_ + codings_ > 1", "lengths_ + codings_ > 2")],
         "tests": [SERVE + " --test-case=F61*"],
     },
+    {
+        "name": "ranges-one-longer",
+        "breaks": "F62: a range that ends past the content is not cut off at its end",
+        "changes": [(SERVE_HTTP + "selection/byte_ranges.cpp", "std::min(*spec.last + 1, length) : length",
+                     "*spec.last + 1 : length")],
+        "tests": [SERVE + " --test-case=F62*,RFC?9110?14*"],
+    },
+    {
+        "name": "ranges-without-number",
+        "breaks": "F62: any number of ranges is answered",
+        "changes": [(SERVE_HTTP + "selection/byte_ranges.cpp", "requested.parts.size() > kMaxRanges ?",
+                     "requested.parts.empty() ?")],
+        "tests": [SERVE + " --test-case=F62*"],
+    },
+    {
+        "name": "multipart-tail-uncounted",
+        "breaks": "multipart.h: the last boundary is not in Content-Length",
+        "changes": [(SERVE_HTTP + "selection/multipart.cpp", "  content_length_ += tail_.size();\n", "")],
+        "tests": [SERVE + " --test-case=RFC?9110?14.6*"],
+    },
+    {
+        "name": "weak-if-range",
+        "breaks": "RFC 9110, section 13.1.5: parts of another version are sent for a weak tag",
+        "changes": [(SERVE_HTTP + "selection/conditions.cpp", "strongly_equal(*tag, *version.tag)",
+                     "weakly_equal(*tag, *version.tag)")],
+        "tests": [SERVE + " --test-case=RFC?9110?13*"],
+    },
+    {
+        "name": "dates-beside-tags",
+        "breaks": "RFC 9110, section 13.2.2: If-Modified-Since is looked at beside If-None-Match",
+        "changes": [(SERVE_HTTP + "selection/conditions.cpp", "  } else if (fields.if_modified_since &&",
+                     "  }\n  if (fields.if_modified_since &&")],
+        "tests": [SERVE + " --test-case=RFC?9110?13*"],
+    },
 ]
