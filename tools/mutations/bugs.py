@@ -796,4 +796,46 @@ BUGS = [
                      "  }\n  if (fields.if_modified_since &&")],
         "tests": [SERVE + " --test-case=RFC?9110?13*"],
     },
+    {
+        "name": "first-max-age",
+        "breaks": "RFC 9111, section 4.2.1: of two max-age the last one counts",
+        "changes": [(SERVE_HTTP + "caching/cache_control.cpp", "twice ? invalid : once", "twice ? once : once")],
+        "tests": [SERVE + " --test-case=RFC?9111*"],
+    },
+    {
+        "name": "open-quote",
+        "breaks": "cache_control.h: what stands behind an open quote is as if it were not there",
+        "changes": [(SERVE_HTTP + "caching/cache_control.cpp", "control.no_store || !directive.closed", "control.no_store")],
+        "tests": [SERVE + " --test-case=RFC?9111*"],
+    },
+    {
+        "name": "shared-authorization",
+        "breaks": "F65: what was asked for with Authorization is kept for others",
+        "changes": [(SERVE_HTTP + "caching/storing.cpp", "if (exchange.authorized && ", "if (exchange.sets_cookie && ")],
+        "tests": [SERVE + " --test-case=F65*"],
+    },
+    {
+        "name": "fresh-once-more",
+        "breaks": "RFC 9111, section 4.2: what is as old as its lifetime is fresh",
+        "changes": [(SERVE_HTTP + "caching/freshness.cpp", "  if (left > seconds(0)) {", "  if (left >= seconds(0)) {")],
+        "tests": [SERVE + " --test-case=RFC?9111*"],
+    },
+    {
+        "name": "stale-shared",
+        "breaks": "RFC 9111, section 5.2.2.10: s-maxage lets what is stale be served",
+        "changes": [(SERVE_HTTP + "caching/freshness.cpp", "control_.proxy_revalidate || control_.s_maxage", "control_.proxy_revalidate")],
+        "tests": [SERVE + " --test-case=RFC*"],
+    },
+    {
+        "name": "age-without-delay",
+        "breaks": "RFC 9111, section 4.2.3: the time an answer took to come is not in its age",
+        "changes": [(SERVE_HTTP + "caching/freshness.cpp", "age_of(answer.age) + response_delay", "age_of(answer.age)")],
+        "tests": [SERVE + " --test-case=RFC?9111*"],
+    },
+    {
+        "name": "raw-key",
+        "breaks": "RFC 8941, section 4.1.6: a quote in a key ends the string",
+        "changes": [(SERVE_HTTP + "caching/cache_status.cpp", "    if (c == '\"' || c == '\\\\') {", "    if (c == '\\\\') {")],
+        "tests": [SERVE + " --test-case=RFC*"],
+    },
 ]
