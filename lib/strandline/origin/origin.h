@@ -23,12 +23,20 @@
 
 namespace strandline::origin {
 
+// What an origin behind HTTP says of how long its answer holds, and for whom (RFC 9111): fields word for word, the
+// lines of each joined by commas; empty: not there.
+struct CachingFields {
+  std::string cache_control, expires, date, age, last_modified, vary;
+  bool sets_cookie = false;
+};
+
 // What an origin says of an object.
 struct ObjectInfo {
   std::optional<std::uint64_t> size;  // bytes, when it says
   Validator validator;                // none: it tells no versions apart
   bool accepts_ranges = false;        // a read may begin anywhere; else it begins at 0, whatever was asked
   std::string content_type;           // empty: unknown
+  CachingFields caching = {};
 };
 
 // Why a call failed, and whether it is worth asking again. Codes: not_found, permission_denied; changed: another
@@ -40,6 +48,8 @@ struct Failure {
   bool may_pass = false;                                   // the same request may succeed later
   std::optional<std::chrono::milliseconds> retry_after{};  // not before, says the origin; as it said it, not capped
   std::optional<std::uint64_t> size{};  // of the object, when the refusal says it (RFC 9110, 15.5.17)
+
+  [[nodiscard]] Failure clone() const noexcept { return {error.clone(), may_pass, retry_after, size}; }
 };
 
 template <class T>

@@ -3,15 +3,7 @@
 #include <utility>
 
 namespace strandline::fill {
-namespace {
-
 using origin::Failure;
-
-Failure copy_of(const Failure& failure) noexcept {
-  return {failure.error.clone(), failure.may_pass, failure.retry_after, failure.size};
-}
-
-}  // namespace
 
 ObjectSlot::Opened ObjectSlot::get(const Validator& wanted, const Ask& ask, const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this]() noexcept {
@@ -30,7 +22,7 @@ ObjectSlot::Opened ObjectSlot::get(const Validator& wanted, const Ask& ask, cons
       continue;
     }
     if (last_answered_ > earlier && failure_) {
-      return tl::unexpected(copy_of(*failure_));
+      return tl::unexpected(failure_->clone());
     }
     if (last_answered_ > earlier && object_ != nullptr) {
       break;
@@ -49,7 +41,7 @@ ObjectSlot::Opened ObjectSlot::get(const Validator& wanted, const Ask& ask, cons
       return opened;  // which is no answer for the others
     }
     last_answered_ = question;
-    failure_ = opened ? std::nullopt : std::optional<Failure>(copy_of(opened.error()));
+    failure_ = opened ? std::nullopt : std::optional<Failure>(opened.error().clone());
     if (!opened) {
       return opened;
     }

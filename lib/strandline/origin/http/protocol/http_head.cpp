@@ -1,5 +1,7 @@
 #include "http_head.h"
 
+#include <utility>
+
 #include "syntax.h"
 
 namespace strandline::origin::http {
@@ -88,13 +90,29 @@ void HttpHead::add_field(const std::string& name, std::string value) {
     transfer_coding += (transfer_coding.empty() ? "" : ", ") + lower_case(value);
   } else if (name == "content-type") {
     content_type = std::move(value);
-  } else if (name == "last-modified") {
-    last_modified = std::move(value);
   } else if (name == "accept-ranges") {
     accept_ranges = lower_case(value);
   } else if (name == "retry-after") {
     retry_after = std::move(value);
+  } else {
+    add_caching_field(name, value);
   }
+}
+
+// Several lines of one are one list (RFC 9110, section 5.3).
+void HttpHead::add_caching_field(std::string_view name, std::string_view value) {
+  const std::pair<std::string_view, std::string&> fields[] = {{"cache-control", caching.cache_control},
+                                                              {"expires", caching.expires},
+                                                              {"date", caching.date},
+                                                              {"age", caching.age},
+                                                              {"last-modified", caching.last_modified},
+                                                              {"vary", caching.vary}};
+  for (const auto& [known, text] : fields) {
+    if (name == known) {
+      text.append(text.empty() ? "" : ", ").append(value);
+    }
+  }
+  caching.sets_cookie = caching.sets_cookie || name == "set-cookie";
 }
 
 // Content-Length may be repeated only with one value: "5, 5" is what some proxies make of it.

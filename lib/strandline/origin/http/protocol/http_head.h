@@ -4,7 +4,7 @@
 // Lifetime: values.
 #pragma once
 
-#include <strandline/base/byte_range.h>
+#include <strandline/origin/origin.h>
 
 #include <cstdint>
 #include <optional>
@@ -23,8 +23,8 @@ struct HttpHead {
   std::optional<std::string> location;
   std::string content_encoding;  // empty: none, or identity
   std::string content_type;
-  std::string last_modified;
   std::string accept_ranges;  // in lower case
+  CachingFields caching;
   std::string retry_after;
   std::string transfer_coding;  // in lower case; when there is one, Content-Length means nothing (RFC 9112, 6.3)
   bool contradictory = false;   // two different values for what may be said once
@@ -35,6 +35,7 @@ struct HttpHead {
 
  private:
   void add_field(const std::string& name, std::string value);
+  void add_caching_field(std::string_view name, std::string_view value);
 };
 
 // Invariant: first <= last, and last < total where there is one.

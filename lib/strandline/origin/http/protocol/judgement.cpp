@@ -107,7 +107,7 @@ Outcome<Answer> part(const HttpHead& head, const Question& question, std::option
                                      *head.content_range + "'");
   }
   const std::uint64_t end = std::min(question.range.end, range->total.value_or(kMaxOffset));
-  return Answer{{range->total, validator_of(head, range->total), true, head.content_type},
+  return Answer{{range->total, validator_of(head, range->total), true, head.content_type, head.caching},
                 range->first,
                 length,
                 range->last + 1 < end};
@@ -123,7 +123,7 @@ Outcome<Answer> whole(const HttpHead& head, const Question& question, std::optio
   // To a Range it would have been a 206, were there ranges; but for one that is everything a 200 will do.
   const bool everything = question.range == ByteRange{0, kMaxOffset};
   const bool ranges = (everything || !question.ranged) && head.accept_ranges == "bytes";
-  return Answer{{body, validator_of(head, body), ranges, head.content_type}, 0, body, false};
+  return Answer{{body, validator_of(head, body), ranges, head.content_type, head.caching}, 0, body, false};
 }
 
 // Of what validator_of() makes when there is no strong one.
@@ -185,12 +185,12 @@ Validator validator_of(const HttpHead& head, std::optional<std::uint64_t> size) 
   if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') {
     return {Validator::Kind::strong, tag};
   }
-  if (tag.empty() && head.last_modified.empty()) {
+  if (tag.empty() && head.caching.last_modified.empty()) {
     return {};
   }
   // A tag without quotes is none by the book, yet it tells versions apart.
   return {Validator::Kind::weak,
-          tag + (tag.empty() ? "" : ";") + head.last_modified + ";" + (size ? std::to_string(*size) : "")};
+          tag + (tag.empty() ? "" : ";") + head.caching.last_modified + ";" + (size ? std::to_string(*size) : "")};
 }
 
 bool agree(const Validator& wanted, const Validator& found) {
