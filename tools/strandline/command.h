@@ -35,6 +35,7 @@ struct Subcommand {
 };
 [[nodiscard]] Subcommand add_get(CLI::App& app);
 [[nodiscard]] Subcommand add_cat(CLI::App& app);
+[[nodiscard]] Subcommand add_serve(CLI::App& app);
 [[nodiscard]] Subcommand add_ls(CLI::App& app);
 [[nodiscard]] Subcommand add_inspect(CLI::App& app);
 [[nodiscard]] Subcommand add_verify(CLI::App& app);

@@ -49,8 +49,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", version_text());
   app.footer(kMainFooter);
   app.require_subcommand(1);
-  const Subcommand commands[] = {add_get(app),    add_cat(app),   add_ls(app), add_inspect(app),
-                                 add_verify(app), add_evict(app), add_rm(app)};
+  const Subcommand commands[] = {add_get(app),     add_cat(app),    add_serve(app), add_ls(app),
+                                 add_inspect(app), add_verify(app), add_evict(app), add_rm(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help and --version

@@ -64,7 +64,7 @@ void ServedObject::serve(HttpExchange& exchange) {
     exchange.answer(412, {}, {"ETag: " + etag});
     return;
   }
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = now.lines;
   if (!etag.empty()) {
     lines.push_back("ETag: " + etag);
   }

@@ -30,6 +30,7 @@ struct ObjectSettings {
   std::uint64_t version = 1;
   std::optional<std::string> etag{};   // as sent, quotes and all; not given: "vN", strong
   std::string last_modified{};         // empty: not sent
+  std::vector<std::string> lines{};    // sent besides: {"Cache-Control: max-age=60"}
   bool ranges = true;                  // else 200 with everything, whatever was asked
   bool if_match = true;                // honoured with 412
   std::uint64_t rate = 0;              // bytes per second of each response; 0: no limit

@@ -1,0 +1,302 @@
+#include <strandline/origin/http/protocol/http_date.h>
+#include <strandline/origin/http/protocol/syntax.h>
+#include <strandline/serve/connection/answer.h>
+#include <strandline/serve/http/caching/cache_status.h>
+#include <strandline/serve/http/selection/byte_ranges.h>
+#include <strandline/serve/http/selection/conditions.h>
+#include <strandline/serve/http/selection/multipart.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <random>
+#include <utility>
+
+namespace strandline::serve {
+namespace {
+
+using http::Refusal;
+
+std::string_view phrase_of(int status) noexcept {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 206:
+      return "Partial Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 412:
+      return "Precondition Failed";
+    case 414:
+      return "URI Too Long";
+    case 416:
+      return "Range Not Satisfiable";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "";  // the phrase is for people (RFC 9112, section 4)
+  }
+}
+
+std::chrono::sys_seconds now() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+// Lines of one field are one list (RFC 9110, section 5.3).
+void add(std::optional<std::string>& field, std::string_view value) {
+  field = field ? *field + ", " + std::string(value) : std::string(value);
+}
+
+bool has_token(std::string_view list, std::string_view token) {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (origin::http::same_word(origin::http::trimmed(list.substr(0, comma)), token)) {
+      return true;
+    }
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+  }
+  return false;
+}
+
+std::optional<std::string_view> view_of(const std::optional<std::string>& field) {
+  return field ? std::optional<std::string_view>(*field) : std::nullopt;
+}
+
+}  // namespace
+
+RequestHead RequestHead::parse(std::string_view head) {
+  RequestHead request;
+  const auto line = [&] {
+    const auto end = head.find("\r\n");
+    const auto text = head.substr(0, end);
+    head.remove_prefix(end + 2);
+    return text;
+  };
+  const auto first = line();
+  const auto space = first.find(' ');
+  const auto second = first.rfind(' ');
+  request.method = first.substr(0, space);
+  request.target = first.substr(space + 1, second - space - 1);
+  request.via = first.substr(first.rfind('/') + 1);
+  request.close = request.via == "1.0";  // to which nothing is promised
+  for (auto text = line(); !text.empty(); text = line()) {
+    const auto colon = text.find(':');
+    const std::string name = origin::http::lower_case(text.substr(0, colon));
+    const auto value = origin::http::trimmed(text.substr(colon + 1));
+    const std::pair<std::string_view, std::optional<std::string>&> fields[] = {
+        {"host", request.host},
+        {"range", request.range},
+        {"if-match", request.if_match},
+        {"if-unmodified-since", request.if_unmodified_since},
+        {"if-none-match", request.if_none_match},
+        {"if-modified-since", request.if_modified_since},
+        {"if-range", request.if_range},
+        {"cache-control", request.cache_control}};
+    for (const auto& [known, field] : fields) {
+      if (name == known) {
+        add(field, value);
+      }
+    }
+    if (name == "connection") {
+      request.close = request.close || has_token(value, "close");
+    } else if (name == "transfer-encoding" || (name == "content-length" && value != "0")) {
+      request.close = true;  // a body, of which GET and HEAD make nothing (RFC 9110, section 9.3.1): it is not read
+    }
+  }
+  return request;
+}
+
+AnswerHead::AnswerHead(int status, bool close, std::string_view date) {
+  text_ = "HTTP/1.1 " + std::to_string(status) + " " + std::string(phrase_of(status)) + "\r\n";
+  field("Date", date.empty() ? origin::http::http_date(now()) : date);
+  if (close) {
+    field("Connection", "close");
+  }
+}
+
+AnswerHead& AnswerHead::field(std::string_view name, std::string_view value) {
+  text_.append(name).append(": ").append(value).append("\r\n");
+  return *this;
+}
+
+std::string refusal_text(Refusal refusal, bool close, bool head_only) {
+  const std::string body = std::string(refusal.reason) + "\n";
+  AnswerHead head(refusal.status, close);
+  if (refusal.status == 405) {
+    head.field("Allow", "GET, HEAD");
+  }
+  head.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", std::to_string(body.size()));
+  return head.text() + (head_only ? "" : body);
+}
+
+Refusal refusal_of(const origin::Failure& failure) noexcept {
+  switch (failure.error.code) {
+    case Errc::not_found:
+      return {404, "the origin has no such object"};
+    case Errc::permission_denied:
+      return {403, "the origin does not allow it"};
+    case Errc::timed_out:
+      return {504, "the origin does not answer"};
+    case Errc::no_memory:
+    case Errc::no_space:
+    case Errc::too_many_files:
+    case Errc::busy:
+    case Errc::cancelled:
+    case Errc::interrupted:
+      return {503, "not now"};
+    default:
+      return {502, "the origin cannot be read"};
+  }
+}
+
+namespace {
+
+// What is known of an object, for every answer that has its ETag.
+class ObjectAnswer {
+ public:
+  ObjectAnswer(const Object& object, std::chrono::sys_seconds at) : object_(object), at_(at) {
+    const auto date = [&](const std::string& text) { return origin::http::parse_http_date(text, at); };
+    version_ = {.tag = http::entity_tag_of(object.info.validator),
+                .last_modified = date(object.info.caching.last_modified),
+                .date = date(object.info.caching.date)};
+  }
+  [[nodiscard]] const http::Version& version() const noexcept { return version_; }
+
+  // `wanted`: what is sent of it.
+  [[nodiscard]] AnswerHead head(int status, bool close, const std::vector<ByteRange>& wanted) const {
+    const origin::CachingFields& said = object_.info.caching;
+    AnswerHead head(status, close, version_.date ? origin::http::http_date(*version_.date) : "");
+    if (version_.tag) {
+      head.field("ETag", version_.tag->text());
+    }
+    if (version_.last_modified) {
+      head.field("Last-Modified", origin::http::http_date(*version_.last_modified));
+    }
+    const std::pair<std::string_view, const std::string&> passed_on[] = {
+        {"Cache-Control", said.cache_control}, {"Expires", said.expires}, {"Vary", said.vary}};
+    for (const auto& [name, value] : passed_on) {
+      if (!value.empty() && origin::http::is_field_value(value)) {
+        head.field(name, value);
+      }
+    }
+    return head.field("Age", object_.freshness.age_text(at_))
+        .field("Accept-Ranges", "bytes")
+        .field("Cache-Status", cache_status(wanted))
+        .field("Via", http::via("", "1.1", "strandline"));
+  }
+
+ private:
+  [[nodiscard]] std::string cache_status(const std::vector<ByteRange>& wanted) const {
+    const auto& resource = object_.fetched.resource();
+    http::CacheStatus status;
+    const auto is_here = [&](ByteRange range) { return resource.contains(range); };
+    if (!std::all_of(wanted.begin(), wanted.end(), is_here)) {
+      const bool nothing = resource.next_gap(0) == ByteRange{0, resource.length().value_or(kMaxOffset)};
+      status.forward = nothing ? http::CacheStatus::Forward::uri_miss : http::CacheStatus::Forward::partial;
+      status.stored = true;
+    }
+    const auto left = object_.freshness.lifetime() - object_.freshness.age(at_);
+    status.ttl = left.count();
+    return status.text();
+  }
+
+  const Object& object_;
+  const std::chrono::sys_seconds at_;
+  http::Version version_;
+};
+
+}  // namespace
+
+Selected select_answer(const RequestHead& request, const Object& object) {
+  const auto length = object.fetched.resource().length();
+  const bool head_only = request.method == "HEAD";
+  const auto asked =
+      request.range && !head_only ? http::requested_ranges(*request.range, length) : http::RequestedRanges{};
+  using Kind = http::RequestedRanges::Kind;
+  const auto at = now();
+  const ObjectAnswer answer(object, at);
+  const http::ConditionalFields fields{.if_match = view_of(request.if_match),
+                                       .if_unmodified_since = view_of(request.if_unmodified_since),
+                                       .if_none_match = view_of(request.if_none_match),
+                                       .if_modified_since = view_of(request.if_modified_since),
+                                       .if_range = view_of(request.if_range),
+                                       .ranged = asked.kind == Kind::parts || asked.kind == Kind::unsatisfiable};
+  const auto selection = http::select(fields, answer.version(), at);
+  Selected selected;
+  selected.close = request.close;
+  if (selection == http::Selection::not_modified) {
+    selected.head = answer.head(304, selected.close, {}).text();
+    return selected;
+  }
+  if (selection == http::Selection::precondition_failed) {
+    selected.head = refusal_text({412, "another version is here"}, selected.close, head_only);
+    return selected;
+  }
+  if (selection == http::Selection::parts && asked.kind == Kind::unsatisfiable) {
+    selected.head = answer.head(416, selected.close, {})
+                        .field("Content-Range", http::unsatisfied_content_range(length.value_or(0)))
+                        .field("Content-Length", "0")
+                        .text();
+    return selected;
+  }
+  const bool typed = !object.info.content_type.empty() && origin::http::is_field_value(object.info.content_type);
+  const std::string type = typed ? object.info.content_type : "application/octet-stream";
+  if (selection == http::Selection::parts) {
+    selected.parts = asked.parts;
+    AnswerHead head = answer.head(206, selected.close, selected.parts);
+    if (asked.parts.size() == 1) {
+      head.field("Content-Type", type)
+          .field("Content-Range", http::content_range(asked.parts[0], length))
+          .field("Content-Length", std::to_string(asked.parts[0].size()));
+    } else {
+      std::random_device random;
+      const auto number = [&] { return std::uint64_t{random()} << 32 | random(); };
+      const std::array<std::uint64_t, 2> secret{number(), number()};
+      const http::Multipart multipart(asked.parts, length, type, secret);
+      head.field("Content-Type", multipart.content_type())
+          .field("Content-Length", std::to_string(multipart.content_length()));
+      selected.part_heads = multipart.heads();
+      selected.tail = multipart.tail();
+    }
+    selected.head = head.text();
+    return selected;
+  }
+  if (!length) {
+    selected.chunked = request.via != "1.0";
+    selected.close = selected.close || !selected.chunked;
+  }
+  if (!head_only && length != 0U) {
+    selected.parts.push_back({0, length.value_or(kMaxOffset)});
+  }
+  AnswerHead head = answer.head(200, selected.close, selected.parts);
+  head.field("Content-Type", type);
+  if (length) {
+    head.field("Content-Length", std::to_string(*length));
+  } else if (selected.chunked) {
+    head.field("Transfer-Encoding", "chunked");
+  }
+  selected.head = head.text();
+  return selected;
+}
+
+}  // namespace strandline::serve

@@ -1,0 +1,57 @@
+// What a request's head says of the answer, and what is said before the bytes of an object, or instead of them.
+// Threads: values and pure functions. Blocks: never. Errors: none. Throws bad_alloc. Cost: short strings. Lifetime:
+// values.
+#pragma once
+
+#include <strandline/serve/http/request/refusal.h>
+#include <strandline/serve/objects/objects.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strandline::serve {
+
+struct RequestHead {
+  std::string method;
+  std::string target;
+  bool close = false;       // the connection ends behind the answer: it is asked for, or there is a body
+  std::string via = "1.1";  // the request's version
+  std::optional<std::string> host, range, if_match, if_unmodified_since, if_none_match, if_modified_since, if_range;
+  std::optional<std::string> cache_control;
+
+  // Of a head that StrictHead has let pass.
+  [[nodiscard]] static RequestHead parse(std::string_view head);
+};
+
+// A status line and fields.
+class AnswerHead {
+ public:
+  // `date`: when the origin said what is passed on (RFC 9110, section 6.6.1); empty: now.
+  AnswerHead(int status, bool close, std::string_view date = {});
+  AnswerHead& field(std::string_view name, std::string_view value);
+  // With the empty line.
+  [[nodiscard]] std::string text() const { return text_ + "\r\n"; }
+
+ private:
+  std::string text_;
+};
+
+// With a line of text for people, but to a HEAD.
+[[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);
+// What a failure of an origin's, or the store's, is for a client.
+[[nodiscard]] http::Refusal refusal_of(const origin::Failure& failure) noexcept;
+
+// What is sent of an object.
+struct Selected {
+  std::string head;
+  std::vector<ByteRange> parts;         // in this order; the last may end at kMaxOffset, where no length is known
+  std::vector<std::string> part_heads;  // what goes before each, when there are several
+  std::string tail;                     // and behind the last
+  bool chunked = false;                 // how long it is, its end tells (RFC 9112, section 7.1)
+  bool close = false;                   // likewise, to a client that knows no chunks
+};
+[[nodiscard]] Selected select_answer(const RequestHead& request, const Object& object);
+
+}  // namespace strandline::serve

@@ -1,0 +1,28 @@
+#include <strandline/serve/connection/serving.h>
+
+namespace strandline::serve {
+
+std::optional<Source> Serving::source_of(const http::RequestTarget& target) const {
+  const Mount* found = nullptr;
+  for (const Mount& mount : mounts) {
+    if (target.path.starts_with(mount.prefix) && (found == nullptr || mount.prefix.size() > found->prefix.size())) {
+      found = &mount;
+    }
+  }
+  if (found == nullptr || (!found->urls && target.query)) {
+    return std::nullopt;
+  }
+  std::string rest;
+  if (found->urls) {
+    rest = target.path.substr(found->prefix.size()) + (target.query ? "?" + *target.query : "");
+  } else {
+    // A prefix has nothing that is encoded: as many bytes of the path's are it.
+    rest = target.decoded_path().substr(found->prefix.size());
+  }
+  if (rest.empty()) {
+    return std::nullopt;
+  }
+  return Source{found->origin, found->base + rest, found->name + rest};
+}
+
+}  // namespace strandline::serve

@@ -1,0 +1,44 @@
+// Serving: what all sessions of a server share: where paths lead, and what a client may take its time for.
+// Threads: read by all. Blocks: never. Errors: none. Cost: a look at each mount. Lifetime: the server's sessions keep
+// it.
+#pragma once
+
+#include <strandline/serve/http/request/request_target.h>
+#include <strandline/serve/objects/objects.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace strandline::serve {
+
+// Paths below `prefix` are objects of an origin: what follows it, behind `base`.
+struct Mount {
+  std::string prefix = "/";  // ends in '/'
+  std::shared_ptr<origin::Origin> origin;
+  std::string base;  // of the origin's keys; ends in '/'
+  std::string name;  // the base without credentials: of the names that entries have in the store
+  bool urls = true;  // keys are URLs, in which a path and its query stay as they were sent; else paths of files
+};
+
+struct SessionLimits {
+  std::chrono::milliseconds idle{60'000};      // between two requests
+  std::chrono::milliseconds head{10'000};      // from a request's first byte to its head's last
+  std::chrono::milliseconds progress{60'000};  // for a client to take a byte, or an origin to bring one
+  std::uint64_t at_once = 1 << 20;             // bytes for a socket, before others of its thread have their turn
+  std::uint64_t pinned = 16 << 20;             // bytes of an answer that are kept from being evicted at a time
+};
+
+struct Serving {
+  std::shared_ptr<Objects> objects;
+  std::vector<Mount> mounts;
+  SessionLimits limits;
+
+  // The mount with the longest prefix; none: no object has this target.
+  [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;
+};
+
+}  // namespace strandline::serve

@@ -1,0 +1,187 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/serve/http/caching/storing.h>
+#include <strandline/serve/objects/objects.h>
+
+#include <utility>
+
+namespace strandline::serve {
+
+using http::CacheControl;
+using http::Freshness;
+using origin::Failure;
+using origin::ObjectInfo;
+
+namespace {
+
+Freshness::Time now() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+bool is_told(const ObjectInfo& info) noexcept {
+  return info.validator.kind != Validator::Kind::none;
+}
+
+Freshness freshness_of(const ObjectInfo& info, Freshness::Time asked, Freshness::Time answered) {
+  const auto field = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
+  };
+  const origin::CachingFields& said = info.caching;
+  return Freshness::of({.cache_control = said.cache_control,
+                        .expires = field(said.expires),
+                        .date = field(said.date),
+                        .age = field(said.age),
+                        .last_modified = field(said.last_modified)},
+                       asked, answered);
+}
+
+// Can what is open be gone on with, now that the origin has said this?
+bool is_still(const Object& object, const ObjectInfo& said) {
+  return is_told(said) && object.info.validator == said.validator && !object.fetched.given_up() &&
+         !object.fetched.lease().entry().is_past();
+}
+
+}  // namespace
+
+Objects::Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options)
+    : fetcher_(std::move(store), std::move(filler)), options_(options) {}
+
+Objects::~Objects() {
+  stop();
+  MutexLock lock(mutex_);
+  while (questions_ > 0) {
+    idle_.wait(mutex_);
+  }
+}
+
+bool Objects::serves(const Object& object, const CacheControl& request, Time at) const {
+  if (!is_told(object.info)) {
+    return object.freshness.age(at) < options_.untold_for;
+  }
+  const auto reuse = http::reuse(object.freshness, request, at);
+  return reuse == http::Reuse::fresh || reuse == http::Reuse::stale;
+}
+
+void Objects::find(Source source, const CacheControl& request, Done done) noexcept {
+  std::vector<std::shared_ptr<const Object>> closed;  // outside the lock: it may wait for a transfer's end
+  std::shared_ptr<const Object> at_hand;
+  const auto begun = file::contained([&]() -> Result<bool> {
+    MutexLock lock(mutex_);
+    const auto [it, is_new] = slots_.try_emplace(source.name);
+    Slot& slot = it->second;
+    if (is_new) {
+      slot.used = used_.insert(used_.end(), source.name);
+      close_unused_locked(closed);
+    } else {
+      used_.splice(used_.end(), used_, slot.used);
+    }
+    if (slot.object != nullptr && serves(*slot.object, request, now())) {
+      at_hand = slot.object;
+      return false;
+    }
+    if (request.only_if_cached) {
+      return fail(Errc::timed_out, "only-if-cached");  // RFC 9111, section 5.2.1.7: 504
+    }
+    slot.waiting.push_back({request, std::move(done)});
+    if (slot.asking) {
+      return false;
+    }
+    slot.asking = true;
+    ++questions_;
+    return true;
+  });
+  closed.clear();
+  if (!begun) {
+    done(tl::unexpected(Failure{begun.error().clone(), true}));
+  } else if (at_hand != nullptr) {
+    done(std::move(at_hand));
+  } else if (*begun) {
+    ask(source);
+  }
+}
+
+void Objects::ask(const Source& source) {
+  source.origin->stat(
+      source.key,
+      [this, source, asked = now()](origin::Outcome<ObjectInfo> info) { answered(source, asked, std::move(info)); },
+      stop_.get_token());
+}
+
+void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectInfo> info) {
+  std::shared_ptr<const Object> at_hand;
+  {
+    MutexLock lock(mutex_);
+    at_hand = slots_.at(source.name).object;
+  }
+  if (!info) {
+    // RFC 5861, section 4. Not what is incomplete: its end would be missed in the midst.
+    const bool stands_in = info.error().may_pass && at_hand != nullptr &&
+                           at_hand->fetched.resource().status().state == State::committed &&
+                           http::reusable_on_error(at_hand->freshness, {}, now(), options_.stale_if_error);
+    settle(source.name, stands_in ? Found(std::move(at_hand)) : Found(tl::unexpected(std::move(info.error()))));
+    return;
+  }
+  const Freshness freshness = freshness_of(*info, asked, now());
+  const auto unshared = http::reason_not_to_store(
+      {.response = freshness.control(), .sets_cookie = info->caching.sets_cookie, .vary = info->caching.vary});
+  if (unshared) {
+    settle(source.name,
+           tl::unexpected(Failure{Error::make(Errc::unsupported, "not to be shared: " + std::string(*unshared))}));
+  } else if (at_hand != nullptr && is_still(*at_hand, *info)) {
+    settle(source.name, std::make_shared<const Object>(Object{std::move(*info), freshness, at_hand->fetched}));
+  } else {
+    open(source, freshness, std::move(*info));
+  }
+}
+
+void Objects::open(const Source& source, Freshness freshness, ObjectInfo info) {
+  fill::FetchOptions options;
+  options.limits = options_.limits;
+  options.object = info;
+  options.store_key = source.name;
+  fetcher_.async_open(
+      source.origin, source.key, std::move(options), stop_.get_token(),
+      [this, name = source.name, freshness, info = std::move(info)](Result<fill::Fetched> opened) {
+        settle(name, opened ? Found(std::make_shared<const Object>(Object{info, freshness, std::move(*opened)}))
+                            : Found(tl::unexpected(Failure{std::move(opened.error()), true})));
+      });
+}
+
+void Objects::settle(const std::string& name, Found found) {
+  std::shared_ptr<const Object> before;  // ends outside the lock
+  std::vector<Waiting> waiting;
+  {
+    MutexLock lock(mutex_);
+    Slot& slot = slots_.at(name);
+    slot.asking = false;
+    waiting = std::exchange(slot.waiting, {});
+    if (found) {
+      before = std::exchange(slot.object, *found);
+    } else if (slot.object == nullptr || !found.error().may_pass) {
+      before = std::move(slot.object);
+      used_.erase(slot.used);
+      slots_.erase(name);
+    }
+  }
+  for (const Waiting& one : waiting) {
+    one.done(found ? Found(*found) : Found(tl::unexpected(found.error().clone())));
+  }
+  before.reset();
+  MutexLock lock(mutex_);
+  --questions_;
+  idle_.notify_all();
+}
+
+void Objects::close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) {
+  for (auto it = used_.begin(); slots_.size() > options_.most_open && it != used_.end();) {
+    const auto slot = slots_.find(*it);
+    if (slot->second.object.use_count() <= 1 && !slot->second.asking) {
+      closed.push_back(std::move(slot->second.object));
+      slots_.erase(slot);
+      it = used_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+}  // namespace strandline::serve

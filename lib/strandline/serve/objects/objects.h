@@ -1,0 +1,90 @@
+// Objects: what clients ask for, open in the store; of each, one version at a time, that all who read it share.
+// Threads: thread-safe; answers come on any thread, or before the call returns. Blocks: never; the destructor, until
+// nothing of it runs. Errors: the origin's, and the store's. Cost: a lookup for what is open and fresh; else a question
+// to the origin, one for all who wait for it. Lifetime: an object stays open while anybody reads it; what nobody reads
+// any more, until others need its place.
+#pragma once
+
+#include <strandline/base/mutex.h>
+#include <strandline/fill/fetcher.h>
+#include <strandline/serve/http/caching/freshness.h>
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace strandline::serve {
+
+// Where an object is.
+struct Source {
+  std::shared_ptr<origin::Origin> origin;
+  std::string key;   // there
+  std::string name;  // of its entry in the store: tells objects of all origins apart, and has no credentials
+};
+
+struct Object {
+  origin::ObjectInfo info;
+  http::Freshness freshness;
+  fill::Fetched fetched;
+};
+
+class Objects {
+ public:
+  struct Options {
+    std::size_t most_open = 1024;  // what nobody reads goes first
+    fill::Limits limits = {};
+    // Behind its lifetime, what is complete may stand in for an answer that does not come, if that may pass.
+    std::chrono::seconds stale_if_error{86'400};
+    // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
+    std::chrono::seconds untold_for{60};
+  };
+  using Found = origin::Outcome<std::shared_ptr<const Object>>;
+  using Done = std::function<void(Found)>;
+
+  Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options);
+  ~Objects();
+  Objects(const Objects&) = delete;
+  Objects& operator=(const Objects&) = delete;
+
+  // The version that there is, open; the origin is asked which one that is, unless what is known is fresh enough for
+  // this request (RFC 9111, section 4). `done` must not throw.
+  void find(Source source, const http::CacheControl& request, Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Questions to origins end, as interrupted, those under way and all that come.
+  void stop() noexcept { stop_.request_stop(); }
+
+ private:
+  using Time = http::Freshness::Time;
+  struct Waiting {
+    http::CacheControl request;
+    Done done;
+  };
+  struct Slot {
+    std::shared_ptr<const Object> object;
+    bool asking = false;
+    std::vector<Waiting> waiting;  // for the question under way
+    std::list<std::string>::iterator used;
+  };
+
+  [[nodiscard]] bool serves(const Object& object, const http::CacheControl& request, Time now) const;
+  void ask(const Source& source);
+  void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
+  void open(const Source& source, http::Freshness freshness, origin::ObjectInfo info);
+  // Tells all who wait.
+  void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
+  void close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) STRANDLINE_REQUIRES(mutex_);
+
+  fill::Fetcher fetcher_;
+  const Options options_;
+  std::stop_source stop_;
+  Mutex mutex_;  // a leaf
+  CondVar idle_;
+  std::size_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // under way
+  std::map<std::string, Slot> slots_ STRANDLINE_GUARDED_BY(mutex_);
+  std::list<std::string> used_ STRANDLINE_GUARDED_BY(mutex_);  // names, the longest unused first
+};
+
+}  // namespace strandline::serve

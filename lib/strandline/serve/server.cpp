@@ -1,0 +1,220 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/serve/connection/session.h>
+#include <strandline/serve/server.h>
+
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <set>
+#include <thread>
+#include <utility>
+
+namespace strandline::serve {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+
+Error system_error(const error_code& error, const std::string& what) {
+  return Error::system(error.value(), "listen", what);
+}
+
+}  // namespace
+
+class Server::State {
+ public:
+  State(store::Store store, std::shared_ptr<fill::Filler> filler, ServerOptions options)
+      : most_connections_(options.most_connections),
+        contexts_(contexts(options.threads)),
+        serving_(std::make_shared<Serving>(
+            Serving{std::make_shared<Objects>(std::move(store), std::move(filler), options.objects),
+                    std::move(options.mounts), options.limits})) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { stop({}); }
+
+  [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port) {
+    error_code error;
+    const auto ip = asio::ip::make_address(address, error);
+    if (error) {
+      return fail(Errc::invalid_argument, "no IP address: " + address);
+    }
+    const tcp::endpoint endpoint(ip, port);
+    const std::string where = address + ":" + std::to_string(port);
+    const auto each = [&](auto&& step) {
+      if (!error) {
+        step();
+      }
+    };
+    each([&] { acceptor_.open(endpoint.protocol(), error); });
+    each([&] { acceptor_.set_option(tcp::acceptor::reuse_address(true), error); });
+    each([&] { acceptor_.bind(endpoint, error); });
+    each([&] { acceptor_.listen(asio::socket_base::max_listen_connections, error); });
+    if (error) {
+      return fail(system_error(error, where));
+    }
+    port_ = acceptor_.local_endpoint().port();
+    return {};
+  }
+
+  void run() {
+    asio::co_spawn(*contexts_.front(), accept(), asio::detached);
+    for (const auto& context : contexts_) {
+      work_.emplace_back(context->get_executor());
+      threads_.emplace_back([&context = *context] {
+        // sendfile(2) has no flag against it; nothing else of the process is changed by that.
+        ::sigset_t pipe;
+        ::sigemptyset(&pipe);
+        ::sigaddset(&pipe, SIGPIPE);
+        ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+        context.run();
+      });
+    }
+  }
+
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] std::size_t connections() noexcept {
+    MutexLock lock(mutex_);
+    return sessions_.size();
+  }
+
+  void stop(milliseconds grace) noexcept {
+    if (threads_.empty()) {
+      return;
+    }
+    asio::post(*contexts_.front(), [this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+      room_.cancel();
+    });
+    end_all(false);
+    const auto until = Sync::now() + grace;
+    {
+      MutexLock lock(mutex_);
+      stopping_ = true;
+      while (!sessions_.empty() && fewer_.wait_until(mutex_, until)) {
+      }
+    }
+    end_all(true);
+    serving_->objects->stop();
+    {
+      MutexLock lock(mutex_);
+      while (!sessions_.empty()) {
+        fewer_.wait(mutex_);
+      }
+    }
+    work_.clear();
+    for (std::thread& thread : threads_) {
+      thread.join();
+    }
+    threads_.clear();
+  }
+
+ private:
+  static std::vector<std::unique_ptr<asio::io_context>> contexts(unsigned count) {
+    std::vector<std::unique_ptr<asio::io_context>> made;
+    const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
+    while (made.size() < (count != 0 ? count : processors)) {
+      made.push_back(std::make_unique<asio::io_context>(1));
+    }
+    return made;
+  }
+
+  asio::awaitable<void> accept() {
+    for (std::size_t turn = 0; acceptor_.is_open(); ++turn) {
+      while (connections() >= most_connections_ && acceptor_.is_open()) {
+        room_.expires_after(milliseconds(50));
+        co_await room_.async_wait(kToken);
+      }
+      auto& context = *contexts_[turn % contexts_.size()];
+      auto [error, socket] = co_await acceptor_.async_accept(context, kToken);
+      if (!error) {
+        // On the thread that serves it from here on.
+        asio::post(context,
+                   [this, socket = std::make_shared<tcp::socket>(std::move(socket))] { begin(std::move(*socket)); });
+      } else if (acceptor_.is_open()) {
+        room_.expires_after(milliseconds(50));  // no descriptor is left: others will end
+        co_await room_.async_wait(kToken);
+      }
+    }
+  }
+
+  void begin(tcp::socket socket) {
+    const auto place = std::make_shared<std::shared_ptr<Session>>();
+    auto session = start_session(std::move(socket), serving_, [this, place] {
+      MutexLock lock(mutex_);
+      sessions_.erase(*place);
+      place->reset();
+      fewer_.notify_all();
+    });
+    *place = session;
+    MutexLock lock(mutex_);
+    sessions_.insert(session);
+    if (stopping_) {
+      session->end(true);
+    }
+  }
+
+  void end_all(bool now) noexcept {
+    MutexLock lock(mutex_);
+    for (const auto& session : sessions_) {
+      session->end(now);
+    }
+  }
+
+  const std::size_t most_connections_;
+  const std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  const std::shared_ptr<const Serving> serving_;
+  tcp::acceptor acceptor_{*contexts_.front()};
+  asio::steady_timer room_{*contexts_.front()};
+  std::uint16_t port_ = 0;
+  Mutex mutex_;  // a leaf
+  CondVar fewer_;
+  bool stopping_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  std::set<std::shared_ptr<Session>> sessions_ STRANDLINE_GUARDED_BY(mutex_);
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+  std::vector<std::thread> threads_;
+};
+
+Result<Server> Server::start(store::Store store, std::shared_ptr<fill::Filler> filler, ServerOptions options) noexcept {
+  return file::contained([&]() -> Result<Server> {
+    const std::string address = options.address;
+    const std::uint16_t port = options.port;
+    auto state = std::make_unique<State>(std::move(store), std::move(filler), std::move(options));
+    if (auto listening = state->listen(address, port); !listening) {
+      return fail(std::move(listening.error()));
+    }
+    state->run();
+    return Server(std::move(state));
+  });
+}
+
+Server::Server(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Server::Server(Server&&) noexcept = default;
+Server& Server::operator=(Server&&) noexcept = default;
+Server::~Server() = default;
+
+std::uint16_t Server::port() const noexcept {
+  return state_->port();
+}
+std::size_t Server::connections() const noexcept {
+  return state_->connections();
+}
+void Server::stop(milliseconds grace) noexcept {
+  state_->stop(grace);
+}
+
+}  // namespace strandline::serve

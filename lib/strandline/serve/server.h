@@ -1,0 +1,47 @@
+// Server: objects of origins over HTTP/1.1, through a store: what is there leaves at once, what is not when it arrives.
+// Threads: thread-safe; its own serve connections, each connection on one of them. Blocks: start(), to listen; stop()
+// and the destructor, until all connections have ended. Errors: the system's, with the address. Cost: see Session.
+// Lifetime: keeps the store, the filler and the origins.
+#pragma once
+
+#include <strandline/serve/connection/serving.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace strandline::serve {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";     // an IP address
+  std::uint16_t port = 0;                // 0: one that is free
+  unsigned threads = 0;                  // 0: as many as there are processors
+  std::size_t most_connections = 16384;  // more wait to be accepted
+  std::vector<Mount> mounts;
+  SessionLimits limits = {};
+  Objects::Options objects = {};
+};
+
+class Server {
+ public:
+  [[nodiscard]] static Result<Server> start(store::Store store, std::shared_ptr<fill::Filler> filler,
+                                            ServerOptions options) noexcept;
+  Server(Server&&) noexcept;
+  Server& operator=(Server&&) noexcept;
+  ~Server();
+
+  [[nodiscard]] std::uint16_t port() const noexcept;
+  // At this moment.
+  [[nodiscard]] std::size_t connections() const noexcept;
+  // No more connections, and no more requests on those that there are; what is being answered has so long to end.
+  void stop(std::chrono::milliseconds grace = {}) noexcept;
+
+ private:
+  class State;
+  explicit Server(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace strandline::serve

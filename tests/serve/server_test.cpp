@@ -1,0 +1,282 @@
+// The server, between an origin on loopback that a test scripts and clients that say what it likes.
+#include <strandline/origin/http/http_origin.h>
+#include <strandline/serve/server.h>
+#include <tests/serve/client.h>
+#include <tests/support/http/served_object.h>
+
+using namespace strandline;
+using namespace strandline::testing;
+using serve::Server;
+using std::chrono::milliseconds;
+
+namespace {
+
+struct Scene {
+  explicit Scene(serve::ServerOptions options = {}) {
+    options.mounts.push_back(
+        {.origin = required(origin::HttpOrigin::open()), .base = origin.url("/"), .name = origin.url("/")});
+    fill::FillerOptions filling;
+    filling.retry.give_up = fill::Seconds(0.2);
+    filling.retry.longest = fill::Seconds(0.05);
+    auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
+    auto store = required(store::Store::open((directory.path() / "store").native()));
+    server.emplace(required(Server::start(std::move(store), std::move(filler), std::move(options))));
+  }
+  std::shared_ptr<ServedObject> object(ObjectSettings settings) {
+    auto made = ServedObject::make(std::move(settings));
+    origin.on("/a", made->script());
+    return made;
+  }
+  [[nodiscard]] Client client() const { return Client(server->port()); }
+
+  TempDir directory;
+  HttpServer origin;
+  std::optional<Server> server;
+};
+
+std::string text(std::uint64_t version, ByteRange range) {
+  const auto bytes = strandline::testing::content(version, range);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+TEST_CASE("serve: an object, from its origin once, and from the store from then on") {
+  Scene scene;
+  const auto object = scene.object({.size = 5 * kMiB});
+  auto client = scene.client();
+  for (int turn = 0; turn < 3; ++turn) {
+    const auto response = client.get("/a");
+    CHECK(response.status == 200);
+    CHECK(response.whole);
+    CHECK(response.body == text(1, {0, 5 * kMiB}));
+    CHECK(response.field("etag") == "\"v1\"");
+    CHECK(response.field("accept-ranges") == "bytes");
+    CHECK(response.field("connection").empty());
+  }
+  CHECK(object->sent_bytes() == 5 * kMiB);
+  CHECK(eventually([&] { return scene.server->connections() == 1; }));
+}
+
+TEST_CASE("serve: parts of an object, one and several") {
+  Scene scene;
+  scene.object({.size = 100'000});
+  auto client = scene.client();
+  const auto one = client.get("/a", "Range: bytes=1000-1999\r\n");
+  CHECK(one.status == 206);
+  CHECK(one.field("content-range") == "bytes 1000-1999/100000");
+  CHECK(one.body == text(1, {1000, 2000}));
+  const auto last = client.get("/a", "Range: bytes=-10\r\n");
+  CHECK(last.field("content-range") == "bytes 99990-99999/100000");
+  CHECK(last.body == text(1, {99'990, 100'000}));
+  const auto several = client.get("/a", "Range: bytes=0-9,50000-50009\r\n");
+  CHECK(several.status == 206);
+  CHECK(several.field("content-type").starts_with("multipart/byteranges; boundary="));
+  CHECK(several.whole);
+  CHECK(several.body.find("Content-Range: bytes 50000-50009/100000") != std::string::npos);
+  CHECK(several.body.find(text(1, {50'000, 50'010})) != std::string::npos);
+  const auto none = client.get("/a", "Range: bytes=100000-\r\n");
+  CHECK(none.status == 416);
+  CHECK(none.field("content-range") == "bytes */100000");
+  CHECK(client.get("/a", "Range: bytes=0-9\r\nIf-Range: \"v2\"\r\n").status == 200);
+  CHECK(client.get("/a", "Range: bytes=0-9\r\nIf-Range: \"v1\"\r\n").status == 206);
+}
+
+TEST_CASE("serve: conditions") {
+  Scene scene;
+  scene.object({.size = 1000});
+  auto client = scene.client();
+  const auto same = client.get("/a", "If-None-Match: \"x\", \"v1\"\r\n");
+  CHECK(same.status == 304);
+  CHECK(same.field("etag") == "\"v1\"");
+  CHECK(client.get("/a", "If-None-Match: \"v2\"\r\n").body == text(1, {0, 1000}));
+  CHECK(client.get("/a", "If-Match: \"v2\"\r\n").status == 412);
+  CHECK(client.get("/a", "If-Match: \"v1\"\r\n").status == 200);
+  const auto head = client.ask("HEAD", "/a", "Range: bytes=0-9\r\n");
+  CHECK(head.status == 200);
+  CHECK(head.field("content-length") == "1000");
+  CHECK(client.get("/a").whole);  // and nothing of a body stood between
+}
+
+TEST_CASE("serve: requests that come at once are answered one after the other") {
+  Scene scene;
+  scene.object({.size = 300'000});
+  auto client = scene.client();
+  const std::string request = "GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=";
+  client.send(request + "0-99999\r\n\r\n" + request + "200000-299999\r\n\r\n" + request + "0-0\r\n\r\n");
+  CHECK(client.receive().body == text(1, {0, 100'000}));
+  CHECK(client.receive().body == text(1, {200'000, 300'000}));
+  CHECK(client.receive().body == text(1, {0, 1}));
+}
+
+TEST_CASE("serve: what is asked for far ahead comes before what is read in order has got there") {
+  Scene scene;
+  const auto object = scene.object({.size = 64 * kMiB, .rate = 4'000'000});
+  auto stream = scene.client();
+  stream.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::uint64_t streamed = stream.take_some().size();
+  auto seek = scene.client();
+  const auto there = seek.get("/a", "Range: bytes=60000000-60065535\r\n");
+  CHECK(there.body == text(1, {60'000'000, 60'065'536}));
+  CHECK(streamed < 60'000'000);
+  CHECK(object->sent_bytes() < 60'000'000);
+}
+
+TEST_CASE("F61: a head that could be read in two ways is refused, and the connection ends") {
+  Scene scene;
+  scene.object({.size = 10});
+  const std::pair<const char*, int> cases[] = {
+      {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\nHost: x\n\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400},
+      {"GET http://other/a HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\n\r\n", 400},
+      {"GET /%2e%2e/a HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+      {"GET /a HTTP/3.0\r\nHost: x\r\n\r\n", 505},
+      {"POST /a HTTP/1.1\r\nHost: x\r\n\r\n", 405},
+      {"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", 501}};
+  for (const auto& [request, status] : cases) {
+    CAPTURE(request);
+    auto client = scene.client();
+    client.send(request);
+    const auto response = client.receive();
+    CHECK(response.status == status);
+    CHECK(response.field("connection") == "close");
+    CHECK(client.closed());
+  }
+  CHECK(eventually([&] { return scene.server->connections() == 0; }));
+}
+
+TEST_CASE("F63: who takes too long over a head is told so; who says nothing is let go of") {
+  serve::ServerOptions options;
+  options.limits.head = milliseconds(20);
+  options.limits.idle = milliseconds(20);
+  Scene scene(options);
+  auto slow = scene.client();
+  slow.send("GET /a HT");
+  CHECK(slow.receive().status == 408);
+  CHECK(slow.closed());
+  auto silent = scene.client();
+  CHECK(silent.closed());
+}
+
+TEST_CASE("F64: a client that goes in the midst of a body, or while it waits, leaves nothing behind") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .rate = 10'000'000});
+  {
+    auto client = scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK(client.take_some().starts_with("HTTP/1.1 200 OK"));
+    auto waiting = scene.client();
+    waiting.send("GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=60000000-\r\n\r\n");
+    CHECK(eventually([&] { return scene.server->connections() == 2; }));
+  }
+  CHECK(eventually([&] { return scene.server->connections() == 0; }));
+}
+
+TEST_CASE("serve: what is not there, and origins that fail") {
+  Scene scene;
+  auto client = scene.client();
+  CHECK(client.get("/none").status == 404);
+  scene.origin.on("/broken", [](HttpExchange& exchange) { exchange.answer(500, "no"); });
+  CHECK(client.get("/broken").status == 502);
+  scene.origin.on("/closed", [](HttpExchange& exchange) { exchange.answer(403, "no"); });
+  CHECK(client.get("/closed").status == 403);
+  scene.object({.size = 10});
+  CHECK(client.get("/a").body == text(1, {0, 10}));  // on the same connection
+}
+
+TEST_CASE("serve: another version in the midst of it breaks the answer off, and is what the next one is of") {
+  Scene scene;
+  const auto object = scene.object({.size = 64 * kMiB, .rate = 10'000'000});
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::string seen = client.take_some();
+  object->change({.size = 2 * kMiB, .version = 2});
+  for (std::string some = client.take_some(); !some.empty(); some = client.take_some()) {
+    seen += some;
+  }
+  const auto body = seen.find("\r\n\r\n") + 4;
+  CHECK(seen.size() - body < 64 * kMiB);
+  CHECK(seen.substr(body) == text(1, {0, seen.size() - body}));
+  auto again = scene.client();
+  const auto response = again.get("/a");
+  CHECK(response.field("etag") == "\"v2\"");
+  CHECK(response.body == text(2, {0, 2 * kMiB}));
+}
+
+TEST_CASE("serve: an end that comes in the midst of answers") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .rate = 1'000'000});
+  auto idle = scene.client();
+  CHECK(idle.get("/a", "Range: bytes=0-0\r\n").status == 206);
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(client.take_some().starts_with("HTTP/1.1 200 OK"));
+  scene.server->stop();
+  CHECK(scene.server->connections() == 0);
+  CHECK(idle.closed());
+}
+
+TEST_CASE("serve: an object whose length nobody knows is sent in chunks, and is whole once it has ended") {
+  Scene scene;
+  scene.origin.on("/live", [](HttpExchange& exchange) {
+    if (exchange.request().method == "HEAD") {
+      exchange.head(200, {"ETag: \"x\""});
+      exchange.close();
+      return;
+    }
+    exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
+    exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+  });
+  auto client = scene.client();
+  const auto response = client.get("/live");
+  CHECK(response.status == 200);
+  CHECK(response.whole);
+  CHECK(response.body == "hello world");
+}
+
+TEST_CASE("serve: what is fresh is not asked for, and what is not is asked whether it is still the same") {
+  Scene scene;
+  const auto object = scene.object({.size = 1000, .lines = {"Cache-Control: max-age=1000", "Age: 10"}});
+  auto client = scene.client();
+  const auto first = client.get("/a");
+  CHECK(first.field("cache-status") == "strandline; fwd=uri-miss; ttl=990; stored");
+  object->change({.size = 2000, .version = 2});
+  const auto second = client.get("/a");
+  CHECK(second.body == text(1, {0, 1000}));
+  CHECK(second.field("cache-status").starts_with("strandline; hit; ttl="));
+  CHECK(second.field("cache-control") == "max-age=1000");
+  CHECK(std::stoi(second.field("age")) >= 10);
+  CHECK(client.get("/a", "Cache-Control: no-cache\r\n").body == text(2, {0, 2000}));
+}
+
+TEST_CASE("serve: what was there is served while its origin fails, unless that is forbidden") {
+  Scene scene;
+  scene.object({.size = 1000});
+  auto client = scene.client();
+  CHECK(client.get("/a").status == 200);
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(503, "later"); });
+  const auto stale = client.get("/a");
+  CHECK(stale.status == 200);
+  CHECK(stale.body == text(1, {0, 1000}));
+  scene.object({.size = 1000, .lines = {"Cache-Control: no-cache"}});
+  CHECK(client.get("/a").status == 200);
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(503, "later"); });
+  CHECK(client.get("/a").status == 502);
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(404, "gone"); });
+  CHECK(client.get("/a").status == 404);
+  CHECK(client.get("/a", "Cache-Control: only-if-cached\r\n").status == 504);
+}
+
+TEST_CASE("F65: what is one client's is not given to another") {
+  Scene scene;
+  for (const char* line : {"Cache-Control: private", "Cache-Control: no-store", "Set-Cookie: a=b", "Vary: *"}) {
+    CAPTURE(line);
+    const auto object = scene.object({.size = 1000, .lines = {line}});
+    auto client = scene.client();
+    CHECK(client.get("/a").status == 502);
+    CHECK(object->sent_bytes() == 0);
+  }
+}

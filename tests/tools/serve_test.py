@@ -1,0 +1,112 @@
+"""strandline serve: what clients get, what the origin is asked for, and how it ends."""
+
+import http.client
+import re
+import signal
+import urllib.error
+import urllib.request
+
+import command
+from command import CONTENT, ServerTest, run
+from resume_test import ON_ITS_WAY, Ranged
+
+
+class Serve(ServerTest):
+    def setUp(self):
+        super().setUp()
+        self.cache = self.dir / "cache"
+
+    def start(self, *args):
+        """A server that listens: its process, and where."""
+        process = self.popen("serve", *args, "--cache", self.cache, "--grace", "0")
+        line = process.stdout.readline().decode()
+        found = re.fullmatch(r"listening on (http://[\d.]+:\d+/)\n", line)
+        self.assertTrue(found, line + ("" if line else process.stderr.read().decode()))
+        return process, found[1]
+
+    def stop(self, process):
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(command.LIMIT), 0, process.stderr.read())
+
+    def read(self, url, **headers):
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=command.LIMIT) as answer:
+            return answer.read()
+
+    def test_an_object_is_fetched_once_whoever_asks_and_however_often(self):
+        route = Ranged(CONTENT)
+        origin = self.serve({"/a": route})
+        process, url = self.start("--origin", origin.url("/"))
+        self.assertEqual(self.read(url + "a"), CONTENT)
+        self.assertEqual(self.read(url + "a", Range="bytes=1000-1999"), CONTENT[1000:2000])
+        self.stop(process)
+        process, url = self.start("--origin", origin.url("/"))
+        self.assertEqual(self.read(url + "a"), CONTENT)
+        self.stop(process)
+        self.assertEqual(route.sent, len(CONTENT))
+
+    def test_a_server_that_was_killed_goes_on_where_it_was(self):
+        content = CONTENT * 8
+        route = Ranged(content, pause=0.002)
+        origin = self.serve({"/a": route})
+        process, url = self.start("--origin", origin.url("/"))
+        with urllib.request.urlopen(url + "a", timeout=command.LIMIT) as answer:
+            answer.read(len(content) // 2)
+            process.kill()
+        process.wait(command.LIMIT)
+        process, url = self.start("--origin", origin.url("/"))
+        self.assertEqual(self.read(url + "a"), content)
+        self.stop(process)
+        self.assertLessEqual(route.sent, len(content) + ON_ITS_WAY)
+
+    def test_several_origins_have_names_and_one_may_be_a_folder(self):
+        origin = self.serve({"/a": Ranged(CONTENT)})
+        self.file("b c", b"here")
+        process, url = self.start("--origin", "web=" + origin.url(""), "--origin", f"disk={self.dir}")
+        self.assertEqual(self.read(url + "web/a"), CONTENT)
+        self.assertEqual(self.read(url + "disk/b%20c"), b"here")
+        for path in ("a", "disk/", "disk/none", "disk/b%20c?x", "disk/..%2fb"):
+            with self.subTest(path=path), self.assertRaises(urllib.error.HTTPError) as refused:
+                self.read(url + path)
+            self.assertIn(refused.exception.code, (400, 404))
+            refused.exception.close()
+        self.stop(process)
+
+    def test_f68_only_this_machine_is_served(self):
+        for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
+            self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, "--listen", listen), 2,
+                             "permission_denied", listen)
+
+    def test_wrong_command_lines(self):
+        cases = (
+            (("--listen", "127.0.0.1"), "ADDRESS:PORT"),
+            (("--listen", "127.0.0.1:99999"), "ADDRESS:PORT"),
+            (("--origin", "gopher://x/"), "gopher"),
+            (("--origin", str(self.dir)), "two of them at /"),
+        )
+        for args, words in cases:
+            with self.subTest(args=args):
+                self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, *args), 2, words)
+
+    def test_a_port_that_is_taken(self):
+        process, url = self.start("--origin", self.dir)
+        port = url.rstrip("/").rsplit(":", 1)[1]
+        other = self.dir / "other"
+        self.check_fails(run("serve", "--origin", self.dir, "--cache", other, "--listen", f"127.0.0.1:{port}"), 1,
+                         f"127.0.0.1:{port}", "Address already in use")
+        self.stop(process)
+
+    def test_a_client_that_goes_does_not_end_it(self):
+        origin = self.serve({"/a": Ranged(CONTENT * 8, pause=0.005)})
+        process, url = self.start("--origin", origin.url("/"))
+        host = url.split("/")[2]
+        for _ in range(5):
+            connection = http.client.HTTPConnection(host, timeout=command.LIMIT)
+            connection.request("GET", "/a")
+            connection.getresponse().read(1000)
+            connection.sock.close()
+        self.assertEqual(self.read(url + "a", Range="bytes=0-9"), CONTENT[:10])
+        self.stop(process)
+
+
+if __name__ == "__main__":
+    command.main()
