@@ -23,32 +23,32 @@ std::string answer(std::string_view field, std::optional<std::uint64_t> length) 
   return kind == Kind::whole ? "whole" : kind == Kind::unsatisfiable ? "416" : kind == Kind::needs_length ? "?" : text;
 }
 
-struct Case {
+struct RangeCase {
   const char* field;
   const char* answer;
 };
 
 TEST_CASE("RFC 9110 14.1.2: ranges of 1000 bytes") {
-  for (const Case& c : {Case{"bytes=0-499", "0-499"},
-                        {"bytes=500-999", "500-999"},
-                        {"bytes=0-0", "0-0"},
-                        {"bytes=999-999", "999-999"},
-                        {"bytes=500-", "500-999"},
-                        {"bytes=0-", "0-999"},
-                        {"bytes=-500", "500-999"},
-                        {"bytes=-1", "999-999"},
-                        {"bytes=-1000", "0-999"},
-                        {"bytes=-5000", "0-999"},  // more than there is: all of it
-                        {"bytes=0-5000", "0-999"},
-                        {"bytes=00-0099", "0-99"},
-                        {"BYTES=0-9", "0-9"},  // 14.1: units have no case
-                        // Out of reach: left out, and when none is left, 416.
-                        {"bytes=1000-", "416"},
-                        {"bytes=1000-2000", "416"},
-                        {"bytes=-0", "416"},
-                        {"bytes=-0,1000-", "416"},
-                        {"bytes=0-9,1000-", "0-9"},
-                        {"bytes=-0,5-9", "5-9"}}) {
+  for (const RangeCase& c : {RangeCase{"bytes=0-499", "0-499"},
+                             {"bytes=500-999", "500-999"},
+                             {"bytes=0-0", "0-0"},
+                             {"bytes=999-999", "999-999"},
+                             {"bytes=500-", "500-999"},
+                             {"bytes=0-", "0-999"},
+                             {"bytes=-500", "500-999"},
+                             {"bytes=-1", "999-999"},
+                             {"bytes=-1000", "0-999"},
+                             {"bytes=-5000", "0-999"},  // more than there is: all of it
+                             {"bytes=0-5000", "0-999"},
+                             {"bytes=00-0099", "0-99"},
+                             {"BYTES=0-9", "0-9"},  // 14.1: units have no case
+                             // Out of reach: left out, and when none is left, 416.
+                             {"bytes=1000-", "416"},
+                             {"bytes=1000-2000", "416"},
+                             {"bytes=-0", "416"},
+                             {"bytes=-0,1000-", "416"},
+                             {"bytes=0-9,1000-", "0-9"},
+                             {"bytes=-0,5-9", "5-9"}}) {
     CAPTURE(c.field);
     CHECK(answer(c.field, 1000) == c.answer);
   }
@@ -102,23 +102,23 @@ TEST_CASE("RFC 9110 14.2: what is malformed, or of another unit, is ignored") {
 }
 
 TEST_CASE("RFC 9110 15.3.7.2: several, in the order asked for; what overlaps or touches is one") {
-  for (const Case& c : {Case{"bytes=0-9,20-29", "0-9 20-29"},
-                        {"bytes=20-29,0-9", "20-29 0-9"},
-                        {"bytes=0-0,-1", "0-0 999-999"},
-                        {"bytes= 0-9 ,\t20-29 ", "0-9 20-29"},  // 5.6.1: white space around, and empty elements
-                        {"bytes=,0-9,,20-29,", "0-9 20-29"},
-                        {"bytes=0-9,10-19", "0-19"},
-                        {"bytes=10-19,0-9", "0-19"},
-                        {"bytes=0-9,11-19", "0-9 11-19"},
-                        {"bytes=0-9,0-9", "0-9"},
-                        {"bytes=0-99,10-19", "0-99"},
-                        {"bytes=10-19,0-99", "0-99"},
-                        {"bytes=0-,0-,0-", "0-999"},
-                        {"bytes=500-600,0-9,601-999", "500-999 0-9"},
-                        {"bytes=0-9,100-109,200-209,50-150", "0-9 50-150 200-209"},
-                        {"bytes=200-209,0-9,100-109,9-100", "200-209 0-109"},
-                        {"bytes=0-1,4-5,8-9,2-3,6-7", "0-9"},
-                        {"bytes=900-,-200", "800-999"}}) {
+  for (const RangeCase& c : {RangeCase{"bytes=0-9,20-29", "0-9 20-29"},
+                             {"bytes=20-29,0-9", "20-29 0-9"},
+                             {"bytes=0-0,-1", "0-0 999-999"},
+                             {"bytes= 0-9 ,\t20-29 ", "0-9 20-29"},  // 5.6.1: white space around, and empty elements
+                             {"bytes=,0-9,,20-29,", "0-9 20-29"},
+                             {"bytes=0-9,10-19", "0-19"},
+                             {"bytes=10-19,0-9", "0-19"},
+                             {"bytes=0-9,11-19", "0-9 11-19"},
+                             {"bytes=0-9,0-9", "0-9"},
+                             {"bytes=0-99,10-19", "0-99"},
+                             {"bytes=10-19,0-99", "0-99"},
+                             {"bytes=0-,0-,0-", "0-999"},
+                             {"bytes=500-600,0-9,601-999", "500-999 0-9"},
+                             {"bytes=0-9,100-109,200-209,50-150", "0-9 50-150 200-209"},
+                             {"bytes=200-209,0-9,100-109,9-100", "200-209 0-109"},
+                             {"bytes=0-1,4-5,8-9,2-3,6-7", "0-9"},
+                             {"bytes=900-,-200", "800-999"}}) {
     CAPTURE(c.field);
     CHECK(answer(c.field, 1000) == c.answer);
   }
@@ -133,36 +133,36 @@ TEST_CASE("RFC 9110 14.1.2: of nothing") {
 }
 
 TEST_CASE("while the length is not known") {
-  for (const Case& c : {Case{"bytes=0-9", "0-9"},
-                        {"bytes=0-9,5-19,100-199", "0-19 100-199"},
-                        {"bytes=5-", "?"},
-                        {"bytes=-5", "?"},
-                        {"bytes=0-9,-5", "?"},
-                        {"bytes=0-9,5-", "?"},
-                        {"bytes=-0", "416"},
-                        {"bytes=-0,0-9", "0-9"},
-                        {"bytes=0-9223372036854775807", "?"},  // no byte has that offset
-                        {"bytes=0-9223372036854775806", "0-9223372036854775806"},
-                        {"bytes=0-9223372036854775805", "0-9223372036854775805"}}) {
+  for (const RangeCase& c : {RangeCase{"bytes=0-9", "0-9"},
+                             {"bytes=0-9,5-19,100-199", "0-19 100-199"},
+                             {"bytes=5-", "?"},
+                             {"bytes=-5", "?"},
+                             {"bytes=0-9,-5", "?"},
+                             {"bytes=0-9,5-", "?"},
+                             {"bytes=-0", "416"},
+                             {"bytes=-0,0-9", "0-9"},
+                             {"bytes=0-9223372036854775807", "?"},  // no byte has that offset
+                             {"bytes=0-9223372036854775806", "0-9223372036854775806"},
+                             {"bytes=0-9223372036854775805", "0-9223372036854775805"}}) {
     CAPTURE(c.field);
     CHECK(answer(c.field, std::nullopt) == c.answer);
   }
 }
 
 TEST_CASE("F62: -0, 2^64 and reversed") {
-  for (const Case& c : {Case{"bytes=-0", "416"},
-                        {"bytes=18446744073709551616-", "416"},
-                        {"bytes=18446744073709551615-18446744073709551616", "416"},
-                        {"bytes=0-18446744073709551616", "0-999"},
-                        {"bytes=-18446744073709551616", "0-999"},
-                        {"bytes=0-18446744073709551615", "0-999"},
-                        {"bytes=9223372036854775807-", "416"},
-                        {"bytes=9223372036854775807-9223372036854775807", "416"},
-                        {"bytes=0-9223372036854775807", "0-999"},
-                        {"bytes=0-99999999999999999999999999999999999999999999", "0-999"},
-                        {"bytes=18446744073709551616-0", "whole"},
-                        {"bytes=18446744073709551617-1", "whole"},
-                        {"bytes=5-4", "whole"}}) {
+  for (const RangeCase& c : {RangeCase{"bytes=-0", "416"},
+                             {"bytes=18446744073709551616-", "416"},
+                             {"bytes=18446744073709551615-18446744073709551616", "416"},
+                             {"bytes=0-18446744073709551616", "0-999"},
+                             {"bytes=-18446744073709551616", "0-999"},
+                             {"bytes=0-18446744073709551615", "0-999"},
+                             {"bytes=9223372036854775807-", "416"},
+                             {"bytes=9223372036854775807-9223372036854775807", "416"},
+                             {"bytes=0-9223372036854775807", "0-999"},
+                             {"bytes=0-99999999999999999999999999999999999999999999", "0-999"},
+                             {"bytes=18446744073709551616-0", "whole"},
+                             {"bytes=18446744073709551617-1", "whole"},
+                             {"bytes=5-4", "whole"}}) {
     CAPTURE(c.field);
     CHECK(answer(c.field, 1000) == c.answer);
   }

@@ -16,24 +16,24 @@ constexpr sys_seconds kModified{std::chrono::seconds(784'111'777)};
 constexpr const char* kThen = "Sun, 06 Nov 1994 08:49:37 GMT";  // kModified
 constexpr const char* kBefore = "Sun, 06 Nov 1994 08:49:36 GMT";
 constexpr const char* kAfter = "Sun, 06 Nov 1994 08:49:38 GMT";
-constexpr sys_seconds kNow = std::chrono::sys_days(std::chrono::year(2026) / 7 / 1);
+constexpr sys_seconds kToday = std::chrono::sys_days(std::chrono::year(2026) / 7 / 1);
 
-const Version kStrong{EntityTag{"\"a\"", false}, kModified, kNow};
-const Version kWeak{EntityTag{"\"a\"", true}, kModified, kNow};
-const Version kDated{std::nullopt, kModified, kNow};
+const Version kStrong{EntityTag{"\"a\"", false}, kModified, kToday};
+const Version kWeak{EntityTag{"\"a\"", true}, kModified, kToday};
+const Version kDated{std::nullopt, kModified, kToday};
 const Version kUnknown{};
 
-struct Case {
+struct ConditionCase {
   Fields fields;
   Version version;
   S selection;
 };
 
-void check(std::initializer_list<Case> cases) {
+void check(std::initializer_list<ConditionCase> cases) {
   int row = 0;
-  for (const Case& c : cases) {
+  for (const ConditionCase& c : cases) {
     CAPTURE(++row);
-    CHECK(select(c.fields, c.version, kNow) == c.selection);
+    CHECK(select(c.fields, c.version, kToday) == c.selection);
   }
 }
 
@@ -200,29 +200,29 @@ TEST_CASE("RFC 9110 8.8.3.2: strong and weak comparison") {
 }
 
 TEST_CASE("what clients are told of a validator") {
-  using Kind = Validator::Kind;
+  using Which = Validator::Kind;
   struct Row {
-    Kind kind;
+    Which kind;
     const char* value;
     const char* tag;  // empty: none
   };
-  for (const Row& row : {Row{Kind::none, "", ""},
-                         {Kind::none, "\"a\"", ""},
-                         {Kind::strong, "", ""},
-                         {Kind::strong, "\"a\"", "\"a\""},
-                         {Kind::strong, "\"\"", "\"\""},
-                         {Kind::strong, "7", "\"7\""},  // a MemoryOrigin's
-                         {Kind::strong, "\"a", ""},
-                         {Kind::strong, "\"a\"b", ""},
-                         {Kind::strong, "W/\"a\"", ""},
-                         {Kind::strong, "a b", ""},
-                         {Kind::strong, "a\r\nb", ""},
-                         {Kind::weak, "W/\"a\";Sun, 06 Nov 1994 08:49:37 GMT;1000", "W/\"a\""},
-                         {Kind::weak, "W/\"a;b\";;", "W/\"a;b\""},
-                         {Kind::weak, "Sun, 06 Nov 1994 08:49:37 GMT;1000", ""},
-                         {Kind::weak, "1000-784111777000000000-12", "W/\"1000-784111777000000000-12\""},  // a file's
-                         {Kind::weak, "\"a\"", ""},
-                         {Kind::weak, "W/\"a\"b", ""}}) {
+  for (const Row& row : {Row{Which::none, "", ""},
+                         {Which::none, "\"a\"", ""},
+                         {Which::strong, "", ""},
+                         {Which::strong, "\"a\"", "\"a\""},
+                         {Which::strong, "\"\"", "\"\""},
+                         {Which::strong, "7", "\"7\""},  // a MemoryOrigin's
+                         {Which::strong, "\"a", ""},
+                         {Which::strong, "\"a\"b", ""},
+                         {Which::strong, "W/\"a\"", ""},
+                         {Which::strong, "a b", ""},
+                         {Which::strong, "a\r\nb", ""},
+                         {Which::weak, "W/\"a\";Sun, 06 Nov 1994 08:49:37 GMT;1000", "W/\"a\""},
+                         {Which::weak, "W/\"a;b\";;", "W/\"a;b\""},
+                         {Which::weak, "Sun, 06 Nov 1994 08:49:37 GMT;1000", ""},
+                         {Which::weak, "1000-784111777000000000-12", "W/\"1000-784111777000000000-12\""},  // a file's
+                         {Which::weak, "\"a\"", ""},
+                         {Which::weak, "W/\"a\"b", ""}}) {
     CAPTURE(row.value);
     const auto tag = entity_tag_of({row.kind, row.value});
     CHECK((tag ? tag->text() : "") == row.tag);

@@ -12,7 +12,7 @@ using std::chrono::hours;
 using std::chrono::seconds;
 using Time = Freshness::Time;
 
-constexpr Time kThen{seconds(784'111'777)};  // when an answer came
+constexpr Time kCame{seconds(784'111'777)};  // when an answer came
 constexpr const char* kDate = "Sun, 06 Nov 1994 08:49:37 GMT";
 constexpr const char* kMinuteLater = "Sun, 06 Nov 1994 08:50:37 GMT";
 constexpr const char* kMinuteBefore = "Sun, 06 Nov 1994 08:48:37 GMT";
@@ -20,7 +20,7 @@ constexpr const char* kHourBefore = "Sun, 06 Nov 1994 07:49:37 GMT";
 constexpr const char* kYearBefore = "Sat, 06 Nov 1993 08:49:37 GMT";
 
 Freshness of(const AnswerFields& answer) {
-  return Freshness::of(answer, kThen, kThen);
+  return Freshness::of(answer, kCame, kCame);
 }
 
 Freshness of(std::string_view cache_control) {
@@ -100,9 +100,9 @@ TEST_CASE("RFC 9111 4.2.3: the age of an answer") {
            {"F41: set back while it was asked", {.date = kDate}, -1'000'000'000, 5, seconds(5)},
            {"F41: set forward", {.date = kDate}, 0, 1'000'000'000, seconds(1'000'000'000)}}) {
     CAPTURE(c.what);
-    const Freshness stored = Freshness::of(c.answer, kThen - seconds(c.delay), kThen);
-    CHECK(stored.age(kThen + seconds(c.resident)) == c.age);
-    CHECK(stored.age_text(kThen + seconds(c.resident)) == std::to_string(c.age.count()));
+    const Freshness stored = Freshness::of(c.answer, kCame - seconds(c.delay), kCame);
+    CHECK(stored.age(kCame + seconds(c.resident)) == c.age);
+    CHECK(stored.age_text(kCame + seconds(c.resident)) == std::to_string(c.age.count()));
   }
 }
 
@@ -166,7 +166,7 @@ TEST_CASE("RFC 9111 4.2, 4.2.4 and 5.2: whether it may be served before the orig
     CAPTURE(c.stored);
     CAPTURE(c.age);
     CAPTURE(c.request);
-    CHECK(reuse(of(c.stored), CacheControl::parse(c.request), kThen + seconds(c.age)) == c.reuse);
+    CHECK(reuse(of(c.stored), CacheControl::parse(c.request), kCame + seconds(c.age)) == c.reuse);
   }
 }
 
@@ -199,7 +199,7 @@ TEST_CASE("RFC 5861 4: what is stale may be served when the origin fails") {
     CAPTURE(c.stored);
     CAPTURE(c.age);
     CAPTURE(c.request);
-    CHECK(reusable_on_error(of(c.stored), CacheControl::parse(c.request), kThen + seconds(c.age), seconds(c.allowed)) ==
+    CHECK(reusable_on_error(of(c.stored), CacheControl::parse(c.request), kCame + seconds(c.age), seconds(c.allowed)) ==
           c.reusable);
   }
   for (const int status : {500, 502, 503, 504}) {

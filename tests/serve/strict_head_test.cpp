@@ -11,14 +11,14 @@ namespace {
 using namespace std::string_literals;
 
 // The answer to a whole head: 0 when it is not at its end.
-int status_of(std::string_view bytes) {
+int head_status(std::string_view bytes) {
   const auto head = StrictHead().look(bytes);
   return !head ? head.error().status : head->has_value() ? 200 : 0;
 }
 
 // Of a head with these fields besides Host.
 int fields_status(const std::string& fields) {
-  return status_of("GET /a HTTP/1.1\r\nHost: here\r\n" + fields + "\r\n");
+  return head_status("GET /a HTTP/1.1\r\nHost: here\r\n" + fields + "\r\n");
 }
 
 TEST_CASE("heads as they should be") {
@@ -29,7 +29,7 @@ TEST_CASE("heads as they should be") {
         "PUT / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: \tChunked \r\n\r\n"s,
         "GET / HTTP/1.1\r\nHost: here\r\nX:\r\nY: a\tb \xc3\xa4 : c\r\n\r\n"s}) {
     CAPTURE(head);
-    CHECK(status_of(head) == 200);
+    CHECK(head_status(head) == 200);
     const std::string bytes = head + "GET";
     const auto found = StrictHead().look(bytes);
     REQUIRE(found.has_value());
@@ -41,9 +41,9 @@ TEST_CASE("RFC 9112 2.2: empty lines before a request are none of it") {
   const std::string head = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
   const std::string bytes = "\r\n\r\n" + head;
   CHECK(*StrictHead().look(bytes) == head);
-  CHECK(status_of("\r\n") == 0);
-  CHECK(status_of("\n" + head) == 400);
-  CHECK(status_of(" \r\n" + head) == 400);
+  CHECK(head_status("\r\n") == 0);
+  CHECK(head_status("\n" + head) == 400);
+  CHECK(head_status(" \r\n" + head) == 400);
 }
 
 TEST_CASE("a head may come byte by byte, and is refused as soon as it is wrong") {
@@ -55,8 +55,8 @@ TEST_CASE("a head may come byte by byte, and is refused as soon as it is wrong")
     CHECK_FALSE(found->has_value());
   }
   CHECK(*patient.look(head) == head);
-  CHECK(status_of("GET / HTTP/1.1\n") == 400);
-  CHECK(status_of("GET / HTTP/1.1\r\nHost: here\r\nA : b\r\n") == 400);
+  CHECK(head_status("GET / HTTP/1.1\n") == 400);
+  CHECK(head_status("GET / HTTP/1.1\r\nHost: here\r\nA : b\r\n") == 400);
 }
 
 TEST_CASE("F61: bare LF, bare CR, obs-fold, NUL and other controls") {
@@ -64,7 +64,7 @@ TEST_CASE("F61: bare LF, bare CR, obs-fold, NUL and other controls") {
        {"GET / HTTP/1.1\nHost: here\n\n"s, "GET / HTTP/1.1\r\nHost: here\n\r\n"s, "GET / HTTP/1.1\r\nHost: here\r\n\n"s,
         "GET / HTTP/1.1\rHost: here\r\r"s + "\n", "GET / HTTP/1.1\r\r\nHost: here\r\n\r\n"s}) {
     CAPTURE(head);
-    CHECK(status_of(head) == 400);
+    CHECK(head_status(head) == 400);
   }
   for (const std::string& fields :
        {"A: b\rC: d\r\n"s, "A: b\r\r\n"s, "A: b\r\n c\r\n"s, "A: b\r\n\tc\r\n"s, "A: b\0c\r\n"s, "A: \x01\r\n"s,
@@ -72,7 +72,7 @@ TEST_CASE("F61: bare LF, bare CR, obs-fold, NUL and other controls") {
     CAPTURE(fields);
     CHECK(fields_status(fields) == 400);
   }
-  CHECK(status_of("GET / HTTP/1.1\r\n Host: here\r\n\r\n") == 400);
+  CHECK(head_status("GET / HTTP/1.1\r\n Host: here\r\n\r\n") == 400);
 }
 
 TEST_CASE("RFC 9112 5: field lines that are none") {
@@ -90,7 +90,7 @@ TEST_CASE("F61: Host, once and well-formed (RFC 9112 3.2)") {
         "GET / HTTP/1.1\r\nHost: he re\r\n\r\n", "GET / HTTP/1.1\r\nHost: user@here\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: here/a\r\n\r\n", "GET / HTTP/1.1\r\nHost: here:x\r\n\r\n"}) {
     CAPTURE(head);
-    CHECK(status_of(head) == 400);
+    CHECK(head_status(head) == 400);
   }
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("F61: where the body ends is told once (RFC 9112 6)") {
     CAPTURE(c.fields);
     CHECK(fields_status(c.fields) == c.status);
   }
-  CHECK(status_of("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == 400);
+  CHECK(head_status("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == 400);
 }
 
 TEST_CASE("RFC 9112 3: the request line") {
@@ -170,7 +170,7 @@ TEST_CASE("RFC 9112 3: the request line") {
                         {"HTTP/1.1 200 OK", 400},
                         {"CONNECT here:443 HTTP/1.1", 501}}) {
     CAPTURE(c.line);
-    CHECK(status_of(c.line + "\r\nHost: here\r\n\r\n"s) == c.status);
+    CHECK(head_status(c.line + "\r\nHost: here\r\n\r\n"s) == c.status);
   }
 }
 
@@ -180,25 +180,25 @@ TEST_CASE("F63: a head's limits") {
   for (std::size_t i = 1; i < kMaxFields; ++i) {
     fields += "A:\r\n";
   }
-  CHECK(status_of(fields + "\r\n") == 200);
-  CHECK(status_of(fields + "A:\r\n") == 431);
+  CHECK(head_status(fields + "\r\n") == 200);
+  CHECK(head_status(fields + "A:\r\n") == 431);
 
   std::string longest = line + "A: ";
   longest.append(kMaxHead - longest.size() - 4, 'a');
-  CHECK(status_of(longest + "\r\n\r\n") == 200);
-  CHECK(status_of(longest + "a\r\n\r\n") == 431);
-  CHECK(status_of(std::string(kMaxHead - 1, 'a').insert(0, line).substr(0, kMaxHead - 1)) == 0);
-  CHECK(status_of(line + std::string(1 << 20, 'a')) == 431);
+  CHECK(head_status(longest + "\r\n\r\n") == 200);
+  CHECK(head_status(longest + "a\r\n\r\n") == 431);
+  CHECK(head_status(std::string(kMaxHead - 1, 'a').insert(0, line).substr(0, kMaxHead - 1)) == 0);
+  CHECK(head_status(line + std::string(1 << 20, 'a')) == 431);
 
   const std::string target = "/" + std::string(8 * 1024 - 1, 'a');
-  CHECK(status_of("GET " + target + " HTTP/1.1\r\nHost: here\r\n\r\n") == 200);
-  CHECK(status_of("GET " + target + "a HTTP/1.1\r\n") == 414);
-  CHECK(status_of("GET /" + std::string(9 * 1024, 'a')) == 414);  // before its end has come
+  CHECK(head_status("GET " + target + " HTTP/1.1\r\nHost: here\r\n\r\n") == 200);
+  CHECK(head_status("GET " + target + "a HTTP/1.1\r\n") == 414);
+  CHECK(head_status("GET /" + std::string(9 * 1024, 'a')) == 414);  // before its end has come
   std::string empty_lines;
   for (std::size_t i = 0; i < kMaxHead; ++i) {
     empty_lines += "\r\n";
   }
-  CHECK(status_of(empty_lines) == 431);
+  CHECK(head_status(empty_lines) == 431);
 }
 
 }  // namespace

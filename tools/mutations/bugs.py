@@ -651,8 +651,8 @@ BUGS = [
     {
         "name": "whole-at-the-offset",
         "breaks": "F46: a 200 to a range request is put at the range's begin",
-        "changes": [(HTTP + "protocol/judgement.cpp", "head.content_type}, 0, body, false};",
-                     "head.content_type}, question.range.begin, body, false};")],
+        "changes": [(HTTP + "protocol/judgement.cpp", "head.content_type, head.caching}, 0, body, false};",
+                     "head.content_type, head.caching}, question.range.begin, body, false};")],
         "tests": [ORIGIN_HTTP + " --test-case=F46*"],
     },
     {

@@ -22,7 +22,7 @@ bool is_structured_token(std::string_view text) {
 }
 
 // RFC 8941, section 4.1.6. A string has ASCII in it only; other bytes are percent-encoded.
-std::string quoted(std::string_view text) {
+std::string sf_string(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
     if (origin::http::is_control(c) || static_cast<unsigned char>(c) > 0x7f) {
@@ -38,7 +38,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string token_or_string(std::string_view text) {
-  return is_structured_token(text) ? std::string(text) : quoted(text);
+  return is_structured_token(text) ? std::string(text) : sf_string(text);
 }
 
 // RFC 8941, section 3.3.1: fifteen digits.
@@ -66,7 +66,7 @@ std::string CacheStatus::text() const {
   text += stored ? "; stored" : "";
   text += collapsed ? "; collapsed" : "";
   if (key) {
-    text += "; key=" + quoted(*key);
+    text += "; key=" + sf_string(*key);
   }
   if (detail) {
     text += "; detail=" + token_or_string(*detail);
