@@ -281,3 +281,18 @@ TEST_CASE("F65: what is one client's is not given to another") {
     CHECK(object->sent_bytes() == 0);
   }
 }
+
+TEST_CASE("serve: more objects at once than are opened at once") {
+  Scene scene;
+  const auto object = ServedObject::make({.size = 1000});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 60; ++i) {
+    const std::string path = "/" + std::to_string(i);
+    scene.origin.on(path, object->script());
+    clients.push_back(std::make_unique<Client>(scene.server->port()));
+    clients.back()->send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  for (const auto& client : clients) {
+    CHECK(client->receive().body == text(1, {0, 1000}));
+  }
+}

@@ -13,6 +13,8 @@ using origin::ObjectInfo;
 
 namespace {
 
+constexpr std::size_t kOpeningAtOnce = 16;
+
 Freshness::Time now() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
@@ -102,7 +104,15 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
 void Objects::ask(const Source& source) {
   source.origin->stat(
       source.key,
-      [this, source, asked = now()](origin::Outcome<ObjectInfo> info) { answered(source, asked, std::move(info)); },
+      [this, source, asked = now()](origin::Outcome<ObjectInfo> info) {
+        auto told = file::contained([&]() -> Result<void> {
+          answered(source, asked, std::move(info));
+          return {};
+        });
+        if (!told) {
+          settle(source.name, tl::unexpected(Failure{std::move(told.error()), true}));
+        }
+      },
       stop_.get_token());
 }
 
@@ -136,14 +146,40 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
 void Objects::open(const Source& source, Freshness freshness, ObjectInfo info) {
   fill::FetchOptions options;
   options.limits = options_.limits;
-  options.object = info;
+  options.object = std::move(info);
   options.store_key = source.name;
-  fetcher_.async_open(
-      source.origin, source.key, std::move(options), stop_.get_token(),
-      [this, name = source.name, freshness, info = std::move(info)](Result<fill::Fetched> opened) {
-        settle(name, opened ? Found(std::make_shared<const Object>(Object{info, freshness, std::move(*opened)}))
-                            : Found(tl::unexpected(Failure{std::move(opened.error()), true})));
-      });
+  auto begin = [this, source, freshness, options = std::move(options)] {
+    fetcher_.async_open(
+        source.origin, source.key, options, stop_.get_token(),
+        [this, name = source.name, freshness, info = *options.object](Result<fill::Fetched> opened) {
+          open_next();
+          settle(name, opened ? Found(std::make_shared<const Object>(Object{info, freshness, std::move(*opened)}))
+                              : Found(tl::unexpected(Failure{std::move(opened.error()), true})));
+        });
+  };
+  {
+    MutexLock lock(mutex_);
+    if (opening_ == kOpeningAtOnce) {
+      to_open_.emplace_back(std::move(begin));
+      return;
+    }
+    ++opening_;
+  }
+  begin();
+}
+
+void Objects::open_next() {
+  std::function<void()> next;
+  {
+    MutexLock lock(mutex_);
+    if (to_open_.empty()) {
+      --opening_;
+      return;
+    }
+    next = std::move(to_open_.front());
+    to_open_.pop_front();
+  }
+  next();
 }
 
 void Objects::settle(const std::string& name, Found found) {

@@ -10,6 +10,7 @@
 #include <strandline/serve/http/caching/freshness.h>
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -72,7 +73,9 @@ class Objects {
   [[nodiscard]] bool serves(const Object& object, const http::CacheControl& request, Time now) const;
   void ask(const Source& source);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
-  void open(const Source& source, http::Freshness freshness, origin::ObjectInfo info);
+  void open(const Source& source, http::Freshness freshness, origin::ObjectInfo info) STRANDLINE_EXCLUDES(mutex_);
+  // An opening has ended: the next one that waits for its turn begins.
+  void open_next() STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
   void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
   void close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) STRANDLINE_REQUIRES(mutex_);
@@ -85,6 +88,8 @@ class Objects {
   std::size_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // under way
   std::map<std::string, Slot> slots_ STRANDLINE_GUARDED_BY(mutex_);
   std::list<std::string> used_ STRANDLINE_GUARDED_BY(mutex_);  // names, the longest unused first
+  std::size_t opening_ STRANDLINE_GUARDED_BY(mutex_) = 0;      // each has a thread meanwhile
+  std::deque<std::function<void()>> to_open_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
 }  // namespace strandline::serve
