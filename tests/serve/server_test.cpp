@@ -207,6 +207,26 @@ TEST_CASE("serve: another version in the midst of it breaks the answer off, and 
   CHECK(response.body == text(2, {0, 2 * kMiB}));
 }
 
+TEST_CASE("serve: another version while nothing more of the old one is wanted, and while somebody reads it") {
+  serve::ServerOptions options;
+  options.objects.limits.policy = fill::Policy::demand_only;
+  Scene scene(options);
+  const auto object = scene.object({.size = 64 * kMiB});
+  auto client = scene.client();
+  CHECK(client.get("/a", "Range: bytes=0-9\r\n").body == text(1, {0, 10}));
+  auto reader = scene.client();
+  SUBCASE("nobody reads it") {}
+  SUBCASE("somebody waits for more of it") {
+    object->change({.size = 64 * kMiB, .rate = 100'000});
+    reader.send("GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=30000000-\r\n\r\n");
+    CHECK(reader.take_some().starts_with("HTTP/1.1 206"));
+  }
+  object->change({.size = 2000, .version = 2});
+  const auto next = client.get("/a");
+  CHECK(next.status == 200);
+  CHECK(next.body == text(2, {0, 2000}));
+}
+
 TEST_CASE("serve: an end that comes in the midst of answers") {
   Scene scene;
   scene.object({.size = 64 * kMiB, .rate = 1'000'000});
@@ -251,6 +271,16 @@ TEST_CASE("serve: what is fresh is not asked for, and what is not is asked wheth
   CHECK(second.field("cache-control") == "max-age=1000");
   CHECK(std::stoi(second.field("age")) >= 10);
   CHECK(client.get("/a", "Cache-Control: no-cache\r\n").body == text(2, {0, 2000}));
+}
+
+TEST_CASE("serve: what may be stale for a while is served at once, and asked for behind it") {
+  Scene scene;
+  const auto object = scene.object({.size = 1000, .lines = {"Cache-Control: max-age=0, stale-while-revalidate=1000"}});
+  auto client = scene.client();
+  CHECK(client.get("/a").body == text(1, {0, 1000}));
+  object->change({.size = 2000, .version = 2});
+  CHECK(client.get("/a").body == text(1, {0, 1000}));
+  CHECK(eventually([&] { return client.get("/a").body == text(2, {0, 2000}); }));
 }
 
 TEST_CASE("serve: what was there is served while its origin fails, unless that is forbidden") {

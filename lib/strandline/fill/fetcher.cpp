@@ -51,6 +51,17 @@ class Fetched::State : public std::enable_shared_from_this<State> {
     return is_comparable(lease_.validator()) ? lease_.validator() : Validator();
   }
   [[nodiscard]] store::Lease lease() const noexcept { return store::Lease(lease_.entry().shared_from_this()); }
+  void give_up(const Error& why) noexcept {
+    given_up_->because(why);  // first: who is called as the successor meanwhile begins nothing
+    MutexLock starting(starting_);
+    static_cast<void>(lease_.set_successor({}));  // taking away needs no memory
+    Fill fill;
+    {
+      MutexLock lock(mutex_);
+      std::swap(fill, fill_);
+    }
+    fill.stop();
+  }
   [[nodiscard]] bool fetching() const noexcept {
     MutexLock lock(mutex_);
     return !fill_.ended();
@@ -117,6 +128,9 @@ Validator Fetched::validator() const {
 std::optional<Error> Fetched::given_up() const noexcept {
   return state_->why_given_up();
 }
+void Fetched::give_up(const Error& why) const noexcept {
+  state_->give_up(why);
+}
 store::Lease Fetched::lease() const noexcept {
   return state_->lease();
 }
@@ -161,6 +175,9 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
           return fail(std::move(asked.error().error));
         }
         object = std::move(*asked);
+      }
+      if (options.instead_of != nullptr) {
+        options.instead_of->give_up(Error::make(Errc::changed, "the origin has another version"));
       }
       lease = lease_of(name, *object);
       if (!lease) {

@@ -18,6 +18,8 @@
 
 namespace strandline::fill {
 
+class Fetched;
+
 struct FetchOptions {
   Limits limits = {};  // the policy among them
   // Is any version that the store has good enough? Then a complete entry needs no origin.
@@ -25,7 +27,9 @@ struct FetchOptions {
   // What the origin has just said of the object, if the caller knows: then it is not asked again.
   std::optional<origin::ObjectInfo> object = {};
   std::string store_key = {};  // of the entry; empty: the object's key
-  RetryOptions retry = {};     // of the question what the object is; the bytes: the filler's
+  // Of an older version, which is given up first: while it is fetched no other can be.
+  std::shared_ptr<const Fetched> instead_of = {};
+  RetryOptions retry = {};  // of the question what the object is; the bytes: the filler's
 };
 
 class Fetched {
@@ -41,6 +45,9 @@ class Fetched {
   [[nodiscard]] Validator validator() const;
   // Why what is missing cannot be had, once this process knows.
   [[nodiscard]] std::optional<Error> given_up() const noexcept;
+  // What is missing is not to be had any more, for this reason: fetches no more of it, and its waits end with failed or
+  // no_writer. What is here stays.
+  void give_up(const Error& why) const noexcept;
   // Another lease of the entry, for pins.
   [[nodiscard]] store::Lease lease() const noexcept;
   // Until all of it is there: an error says why it never will be.

@@ -55,12 +55,11 @@ Objects::~Objects() {
   }
 }
 
-bool Objects::serves(const Object& object, const CacheControl& request, Time at) const {
+http::Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at) const {
   if (!is_told(object.info)) {
-    return object.freshness.age(at) < options_.untold_for;
+    return object.freshness.age(at) < options_.untold_for ? http::Reuse::fresh : http::Reuse::validated;
   }
-  const auto reuse = http::reuse(object.freshness, request, at);
-  return reuse == http::Reuse::fresh || reuse == http::Reuse::stale;
+  return http::reuse(object.freshness, request, at);
 }
 
 void Objects::find(Source source, const CacheControl& request, Done done) noexcept {
@@ -76,15 +75,15 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
     } else {
       used_.splice(used_.end(), used_, slot.used);
     }
-    if (slot.object != nullptr && serves(*slot.object, request, now())) {
+    const auto how = slot.object != nullptr ? reuse(*slot.object, request, now()) : http::Reuse::validated;
+    if (how != http::Reuse::validated) {
       at_hand = slot.object;
-      return false;
-    }
-    if (request.only_if_cached) {
+    } else if (request.only_if_cached) {
       return fail(Errc::timed_out, "only-if-cached");  // RFC 9111, section 5.2.1.7: 504
+    } else {
+      slot.waiting.push_back({request, std::move(done)});
     }
-    slot.waiting.push_back({request, std::move(done)});
-    if (slot.asking) {
+    if (slot.asking || how == http::Reuse::fresh || how == http::Reuse::stale) {
       return false;
     }
     slot.asking = true;
@@ -94,9 +93,12 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
   closed.clear();
   if (!begun) {
     done(tl::unexpected(Failure{begun.error().clone(), true}));
-  } else if (at_hand != nullptr) {
+    return;
+  }
+  if (at_hand != nullptr) {
     done(std::move(at_hand));
-  } else if (*begun) {
+  }
+  if (*begun) {
     ask(source);
   }
 }
@@ -139,15 +141,19 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   } else if (at_hand != nullptr && is_still(*at_hand, *info)) {
     settle(source.name, std::make_shared<const Object>(Object{std::move(*info), freshness, at_hand->fetched}));
   } else {
-    open(source, freshness, std::move(*info));
+    open(source, freshness, std::move(*info), at_hand);
   }
 }
 
-void Objects::open(const Source& source, Freshness freshness, ObjectInfo info) {
+void Objects::open(const Source& source, Freshness freshness, ObjectInfo info,
+                   const std::shared_ptr<const Object>& instead_of) {
   fill::FetchOptions options;
   options.limits = options_.limits;
   options.object = std::move(info);
   options.store_key = source.name;
+  if (instead_of != nullptr) {
+    options.instead_of = std::shared_ptr<const fill::Fetched>(instead_of, &instead_of->fetched);
+  }
   auto begin = [this, source, freshness, options = std::move(options)] {
     fetcher_.async_open(
         source.origin, source.key, options, stop_.get_token(),

@@ -70,10 +70,11 @@ class Objects {
     std::list<std::string>::iterator used;
   };
 
-  [[nodiscard]] bool serves(const Object& object, const http::CacheControl& request, Time now) const;
+  [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
   void ask(const Source& source);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
-  void open(const Source& source, http::Freshness freshness, origin::ObjectInfo info) STRANDLINE_EXCLUDES(mutex_);
+  void open(const Source& source, http::Freshness freshness, origin::ObjectInfo info,
+            const std::shared_ptr<const Object>& instead_of) STRANDLINE_EXCLUDES(mutex_);
   // An opening has ended: the next one that waits for its turn begins.
   void open_next() STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
