@@ -1,6 +1,8 @@
 // strandline serve: objects of origins over HTTP, through a cache.
 #include <strandline/serve/server.h>
 
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
@@ -98,7 +100,17 @@ Result<std::pair<std::string, std::uint16_t>> address_of(const std::string& text
   return std::pair(address == "localhost" ? "127.0.0.1" : address, static_cast<std::uint16_t>(number));
 }
 
+// A descriptor for each client, and some for each object: as many as the system lets this process have.
+void raise_descriptor_limit() {
+  ::rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));  // then it has what it had
+  }
+}
+
 int run_serve(const ServeOptions& options) {
+  raise_descriptor_limit();
   // Before any thread is: none of them shall get the signal.
   std::promise<void> asked;
   const SignalWatch signals([&] { asked.set_value(); });
