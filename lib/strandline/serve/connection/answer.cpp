@@ -174,11 +174,12 @@ namespace {
 // What is known of an object, for every answer that has its ETag.
 class ObjectAnswer {
  public:
-  ObjectAnswer(const Object& object, std::chrono::sys_seconds at) : object_(object), at_(at) {
+  ObjectAnswer(const Objects::Open& open, std::chrono::sys_seconds at)
+      : object_(*open.object), asked_(open.asked), at_(at) {
     const auto date = [&](const std::string& text) { return origin::http::parse_http_date(text, at); };
-    version_ = {.tag = http::entity_tag_of(object.info.validator),
-                .last_modified = date(object.info.caching.last_modified),
-                .date = date(object.info.caching.date)};
+    version_ = {.tag = http::entity_tag_of(object_.info.validator),
+                .last_modified = date(object_.info.caching.last_modified),
+                .date = date(object_.info.caching.date)};
   }
   [[nodiscard]] const http::Version& version() const noexcept { return version_; }
 
@@ -214,6 +215,8 @@ class ObjectAnswer {
       const bool nothing = resource.next_gap(0) == ByteRange{0, resource.length().value_or(kMaxOffset)};
       status.forward = nothing ? http::CacheStatus::Forward::uri_miss : http::CacheStatus::Forward::partial;
       status.stored = true;
+    } else if (asked_) {
+      status.forward = http::CacheStatus::Forward::stale;  // it was to be validated, and the bytes are here
     }
     const auto left = object_.freshness.lifetime() - object_.freshness.age(at_);
     status.ttl = left.count();
@@ -221,20 +224,22 @@ class ObjectAnswer {
   }
 
   const Object& object_;
+  const bool asked_;
   const std::chrono::sys_seconds at_;
   http::Version version_;
 };
 
 }  // namespace
 
-Selected select_answer(const RequestHead& request, const Object& object) {
+Selected select_answer(const RequestHead& request, const Objects::Open& open) {
+  const Object& object = *open.object;
   const auto length = object.fetched.resource().length();
   const bool head_only = request.method == "HEAD";
   const auto asked =
       request.range && !head_only ? http::requested_ranges(*request.range, length) : http::RequestedRanges{};
   using Kind = http::RequestedRanges::Kind;
   const auto at = now();
-  const ObjectAnswer answer(object, at);
+  const ObjectAnswer answer(open, at);
   const http::ConditionalFields fields{.if_match = view_of(request.if_match),
                                        .if_unmodified_since = view_of(request.if_unmodified_since),
                                        .if_none_match = view_of(request.if_none_match),

@@ -52,6 +52,6 @@ struct Selected {
   bool chunked = false;                 // how long it is, its end tells (RFC 9112, section 7.1)
   bool close = false;                   // likewise, to a client that knows no chunks
 };
-[[nodiscard]] Selected select_answer(const RequestHead& request, const Object& object);
+[[nodiscard]] Selected select_answer(const RequestHead& request, const Objects::Open& open);
 
 }  // namespace strandline::serve

@@ -142,9 +142,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     if (!*found) {
       co_return co_await send(refusal_text(refusal_of(found->error()), close, head_only)) && !close;
     }
-    const std::shared_ptr<const Object> object = **found;
-    const Selected selected = select_answer(request, *object);
-    co_return co_await send_selected(*object, selected) && !selected.close && !ending_;
+    const Objects::Open open = std::move(**found);
+    const Selected selected = select_answer(request, open);
+    co_return co_await send_selected(*open.object, selected) && !selected.close && !ending_;
   }
 
   awaitable<bool> send_selected(const Object& object, const Selected& selected) {

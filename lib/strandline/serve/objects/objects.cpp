@@ -36,6 +36,12 @@ Freshness freshness_of(const ObjectInfo& info, Freshness::Time asked, Freshness:
                        asked, answered);
 }
 
+// Committed or not: its last byte is here before that.
+bool is_whole(const Resource<store::EntryDriver>& resource) {
+  const auto length = resource.length();
+  return length && resource.contains({0, *length});
+}
+
 // Can what is open be gone on with, now that the origin has said this?
 bool is_still(const Object& object, const ObjectInfo& said) {
   return is_told(said) && object.info.validator == said.validator && !object.fetched.given_up() &&
@@ -96,7 +102,7 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
     return;
   }
   if (at_hand != nullptr) {
-    done(std::move(at_hand));
+    done(Open{std::move(at_hand), false});
   }
   if (*begun) {
     ask(source);
@@ -126,10 +132,10 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   }
   if (!info) {
     // RFC 5861, section 4. Not what is incomplete: its end would be missed in the midst.
-    const bool stands_in = info.error().may_pass && at_hand != nullptr &&
-                           at_hand->fetched.resource().status().state == State::committed &&
+    const bool stands_in = info.error().may_pass && at_hand != nullptr && is_whole(at_hand->fetched.resource()) &&
                            http::reusable_on_error(at_hand->freshness, {}, now(), options_.stale_if_error);
-    settle(source.name, stands_in ? Found(std::move(at_hand)) : Found(tl::unexpected(std::move(info.error()))));
+    settle(source.name,
+           stands_in ? Found(Open{std::move(at_hand), true}) : Found(tl::unexpected(std::move(info.error()))));
     return;
   }
   const Freshness freshness = freshness_of(*info, asked, now());
@@ -139,7 +145,8 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
     settle(source.name,
            tl::unexpected(Failure{Error::make(Errc::unsupported, "not to be shared: " + std::string(*unshared))}));
   } else if (at_hand != nullptr && is_still(*at_hand, *info)) {
-    settle(source.name, std::make_shared<const Object>(Object{std::move(*info), freshness, at_hand->fetched}));
+    settle(source.name,
+           Open{std::make_shared<const Object>(Object{std::move(*info), freshness, at_hand->fetched}), true});
   } else {
     open(source, freshness, std::move(*info), at_hand);
   }
@@ -159,8 +166,9 @@ void Objects::open(const Source& source, Freshness freshness, ObjectInfo info,
         source.origin, source.key, options, stop_.get_token(),
         [this, name = source.name, freshness, info = *options.object](Result<fill::Fetched> opened) {
           open_next();
-          settle(name, opened ? Found(std::make_shared<const Object>(Object{info, freshness, std::move(*opened)}))
-                              : Found(tl::unexpected(Failure{std::move(opened.error()), true})));
+          settle(name,
+                 opened ? Found(Open{std::make_shared<const Object>(Object{info, freshness, std::move(*opened)}), true})
+                        : Found(tl::unexpected(Failure{std::move(opened.error()), true})));
         });
   };
   {
@@ -197,7 +205,7 @@ void Objects::settle(const std::string& name, Found found) {
     slot.asking = false;
     waiting = std::exchange(slot.waiting, {});
     if (found) {
-      before = std::exchange(slot.object, *found);
+      before = std::exchange(slot.object, found->object);
     } else if (slot.object == nullptr || !found.error().may_pass) {
       before = std::move(slot.object);
       used_.erase(slot.used);

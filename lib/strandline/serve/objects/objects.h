@@ -43,7 +43,11 @@ class Objects {
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
     std::chrono::seconds untold_for{60};
   };
-  using Found = origin::Outcome<std::shared_ptr<const Object>>;
+  struct Open {
+    std::shared_ptr<const Object> object;
+    bool asked;  // the origin, for this request
+  };
+  using Found = origin::Outcome<Open>;
   using Done = std::function<void(Found)>;
 
   Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options);
