@@ -4,6 +4,8 @@
 #include <tests/serve/client.h>
 #include <tests/support/http/served_object.h>
 
+#include <filesystem>
+
 using namespace strandline;
 using namespace strandline::testing;
 using serve::Server;
@@ -324,5 +326,106 @@ TEST_CASE("serve: more objects at once than are opened at once") {
   }
   for (const auto& client : clients) {
     CHECK(client->receive().body == text(1, {0, 1000}));
+  }
+}
+
+TEST_CASE("serve: with more objects than may be open, others are let go of, but none that is waited for") {
+  serve::ServerOptions options;
+  options.objects.most_open = 1;
+  Scene scene(options);
+  Gate gate;
+  const auto object = ServedObject::make({.size = 1000});
+  const auto script = object->script();
+  scene.origin.on("/slow", [&](HttpExchange& exchange) {
+    exchange.wait(gate);
+    script(exchange);
+  });
+  scene.origin.on("/a", script);
+  scene.origin.on("/b", script);
+  auto slow = scene.client();
+  slow.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  auto client = scene.client();
+  for (const char* path : {"/a", "/b", "/a"}) {
+    CHECK(client.get(path).body == text(1, {0, 1000}));
+  }
+  gate.open();
+  CHECK(slow.receive().body == text(1, {0, 1000}));
+}
+
+TEST_CASE("serve: an object that goes while its origin stalls, and nobody reads it") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .silent_at = 2 * kMiB});
+  {
+    auto client = scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK(client.take_some().starts_with("HTTP/1.1 200 OK"));
+  }
+  REQUIRE(eventually([&] { return scene.server->connections() == 0; }));
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(404, "gone"); });
+  auto client = scene.client();
+  CHECK(client.get("/a").status == 404);
+  CHECK(client.get("/a").status == 404);
+}
+
+TEST_CASE("serve: a part of what nobody knows the length of is answered with all of it") {
+  Scene scene;
+  scene.origin.on("/live", [](HttpExchange& exchange) {
+    if (exchange.request().method == "HEAD") {
+      exchange.head(200, {"ETag: \"x\""});
+      exchange.close();
+      return;
+    }
+    exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
+    exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+  });
+  auto client = scene.client();
+  const auto first = client.get("/live", "Range: bytes=0-99\r\n");
+  CHECK(first.status == 200);
+  CHECK(first.body == "hello world");
+  const auto then = client.get("/live", "Range: bytes=0-4\r\n");  // on the same connection, and by now it is known
+  CHECK(then.body == (then.status == 206 ? "hello" : "hello world"));
+}
+
+TEST_CASE("serve: a fresh object that turns out to be another is asked for anew") {
+  Scene scene;
+  const auto object = scene.object({.size = 64 * kMiB, .lines = {"Cache-Control: max-age=1000"}, .rate = 10'000'000});
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(client.take_some().starts_with("HTTP/1.1 200 OK"));
+  object->change({.size = 2000, .version = 2});
+  while (!client.take_some().empty()) {
+  }
+  auto again = scene.client();
+  CHECK(again.get("/a").body == text(2, {0, 2000}));
+}
+
+TEST_CASE("serve: a file that somebody cuts ends the answer, and nothing spins") {
+  Scene scene;
+  scene.object({.size = 2 * kMiB, .lines = {"Cache-Control: max-age=1000"}});
+  auto client = scene.client();
+  REQUIRE(client.get("/a").whole);
+  for (const auto& found :
+       std::filesystem::recursive_directory_iterator(scene.directory.path() / "store" / "entries")) {
+    if (found.path().extension() == ".data") {
+      std::filesystem::resize_file(found.path(), kMiB);
+    }
+  }
+  const auto cut = client.get("/a");
+  CHECK_FALSE(cut.whole);
+  CHECK(cut.body.size() <= kMiB);
+  CHECK(cut.body == text(1, {0, cut.body.size()}));
+}
+
+TEST_CASE("F68: a name that is not this machine's is not served") {
+  Scene scene;
+  scene.object({.size = 10});
+  const std::pair<const char*, int> cases[] = {{"localhost", 200},        {"127.0.0.1:8080", 200}, {"[::1]:1", 200},
+                                               {"127.evil.example", 421}, {"evil.example", 421},   {"10.0.0.1", 421}};
+  for (const auto& one : cases) {
+    const std::string host = one.first;
+    CAPTURE(host);
+    auto client = scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    CHECK(client.receive().status == one.second);
   }
 }

@@ -57,7 +57,8 @@ Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
     url = text.substr(equals + 1);
     constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (text.substr(0, equals).find_first_not_of(kPlain) != std::string::npos || mount.prefix == "/-/") {
-      return fail(Errc::invalid_argument, "--origin " + text + ": a name has letters, digits, '.', '_' and '-' only");
+      return fail(Errc::invalid_argument,
+                  "--origin " + text.substr(0, equals) + "=...: a name has letters, digits, '.', '_' and '-' only");
     }
   }
   if (!url.ends_with('/')) {
@@ -128,8 +129,10 @@ int run_serve(const ServeOptions& options) {
       return refused(mount.error(), kExitUsage);
     }
     for (const serve::Mount& other : serving.mounts) {
-      if (other.prefix == mount->prefix) {
-        return refused(Error::make(Errc::invalid_argument, "--origin: two of them at " + mount->prefix), kExitUsage);
+      if (other.prefix == mount->prefix || other.name == mount->name) {
+        // The same place twice would be one entry, though each may have a user of its own.
+        const std::string what = other.prefix == mount->prefix ? mount->prefix : mount->name;
+        return refused(Error::make(Errc::invalid_argument, "--origin: two of them at " + what), kExitUsage);
       }
     }
     serving.mounts.push_back(std::move(*mount));

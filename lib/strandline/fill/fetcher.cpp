@@ -184,7 +184,9 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
         return fail(std::move(lease.error()));
       }
     }
-    auto state = std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, options);
+    FetchOptions kept = options;
+    kept.instead_of.reset();  // else each version would hold all before it
+    auto state = std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, kept);
     if (auto started = state->start(); !started) {
       return fail(std::move(started.error()));
     }

@@ -141,12 +141,19 @@ class Server::State {
       }
       auto& context = *contexts_[turn % contexts_.size()];
       auto [error, socket] = co_await acceptor_.async_accept(context, kToken);
-      if (!error) {
+      const auto begun = error ? Result<void>(fail(Errc::io)) : file::contained([&]() -> Result<void> {
         // On the thread that serves it from here on.
-        asio::post(context,
-                   [this, socket = std::make_shared<tcp::socket>(std::move(socket))] { begin(std::move(*socket)); });
-      } else if (acceptor_.is_open()) {
-        room_.expires_after(milliseconds(50));  // no descriptor is left: others will end
+        asio::post(context, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {
+          // Without memory the client sees its connection end.
+          static_cast<void>(file::contained([&]() -> Result<void> {
+            begin(std::move(*socket));
+            return {};
+          }));
+        });
+        return {};
+      });
+      if (!begun && acceptor_.is_open()) {
+        room_.expires_after(milliseconds(50));  // no descriptor is left, or no memory: others will end
         co_await room_.async_wait(kToken);
       }
     }

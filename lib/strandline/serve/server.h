@@ -1,5 +1,5 @@
 // Server: objects of origins over HTTP/1.1, through a store: what is there leaves at once, what is not when it arrives.
-// Threads: thread-safe; its own serve connections, each connection on one of them. Blocks: start(), to listen; stop()
+// Threads: one at a time; its own serve connections, each connection on one of them. Blocks: start(), to listen; stop()
 // and the destructor, until all connections have ended. Errors: the system's, with the address. Cost: see Session.
 // Lifetime: keeps the store, the filler and the origins.
 #pragma once

@@ -1,7 +1,9 @@
+#include <strandline/origin/http/protocol/address.h>
 #include <strandline/origin/http/protocol/http_date.h>
 #include <strandline/origin/http/protocol/syntax.h>
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/http/caching/cache_status.h>
+#include <strandline/serve/http/request/authority.h>
 #include <strandline/serve/http/selection/byte_ranges.h>
 #include <strandline/serve/http/selection/conditions.h>
 #include <strandline/serve/http/selection/multipart.h>
@@ -41,6 +43,8 @@ std::string_view phrase_of(int status) noexcept {
       return "URI Too Long";
     case 416:
       return "Range Not Satisfiable";
+    case 421:
+      return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
     case 501:
@@ -139,6 +143,19 @@ AnswerHead& AnswerHead::field(std::string_view name, std::string_view value) {
   return *this;
 }
 
+bool is_this_machine(std::string_view host) {
+  const auto authority = http::parse_authority(host);
+  if (!authority) {
+    return false;
+  }
+  const std::string& name = authority->host;
+  if (name.empty() || name == "localhost" || name == "[::1]") {
+    return true;
+  }
+  const auto private_address = origin::http::is_private(name.c_str());
+  return private_address && *private_address && name.starts_with("127.");
+}
+
 std::string refusal_text(Refusal refusal, bool close, bool head_only) {
   const std::string body = std::string(refusal.reason) + "\n";
   AnswerHead head(refusal.status, close);
@@ -235,8 +252,9 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   const Object& object = *open.object;
   const auto length = object.fetched.resource().length();
   const bool head_only = request.method == "HEAD";
+  // While nobody knows how long it is, all of it is sent, which a server may do (RFC 9110, section 14.2).
   const auto asked =
-      request.range && !head_only ? http::requested_ranges(*request.range, length) : http::RequestedRanges{};
+      request.range && !head_only && length ? http::requested_ranges(*request.range, length) : http::RequestedRanges{};
   using Kind = http::RequestedRanges::Kind;
   const auto at = now();
   const ObjectAnswer answer(open, at);

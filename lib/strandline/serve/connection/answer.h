@@ -38,6 +38,9 @@ class AnswerHead {
   std::string text_;
 };
 
+// Is a Host field a name of this machine's loopback, with whatever port, or empty?
+[[nodiscard]] bool is_this_machine(std::string_view host);
+
 // With a line of text for people, but to a HEAD.
 [[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);
 // What a failure of an origin's, or the store's, is for a client.

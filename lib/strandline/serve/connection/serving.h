@@ -20,7 +20,8 @@ struct Mount {
   std::string prefix = "/";  // ends in '/'
   std::shared_ptr<origin::Origin> origin;
   std::string base;  // of the origin's keys; ends in '/'
-  std::string name;  // the base without credentials: of the names that entries have in the store
+  // The base without credentials: of the names that entries have in the store. Who has other rights there has another.
+  std::string name;
   bool urls = true;  // keys are URLs, in which a path and its query stay as they were sent; else paths of files
 };
 
@@ -29,7 +30,6 @@ struct SessionLimits {
   std::chrono::milliseconds head{10'000};      // from a request's first byte to its head's last
   std::chrono::milliseconds progress{60'000};  // for a client to take a byte, or an origin to bring one
   std::uint64_t at_once = 1 << 20;             // bytes for a socket, before others of its thread have their turn
-  std::uint64_t pinned = 16 << 20;             // bytes of an answer that are kept from being evicted at a time
 };
 
 struct Serving {

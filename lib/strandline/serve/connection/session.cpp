@@ -15,7 +15,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <charconv>
 #include <utility>
@@ -134,6 +133,11 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_await send(refusal_text(target.error(), true, head_only));
       co_return false;
     }
+    // Else a web page could read it all, under a name that it makes lead here (DNS rebinding).
+    if (!is_this_machine(request.host.value_or("localhost"))) {
+      co_return co_await send(refusal_text({421, "only this machine's own names are served"}, close, head_only)) &&
+          !close;
+    }
     auto source = serving_->source_of(*target);
     if (!source) {
       co_return co_await send(refusal_text({404, "nothing is served there"}, close, head_only)) && !close;
@@ -163,60 +167,79 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return before.empty() || co_await send(std::move(before));
   }
 
-  // Once the first of its bytes is there, `before` and they; then the others as they come.
+  // What is pinned while it is sent.
+  class Pinned {
+   public:
+    Pinned(store::Lease& lease, ByteRange range) : lease_(lease), range_(range), held_(lease.pin(range).has_value()) {}
+    Pinned(const Pinned&) = delete;
+    Pinned& operator=(const Pinned&) = delete;
+    ~Pinned() {
+      if (held_) {
+        lease_.unpin(range_);
+      }
+    }
+    explicit operator bool() const noexcept { return held_; }
+
+   private:
+    store::Lease& lease_;
+    const ByteRange range_;
+    const bool held_;
+  };
+
+  // Once the first of its bytes is there, `before` and they; then the others as they come. False when the client cannot
+  // have all of it.
   awaitable<bool> send_range(const Object& object, ByteRange range, std::string before, bool chunked) {
     const auto& resource = object.fetched.resource();
     store::Lease lease = object.fetched.lease();
-    auto cursor = resource.cursor(range.begin);
-    if (!cursor) {
-      co_return false;
+    std::optional<Cursor<store::EntryDriver>> cursor;  // what is read on is fetched ahead of it
+    if (range.size() > serving_->limits.at_once) {
+      auto made = resource.cursor(range.begin);
+      if (!made) {
+        co_return false;
+      }
+      cursor.emplace(std::move(*made));
     }
-    std::optional<ByteRange> pinned;
     for (std::uint64_t at = range.begin; at < range.end;) {
-      if (const auto length = resource.length(); length && at >= *length) {
-        break;
-      }
-      const std::uint64_t there = there_from(resource, at, std::min(range.end, at + serving_->limits.at_once));
-      if (there == at) {
-        const auto outcome = co_await wait(resource, at);
-        if (outcome == WaitOutcome::eof) {
-          break;
-        }
-        if (outcome != WaitOutcome::ready) {
-          if (!answering_) {
-            co_await send(refusal_text({502, "the origin does not bring it"}, true));
+      const ByteRange next{at, std::min(range.end, at + serving_->limits.at_once)};
+      std::uint64_t there = at;
+      {
+        const Pinned pinned(lease, next);  // first: what is there then stays
+        there = pinned ? there_from(resource, next) : at;
+        if (there > at) {
+          if (chunked) {
+            before += chunk_head(there - at);
           }
-          co_return false;
-        }
-        continue;
-      }
-      if (chunked) {
-        before += chunk_head(there - at);
-      }
-      if (!before.empty()) {
-        answering_ = true;
-        if (!co_await send(std::exchange(before, {}), MSG_MORE)) {
-          co_return false;
-        }
-      }
-      while (at < there) {
-        if (!pinned || !pinned->contains(at)) {
-          if (pinned) {
-            lease.unpin(*pinned);
-          }
-          pinned = ByteRange{at, std::max(there, std::min(range.end, at + serving_->limits.pinned))};
-          if (!lease.pin(*pinned)) {
+          answering_ = true;
+          if ((!before.empty() && !co_await send(std::exchange(before, {}), MSG_MORE)) ||
+              !co_await send_there(lease, {at, there}, range.end)) {
             co_return false;
           }
+          before = chunked ? "\r\n" : "";
         }
-        const auto count = co_await send_some(lease, {at, std::min(there, pinned->end)});
-        if (!count) {
-          co_return false;
-        }
-        at += *count;
-        static_cast<void>(cursor->seek(at));  // behind bytes that are there
       }
-      before = chunked ? "\r\n" : "";
+      if (there > at) {
+        at = there;
+        if (cursor) {
+          static_cast<void>(cursor->seek(at));  // behind bytes that are there
+        }
+        co_await asio::post(socket_.get_executor(), kToken);  // others of this thread have their turn
+        continue;
+      }
+      const auto outcome = co_await wait(resource, next);
+      if (outcome == WaitOutcome::eof) {
+        break;
+      }
+      if (outcome != WaitOutcome::ready) {
+        if (!answering_ && !ended_) {
+          const bool late = outcome == WaitOutcome::timed_out;
+          co_await send(refusal_text({late ? 504 : 502, "the origin does not bring it"}, true));
+        }
+        co_return false;
+      }
+    }
+    const auto length = resource.length();
+    if (!chunked && range.end != kMaxOffset && (!length || *length < range.end)) {
+      co_return false;  // less than was said
     }
     if (chunked) {
       before += "0\r\n\r\n";
@@ -224,11 +247,25 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return before.empty() || co_await send(std::move(before));
   }
 
+  // The last byte of an answer goes when all before it has been judged: else a client could take for whole what is not.
+  awaitable<bool> send_there(const store::Lease& lease, ByteRange there, std::uint64_t end) {
+    while (!there.empty()) {
+      const bool last = there.end == end && there.size() == 1;
+      const ByteRange part{there.begin, there.end == end && !last ? there.end - 1 : there.end};
+      const auto count = last ? co_await send_copy(lease, part) : co_await send_some(lease, part);
+      if (!count) {
+        co_return false;
+      }
+      there.begin += *count;
+    }
+    co_return true;
+  }
+
   // The end of what is there without a break.
-  static std::uint64_t there_from(const Resource<store::EntryDriver>& resource, std::uint64_t at, std::uint64_t limit) {
-    const auto gap = resource.next_gap(at, limit);
-    const std::uint64_t end = gap ? gap->begin : limit;
-    return std::min(end, resource.length().value_or(end));
+  static std::uint64_t there_from(const Resource<store::EntryDriver>& resource, ByteRange range) {
+    const auto gap = resource.next_gap(range.begin, range.end);
+    const std::uint64_t end = gap ? gap->begin : range.end;
+    return std::max(range.begin, std::min(end, resource.length().value_or(end)));
   }
 
   static std::string chunk_head(std::uint64_t size) {
@@ -282,11 +319,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return true;
   }
 
-  // For the byte there, as long as the client does; nothing: it never comes, or too late, or nobody wants it any more.
-  awaitable<std::optional<WaitOutcome>> wait(const Resource<store::EntryDriver>& resource, std::uint64_t at) {
+  // For some of the range, from its begin on, as long as the client does; nothing: it never comes, or nobody wants it.
+  awaitable<std::optional<WaitOutcome>> wait(const Resource<store::EntryDriver>& resource, ByteRange range) {
     WaitOptions options;
     options.deadline = Clock::now() + serving_->limits.progress;
-    const auto first = co_await (async_wait(resource, {at, at + 1}, options, kToken) || gone());
+    options.until = WaitFor::any;
+    const auto first = co_await (async_wait(resource, range, options, kToken) || gone());
     if (first.index() == 1) {
       ended_ = true;
       co_return std::nullopt;

@@ -2,12 +2,14 @@
 #include <strandline/serve/http/caching/storing.h>
 #include <strandline/serve/objects/objects.h>
 
+#include <iterator>
 #include <utility>
 
 namespace strandline::serve {
 
 using http::CacheControl;
 using http::Freshness;
+using http::Reuse;
 using origin::Failure;
 using origin::ObjectInfo;
 
@@ -42,16 +44,15 @@ bool is_whole(const Resource<store::EntryDriver>& resource) {
   return length && resource.contains({0, *length});
 }
 
-// Can what is open be gone on with, now that the origin has said this?
-bool is_still(const Object& object, const ObjectInfo& said) {
-  return is_told(said) && object.info.validator == said.validator && !object.fetched.given_up() &&
-         !object.fetched.lease().entry().is_past();
+// Is what is missing still to be had?
+bool can_go_on(const fill::Fetched& fetched) {
+  return !fetched.lease().entry().is_past() && (!fetched.given_up() || is_whole(fetched.resource()));
 }
 
 }  // namespace
 
 Objects::Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options)
-    : fetcher_(std::move(store), std::move(filler)), options_(options) {}
+    : fetcher_(std::move(store), std::move(filler)), options_(options), closer_(std::make_shared<Closer>()) {}
 
 Objects::~Objects() {
   stop();
@@ -61,35 +62,32 @@ Objects::~Objects() {
   }
 }
 
-http::Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at) const {
+Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at) const {
+  if (!can_go_on(object.fetched)) {
+    return Reuse::validated;
+  }
   if (!is_told(object.info)) {
-    return object.freshness.age(at) < options_.untold_for ? http::Reuse::fresh : http::Reuse::validated;
+    return object.freshness.age(at) < options_.untold_for ? Reuse::fresh : Reuse::validated;
   }
   return http::reuse(object.freshness, request, at);
 }
 
 void Objects::find(Source source, const CacheControl& request, Done done) noexcept {
-  std::vector<std::shared_ptr<const Object>> closed;  // outside the lock: it may wait for a transfer's end
+  std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
-    const auto [it, is_new] = slots_.try_emplace(source.name);
-    Slot& slot = it->second;
-    if (is_new) {
-      slot.used = used_.insert(used_.end(), source.name);
-      close_unused_locked(closed);
-    } else {
-      used_.splice(used_.end(), used_, slot.used);
-    }
-    const auto how = slot.object != nullptr ? reuse(*slot.object, request, now()) : http::Reuse::validated;
-    if (how != http::Reuse::validated) {
+    Slot& slot = slot_of_locked(source.name, closed);
+    const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, now()) : Reuse::validated;
+    if (how != Reuse::validated) {
       at_hand = slot.object;
     } else if (request.only_if_cached) {
       return fail(Errc::timed_out, "only-if-cached");  // RFC 9111, section 5.2.1.7: 504
     } else {
+      slot.waiting.reserve(slot.waiting.size() + 1);
       slot.waiting.push_back({request, std::move(done)});
     }
-    if (slot.asking || how == http::Reuse::fresh || how == http::Reuse::stale) {
+    if (slot.asking || how == Reuse::fresh || how == Reuse::stale) {
       return false;
     }
     slot.asking = true;
@@ -125,28 +123,30 @@ void Objects::ask(const Source& source) {
 }
 
 void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectInfo> info) {
+  if (!info) {
+    settle(source.name, tl::unexpected(std::move(info.error())));
+    return;
+  }
   std::shared_ptr<const Object> at_hand;
+  long holders = 0;
   {
     MutexLock lock(mutex_);
     at_hand = slots_.at(source.name).object;
+    holders = at_hand.use_count();
   }
-  if (!info) {
-    // RFC 5861, section 4. Not what is incomplete: its end would be missed in the midst.
-    const bool stands_in = info.error().may_pass && at_hand != nullptr && is_whole(at_hand->fetched.resource()) &&
-                           http::reusable_on_error(at_hand->freshness, {}, now(), options_.stale_if_error);
-    settle(source.name,
-           stands_in ? Found(Open{std::move(at_hand), true}) : Found(tl::unexpected(std::move(info.error()))));
-    return;
-  }
+  constexpr long kSlotAndHere = 2;
+  const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
+  const bool told = is_told(*info);
   const Freshness freshness = freshness_of(*info, asked, now());
   const auto unshared = http::reason_not_to_store(
       {.response = freshness.control(), .sets_cookie = info->caching.sets_cookie, .vary = info->caching.vary});
   if (unshared) {
     settle(source.name,
            tl::unexpected(Failure{Error::make(Errc::unsupported, "not to be shared: " + std::string(*unshared))}));
-  } else if (at_hand != nullptr && is_still(*at_hand, *info)) {
-    settle(source.name,
-           Open{std::make_shared<const Object>(Object{std::move(*info), freshness, at_hand->fetched}), true});
+  } else if (goes_on && told && at_hand->info.validator == info->validator) {
+    settle(source.name, Open{made({std::move(*info), freshness, at_hand->fetched}), true});
+  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
+    settle(source.name, Open{std::move(at_hand), true});  // another would break off those who read this one
   } else {
     open(source, freshness, std::move(*info), at_hand);
   }
@@ -166,9 +166,11 @@ void Objects::open(const Source& source, Freshness freshness, ObjectInfo info,
         source.origin, source.key, options, stop_.get_token(),
         [this, name = source.name, freshness, info = *options.object](Result<fill::Fetched> opened) {
           open_next();
-          settle(name,
-                 opened ? Found(Open{std::make_shared<const Object>(Object{info, freshness, std::move(*opened)}), true})
-                        : Found(tl::unexpected(Failure{std::move(opened.error()), true})));
+          auto found = file::contained([&]() -> Result<Open> {
+            return opened ? Result<Open>(Open{made({info, freshness, std::move(*opened)}), true})
+                          : fail(std::move(opened.error()));
+          });
+          settle(name, found ? Found(std::move(*found)) : tl::unexpected(Failure{std::move(found.error()), true}));
         });
   };
   {
@@ -196,8 +198,13 @@ void Objects::open_next() {
   next();
 }
 
+std::shared_ptr<const Object> Objects::made(Object object) {
+  return {new Object(std::move(object)), [closer = closer_](const Object* unused) { closer->close(unused); }};
+}
+
 void Objects::settle(const std::string& name, Found found) {
   std::shared_ptr<const Object> before;  // ends outside the lock
+  std::shared_ptr<const Object> stale;
   std::vector<Waiting> waiting;
   {
     MutexLock lock(mutex_);
@@ -210,22 +217,49 @@ void Objects::settle(const std::string& name, Found found) {
       before = std::move(slot.object);
       used_.erase(slot.used);
       slots_.erase(name);
+    } else if (is_whole(slot.object->fetched.resource())) {
+      stale = slot.object;  // not what is incomplete: its end would be missed in the midst
     }
   }
   for (const Waiting& one : waiting) {
-    one.done(found ? Found(*found) : Found(tl::unexpected(found.error().clone())));
+    // RFC 5861, section 4.
+    const bool stands_in =
+        stale != nullptr && http::reusable_on_error(stale->freshness, one.request, now(), options_.stale_if_error);
+    if (found) {
+      one.done(*found);
+    } else if (stands_in) {
+      one.done(Open{stale, true});
+    } else {
+      one.done(tl::unexpected(found.error().clone()));
+    }
   }
-  before.reset();
   MutexLock lock(mutex_);
   --questions_;
   idle_.notify_all();
 }
 
+Objects::Slot& Objects::slot_of_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed) {
+  if (const auto it = slots_.find(name); it != slots_.end()) {
+    used_.splice(used_.end(), used_, it->second.used);
+    return it->second;
+  }
+  close_unused_locked(closed);
+  used_.push_back(name);
+  try {
+    Slot& slot = slots_[name];
+    slot.used = std::prev(used_.end());
+    return slot;
+  } catch (...) {
+    used_.pop_back();
+    throw;
+  }
+}
+
 void Objects::close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) {
-  for (auto it = used_.begin(); slots_.size() > options_.most_open && it != used_.end();) {
+  for (auto it = used_.begin(); slots_.size() >= options_.most_open && it != used_.end();) {
     const auto slot = slots_.find(*it);
     if (slot->second.object.use_count() <= 1 && !slot->second.asking) {
-      closed.push_back(std::move(slot->second.object));
+      closed.push_back(slot->second.object);
       slots_.erase(slot);
       it = used_.erase(it);
     } else {

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace strandline::serve {
@@ -24,13 +25,34 @@ namespace strandline::serve {
 struct Source {
   std::shared_ptr<origin::Origin> origin;
   std::string key;   // there
-  std::string name;  // of its entry in the store: tells objects of all origins apart, and has no credentials
+  std::string name;  // of its entry in the store: tells objects of all origins apart
 };
 
 struct Object {
   origin::ObjectInfo info;
   http::Freshness freshness;
   fill::Fetched fetched;
+  mutable const Object* next = nullptr;  // the Closer's
+};
+
+// Ends objects on a thread of its own: the end of one waits for its transfers, which may be those of the very thread
+// that let go of it last. Its own end: once it has ended all.
+class Closer {
+ public:
+  Closer();
+  Closer(const Closer&) = delete;
+  Closer& operator=(const Closer&) = delete;
+  ~Closer();
+  void close(const Object* object) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+ private:
+  void run() noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  Mutex mutex_;  // a leaf
+  CondVar more_;
+  bool ending_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  const Object* unused_ STRANDLINE_GUARDED_BY(mutex_) = nullptr;
+  std::thread thread_;  // the last to be made
 };
 
 class Objects {
@@ -83,10 +105,14 @@ class Objects {
   void open_next() STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
   void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] std::shared_ptr<const Object> made(Object object);
+  [[nodiscard]] Slot& slot_of_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
+      STRANDLINE_REQUIRES(mutex_);
   void close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) STRANDLINE_REQUIRES(mutex_);
 
   fill::Fetcher fetcher_;
   const Options options_;
+  const std::shared_ptr<Closer> closer_;
   std::stop_source stop_;
   Mutex mutex_;  // a leaf
   CondVar idle_;

@@ -22,8 +22,8 @@ class File {
 
   // Some bytes from `offset` on, 0 at the end of the file. Holes read as zeros.
   [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept = 0;
-  // The same into a socket, without a copy where the system can; 0: the socket takes none now, if it does not block, or
-  // the file ends there. unsupported where bytes are not in a file of the system's.
+  // The same into a socket, without a copy where the system can; 0: the socket, which does not block, takes none now.
+  // io where the file ends. unsupported where bytes are not in a file of the system's.
   [[nodiscard]] virtual Result<std::size_t> send_to(int /*socket*/, ByteRange /*range*/) const noexcept {
     return fail(Errc::unsupported, "send");
   }

@@ -25,6 +25,9 @@ class SystemFile final : public File {
     auto offset = static_cast<off_t>(range.begin);
     for (;;) {
       const ::ssize_t count = ::sendfile(socket, handle_.get(), &offset, range.size());
+      if (count == 0 && !range.empty()) {
+        return file::about(Errc::io, "the file has been cut short:", path_);
+      }
       if (count >= 0) {
         return static_cast<std::size_t>(count);
       }
