@@ -140,7 +140,9 @@ class Server::State {
         co_await room_.async_wait(kToken);
       }
       auto& context = *contexts_[turn % contexts_.size()];
-      auto [error, socket] = co_await acceptor_.async_accept(context, kToken);
+      auto accepted = co_await acceptor_.async_accept(context, kToken);
+      const error_code error = std::get<0>(accepted);
+      auto& socket = std::get<1>(accepted);
       const auto begun = error ? Result<void>(fail(Errc::io)) : file::contained([&]() -> Result<void> {
         // On the thread that serves it from here on.
         asio::post(context, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {
