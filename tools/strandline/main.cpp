@@ -24,6 +24,7 @@ constexpr const char* kMainFooter = R"(Exit codes:
 Examples:
   strandline get https://example.org/disk.img -o disk.img
   strandline cat https://example.org/film.mp4 --range 0-1048575 | file -
+  strandline serve --origin https://example.org/films/ --cache ~/.cache/films
   strandline ls ~/.cache/films
   strandline get --help)";
 
