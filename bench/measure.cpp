@@ -39,7 +39,7 @@ std::string limit_text(double limit) {
 }
 
 // Nothing that we print needs more than its quotes.
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return '"' + std::string(text) + '"';
 }
 
@@ -94,18 +94,18 @@ std::string Gate::text(const std::string& unit) const {
 }
 
 void report(const Row& row) {
-  std::string line = "{\"id\":" + quoted(row.id) + ",\"case\":" + quoted(row.what) + ",\"value\":" + number(row.value) +
-                     ",\"unit\":" + quoted(row.unit);
+  std::string line = "{\"id\":" + json_string(row.id) + ",\"case\":" + json_string(row.what) +
+                     ",\"value\":" + number(row.value) + ",\"unit\":" + json_string(row.unit);
   std::optional<double> ratio;
   if (row.baseline) {
-    line += ",\"baseline\":" + number(*row.baseline) + ",\"baseline_name\":" + quoted(row.baseline_name);
+    line += ",\"baseline\":" + number(*row.baseline) + ",\"baseline_name\":" + json_string(row.baseline_name);
     if (*row.baseline > 0) {
       ratio = row.value / *row.baseline;
       line += ",\"ratio\":" + number(*ratio);
     }
   }
   if (row.gate) {
-    line += ",\"gate\":" + quoted(row.gate->text(row.unit)) +
+    line += ",\"gate\":" + json_string(row.gate->text(row.unit)) +
             ",\"met\":" + (row.gate->met(row.value, ratio) ? "true" : "false");
   }
   std::printf("%s}\n", line.c_str());

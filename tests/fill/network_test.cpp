@@ -1,7 +1,9 @@
 // The planner and the governor against an imagined network.
 #include <tests/fill/virtual_network.h>
 
+#include <cmath>
 #include <memory>
+#include <utility>
 
 using namespace strandline;
 using namespace strandline::testing;
@@ -139,4 +141,31 @@ TEST_CASE("fill: the last pieces are shared out when all but one transfer are do
   network.run_until([&] { return network.complete(); }, 60);
   CHECK(network.sent() == 64 * kMiB);
   CHECK(network.now() < 64 * kMiB / 20e6 / 3);
+}
+
+TEST_CASE("fill: a burst at first, and large pieces, do not keep it from connections that pay") {
+  fill::Governor governor(16);
+  const fill::Seconds step(0.01);
+  unsigned fewest = 16;
+  const auto run = [&](double connection_rate, double seconds) {
+    double owed = 0;
+    for (double at = 0; at < seconds; at += step.count()) {
+      const unsigned running = governor.allowed();
+      fewest = std::min(fewest, running);
+      owed += connection_rate * running * step.count();
+      const double piece = std::fmod(at, 0.1) < step.count() ? std::exchange(owed, 0) : 0;  // all at once
+      governor.measured(step, static_cast<std::uint64_t>(piece), running, fill::Seconds(0.001));
+    }
+  };
+  run(40e6, 0.2);  // nginx, with limit_rate
+  REQUIRE(governor.allowed() == 16);
+  fewest = 16;
+  run(22e6, 2.5);
+  CHECK(fewest == 16);
+  run(22e6, 3);  // fewer are tried for a moment
+  CHECK(fewest == 8);
+  CHECK(governor.allowed() == 16);
+  fewest = 16;
+  run(22e6, 50);
+  CHECK(fewest == 16);
 }

@@ -12,7 +12,7 @@ using namespace strandline::testing;
 
 namespace {
 
-constexpr std::uint64_t kBlock = 65536;
+constexpr std::uint64_t kPiece = 65536;
 
 // Both ends of a stream.
 class Pipe {
@@ -44,7 +44,7 @@ class Pipe {
 };
 
 // Two of one name behave as two processes do, but for the thread that follows.
-struct Place {
+struct SendingPlace {
   TempDir directory;
   std::shared_ptr<LiveFile> live = required(LiveFile::open((directory.path() / "live").native()));
 
@@ -60,47 +60,47 @@ struct Place {
 }  // namespace
 
 TEST_CASE("send: what is pinned goes into a socket as it is, as much as that takes") {
-  const Place place;
+  const SendingPlace place;
   const auto entry = place.open();
-  write_and_leave(*entry, {0, 64 * kBlock});
-  REQUIRE(says(entry->pin({100, 64 * kBlock})) == "ok");
+  write_and_leave(*entry, {0, 64 * kPiece});
+  REQUIRE(says(entry->pin({100, 64 * kPiece})) == "ok");
   const Pipe pipe;
   std::vector<std::byte> got;
   bool was_full = false;
-  for (std::uint64_t at = 100; at < 64 * kBlock;) {
-    const std::size_t count = required(entry->send_to(pipe.in(), {at, 64 * kBlock}));
+  for (std::uint64_t at = 100; at < 64 * kPiece;) {
+    const std::size_t count = required(entry->send_to(pipe.in(), {at, 64 * kPiece}));
     at += count;
-    if (count == 0 || at == 64 * kBlock) {
+    if (count == 0 || at == 64 * kPiece) {
       was_full = was_full || count == 0;
       const auto some = pipe.take();
       got.insert(got.end(), some.begin(), some.end());
     }
   }
   CHECK(was_full);
-  CHECK(got == content({100, 64 * kBlock}));
+  CHECK(got == content({100, 64 * kPiece}));
 }
 
 TEST_CASE("send: what is missing does not go, nor what another process has given up") {
-  const Place place;
+  const SendingPlace place;
   const auto here = place.open();
   const auto there = place.open();
-  write_and_leave(*there, {0, 4 * kBlock});
+  write_and_leave(*there, {0, 4 * kPiece});
   const Pipe pipe;
   CHECK(says(here->send_to(pipe.in(), {0, 10})) == "!not_available");
   REQUIRE(says(here->follow()) == "ok");
-  CHECK(says(here->send_to(pipe.in(), {4 * kBlock - 1, 4 * kBlock + 1})) == "!not_available");
+  CHECK(says(here->send_to(pipe.in(), {4 * kPiece - 1, 4 * kPiece + 1})) == "!not_available");
   CHECK(pipe.take().empty());
-  REQUIRE(says(there->evict({0, kBlock})) == "65536");
+  REQUIRE(says(there->evict({0, kPiece})) == "65536");
   CHECK(says(here->send_to(pipe.in(), {0, 10})) == "!changed");  // not pinned: and the zeros are told apart
   CHECK(says(here->send_to(pipe.in(), {0, 10})) == "!not_available");
   CHECK(pipe.take().size() == 10);
-  CHECK(says(here->send_to(pipe.in(), {kBlock, kBlock + 10})) == "10");
+  CHECK(says(here->send_to(pipe.in(), {kPiece, kPiece + 10})) == "10");
 }
 
 TEST_CASE("send: a socket that has gone is an error, and nothing else") {
-  const Place place;
+  const SendingPlace place;
   const auto entry = place.open();
-  write_and_leave(*entry, {0, kBlock});
+  write_and_leave(*entry, {0, kPiece});
   CHECK(says(entry->send_to(-1, {0, 10})) == "!io");
-  CHECK(read_back(entry->resource(), {0, kBlock}) == "65536");
+  CHECK(read_back(entry->resource(), {0, kPiece}) == "65536");
 }

@@ -6,7 +6,9 @@
 
 namespace strandline::fill {
 
-// As TCP's slow start (RFC 5681, section 3.1) does with segments: twice as many each time, until that no longer pays.
+// Begins as TCP's slow start does (RFC 5681, section 3.1), with twice as many each time, up to a number that is not
+// judged. From there on two numbers are compared, each by what it brought for a while: what comes in less than that is
+// no basis, for a server with a limit begins with a burst and goes on in large pieces.
 class Governor {
  public:
   explicit Governor(unsigned most) noexcept : most_(most), allowed_(std::min(kFirst, most)) {}
@@ -20,21 +22,31 @@ class Governor {
   void refused() noexcept;
 
  private:
-  static constexpr unsigned kFirst = 8;
-  static constexpr Seconds kShortest{0.05};  // of a measurement
-  static constexpr Seconds kLongest{0.5};    // of one that says that they brought too little
+  static constexpr unsigned kFirst = 8;      // and the fewest that are tried
+  static constexpr unsigned kUnjudged = 16;  // begun with
+  static constexpr Seconds kShortest{0.05};  // between two numbers
+  static constexpr Seconds kLook{0.5};       // that a rate is measured for
+  static constexpr Seconds kFirstTrial{3};   // before the number begun with is judged
   static constexpr Seconds kPause{3};        // before more are tried again; twice as long each time in a row
   static constexpr Seconds kLongestPause{60};
 
+  void set(unsigned number) noexcept;
+  void forget() noexcept;
+  // The number that allowed_ is compared with next; 0: none.
+  [[nodiscard]] unsigned next_trial() const noexcept;
+  void judge(double rate) noexcept;
+
   unsigned most_;
   unsigned allowed_;
-  unsigned before_ = 0;     // allowed, when rate_before_ was measured; 0: nothing was
-  double rate_before_ = 0;  // bytes per second
-  Seconds elapsed_{0};
-  Seconds pause_{0};
+  bool slow_start_ = true;
+  bool settling_ = false;   // the number has just been changed
+  bool fewer_next_ = true;  // else more, where more may be tried
+  unsigned other_ = 0;      // what allowed_ is being compared with; 0: nothing
+  double other_rate_ = 0;   // bytes per second
+  Seconds wait_{0};         // until the next comparison
   Seconds next_pause_ = kPause;
+  Seconds elapsed_{0};
   std::uint64_t bytes_ = 0;
-  bool settling_ = false;  // the number has just been changed
 };
 
 }  // namespace strandline::fill
