@@ -2,6 +2,8 @@
 #include <strandline/store/lease.h>
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 namespace strandline::store {
 
@@ -75,6 +77,11 @@ void Lease::unpin(ByteRange range) noexcept {
 
 void Lease::end() noexcept {
   if (entry_ == nullptr) {
+    return;
+  }
+  if (entry_->inherited()) {
+    // Its parent ends it. Here it is left as it is, for to end it takes locks that may be held for ever.
+    static_cast<void>(new (std::nothrow) Lease(std::move(*this)));
     return;
   }
   static_cast<void>(set_demand_observer(nullptr));  // taking away needs no memory

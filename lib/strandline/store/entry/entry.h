@@ -77,6 +77,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   // Calls them, not too often, if nobody writes what is missing. True: and must look again before long.
   [[nodiscard]] bool call_successors(std::chrono::steady_clock::time_point now) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Has another version taken its name, or nobody?
+  // In a forked child: other threads of the parent's may have had any lock of it, and nobody gives those back here.
+  [[nodiscard]] bool inherited() const noexcept { return driver_.inherited(); }
   [[nodiscard]] bool is_past() const noexcept { return past_.load(std::memory_order_acquire) || driver_.doomed(); }
   // Has a user shut its resource down? Others open it anew.
   [[nodiscard]] bool is_cancelled() const noexcept { return resource_.status().state == State::cancelled; }

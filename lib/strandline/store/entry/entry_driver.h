@@ -116,6 +116,8 @@ class EntryDriver {
   std::function<Result<void>()> on_stale;
   // Told of a block that is not what it was, before the read that found it fails. Likewise.
   std::function<void(ByteRange)> on_bad_block;
+  // Is this a forked child's copy, of an entry that its parent has open?
+  [[nodiscard]] bool inherited() const noexcept { return epoch_.inherited(); }
   // Has an fsync failed? Then nothing of it is believed, and another version must take its place.
   [[nodiscard]] bool doomed() const noexcept { return doomed_.load(std::memory_order_acquire); }
   // Bytes written since the last sync() began.
