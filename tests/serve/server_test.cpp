@@ -29,6 +29,18 @@ struct Scene {
     origin.on("/a", made->script());
     return made;
   }
+  // "hello world" at /live, whose length its end tells.
+  void serve_live() {
+    origin.on("/live", [](HttpExchange& exchange) {
+      if (exchange.request().method == "HEAD") {
+        exchange.head(200, {"ETag: \"x\""});
+        exchange.close();
+        return;
+      }
+      exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
+      exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    });
+  }
   [[nodiscard]] Client client() const { return Client(server->port()); }
 
   TempDir directory;
@@ -116,11 +128,10 @@ TEST_CASE("serve: what is asked for far ahead comes before what is read in order
   const auto object = scene.object({.size = 64 * kMiB, .rate = 4'000'000});
   auto stream = scene.client();
   stream.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  std::uint64_t streamed = stream.take_some().size();
+  REQUIRE(stream.take_some().starts_with("HTTP/1.1 200 OK"));
   auto seek = scene.client();
   const auto there = seek.get("/a", "Range: bytes=60000000-60065535\r\n");
   CHECK(there.body == text(1, {60'000'000, 60'065'536}));
-  CHECK(streamed < 60'000'000);
   CHECK(object->sent_bytes() < 60'000'000);
 }
 
@@ -244,15 +255,7 @@ TEST_CASE("serve: an end that comes in the midst of answers") {
 
 TEST_CASE("serve: an object whose length nobody knows is sent in chunks, and is whole once it has ended") {
   Scene scene;
-  scene.origin.on("/live", [](HttpExchange& exchange) {
-    if (exchange.request().method == "HEAD") {
-      exchange.head(200, {"ETag: \"x\""});
-      exchange.close();
-      return;
-    }
-    exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
-    exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-  });
+  scene.serve_live();
   auto client = scene.client();
   const auto response = client.get("/live");
   CHECK(response.status == 200);
@@ -369,15 +372,7 @@ TEST_CASE("serve: an object that goes while its origin stalls, and nobody reads 
 
 TEST_CASE("serve: a part of what nobody knows the length of is answered with all of it") {
   Scene scene;
-  scene.origin.on("/live", [](HttpExchange& exchange) {
-    if (exchange.request().method == "HEAD") {
-      exchange.head(200, {"ETag: \"x\""});
-      exchange.close();
-      return;
-    }
-    exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
-    exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-  });
+  scene.serve_live();
   auto client = scene.client();
   const auto first = client.get("/live", "Range: bytes=0-99\r\n");
   CHECK(first.status == 200);

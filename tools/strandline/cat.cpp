@@ -14,6 +14,7 @@
 #include "fetch/cache.h"
 #include "fetch/place.h"
 #include "fetch/stream.h"
+#include "network_options.h"
 #include "output.h"
 
 namespace strandline::tool {
@@ -176,15 +177,9 @@ Subcommand add_cat(CLI::App& app) {
   CLI::App* const cat = app.add_subcommand("cat", "Write the content of a URL, or a range of it, to standard output");
   cat->add_option("URL", options->url, "http://, https://, file:// or a path")->required();
   cat->add_option("--range", options->range, "first and last byte as HTTP counts them, or A- or -N")->type_name("A-B");
-  cat->add_option("--connections", options->connections, "at once with the server, at the most")
-      ->check(CLI::Range(1U, 256U))
-      ->capture_default_str();
-  cat->add_option("--timeout", options->timeout, "seconds to connect, and that less than 100 B/s may last")
-      ->check(CLI::Range(1U, 86400U))
-      ->capture_default_str();
-  cat->add_option("--give-up", options->give_up, "seconds without a byte until it fails; what may pass is asked again")
-      ->check(CLI::Range(0U, 86400U))
-      ->capture_default_str();
+  add_connections_option(*cat, options->connections, "at once with the server, at the most");
+  add_timeout_option(*cat, options->timeout);
+  add_give_up_option(*cat, options->give_up);
   add_cache_options(*cat, options->cache);
   cat->footer(std::string(kCatFooter) + "\n\n" + kCacheFooter + "\n\n" + kCatExamples);
   return {cat, [options] { return run_cat(*options); }};

@@ -15,6 +15,7 @@
 #include "fetch/reporter.h"
 #include "fetch/sha256.h"
 #include "fetch/stream.h"
+#include "network_options.h"
 #include "output.h"
 
 namespace strandline::tool {
@@ -345,9 +346,7 @@ Subcommand add_get(CLI::App& app) {
   get->add_option("URL", options->urls, "http://, https://, file:// or a path")->required();
   get->add_option("-o,--output", options->file, "where to; must not exist unless --force")->type_name("FILE");
   get->add_option("-d,--directory", options->folder, "where to, under the names that the URLs have")->type_name("DIR");
-  get->add_option("--connections", options->connections, "at once with one server, at the most; and files at once")
-      ->check(CLI::Range(1U, 256U))
-      ->capture_default_str();
+  add_connections_option(*get, options->connections, "at once with one server, at the most; and files at once");
   get->add_option("--rate", options->rate, "bytes per second, of all together; 500k, 20M, 1G are 1024s; 0: no limit")
       ->transform(CLI::AsSizeValue(false))
       ->type_name("R")
@@ -357,12 +356,8 @@ Subcommand add_get(CLI::App& app) {
   get->add_flag("--play,--tee", options->play, "write the content to standard output too, while it arrives");
   get->add_flag("--json", options->json, "report as JSON lines, for programs");
   get->add_flag("-q,--quiet", options->quiet, "nothing but errors, on a terminal too");
-  get->add_option("--timeout", options->timeout, "seconds to connect, and that less than 100 B/s may last")
-      ->check(CLI::Range(1U, 86400U))
-      ->capture_default_str();
-  get->add_option("--give-up", options->give_up, "seconds without a byte until it fails; what may pass is asked again")
-      ->check(CLI::Range(0U, 86400U))
-      ->capture_default_str();
+  add_timeout_option(*get, options->timeout);
+  add_give_up_option(*get, options->give_up);
   add_cache_options(*get, options->cache);
   get->footer(std::string(kGetFooter) + "\n\n" + kCacheFooter + "\n\n" + kGetExamples);
   return {get, [options] { return run_get(*options); }};

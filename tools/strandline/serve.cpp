@@ -13,6 +13,7 @@
 
 #include "command.h"
 #include "fetch/cache.h"
+#include "network_options.h"
 #include "output.h"
 
 namespace strandline::tool {
@@ -171,12 +172,8 @@ Subcommand add_serve(CLI::App& app) {
   serve->add_option("--listen", options->listen, "an address of this machine, and a port; 0: one that is free")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
-  serve->add_option("--connections", options->connections, "at once with each server, at the most")
-      ->check(CLI::Range(1U, 256U))
-      ->capture_default_str();
-  serve->add_option("--timeout", options->timeout, "seconds to connect, and that less than 100 B/s may last")
-      ->check(CLI::Range(1U, 86400U))
-      ->capture_default_str();
+  add_connections_option(*serve, options->connections, "at once with each server, at the most");
+  add_timeout_option(*serve, options->timeout);
   serve->add_option("--threads", options->threads, "0: as many as there are processors")
       ->check(CLI::Range(0U, 1024U))
       ->capture_default_str();

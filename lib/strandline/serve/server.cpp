@@ -1,19 +1,17 @@
 #include <strandline/drivers/file/failure.h>
+#include <strandline/serve/connection/client_socket.h>
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/server.h>
 
 #include <signal.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <set>
 #include <thread>
 #include <utility>
@@ -25,8 +23,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
-
-constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 
 Error system_error(const error_code& error, const std::string& what) {
   return Error::system(error.value(), "listen", what);

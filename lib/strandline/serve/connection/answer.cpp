@@ -62,10 +62,6 @@ std::string_view phrase_of(int status) noexcept {
   }
 }
 
-std::chrono::sys_seconds now() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 // Lines of one field are one list (RFC 9110, section 5.3).
 void add(std::optional<std::string>& field, std::string_view value) {
   field = field ? *field + ", " + std::string(value) : std::string(value);
@@ -101,8 +97,8 @@ RequestHead RequestHead::parse(std::string_view head) {
   const auto second = first.rfind(' ');
   request.method = first.substr(0, space);
   request.target = first.substr(space + 1, second - space - 1);
-  request.via = first.substr(first.rfind('/') + 1);
-  request.close = request.via == "1.0";  // to which nothing is promised
+  request.version = first.substr(first.rfind('/') + 1);
+  request.close = request.version == "1.0";  // to which nothing is promised
   for (auto text = line(); !text.empty(); text = line()) {
     const auto colon = text.find(':');
     const std::string name = origin::http::lower_case(text.substr(0, colon));
@@ -132,7 +128,7 @@ RequestHead RequestHead::parse(std::string_view head) {
 
 AnswerHead::AnswerHead(int status, bool close, std::string_view date) {
   text_ = "HTTP/1.1 " + std::to_string(status) + " " + std::string(phrase_of(status)) + "\r\n";
-  field("Date", date.empty() ? origin::http::http_date(now()) : date);
+  field("Date", date.empty() ? origin::http::http_date(wall_clock()) : date);
   if (close) {
     field("Connection", "close");
   }
@@ -152,8 +148,7 @@ bool is_this_machine(std::string_view host) {
   if (name.empty() || name == "localhost" || name == "[::1]") {
     return true;
   }
-  const auto private_address = origin::http::is_private(name.c_str());
-  return private_address && *private_address && name.starts_with("127.");
+  return name.starts_with("127.") && origin::http::is_private(name.c_str()).has_value();  // an address, and no name
 }
 
 std::string refusal_text(Refusal refusal, bool close, bool head_only) {
@@ -256,7 +251,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   const auto asked =
       request.range && !head_only && length ? http::requested_ranges(*request.range, length) : http::RequestedRanges{};
   using Kind = http::RequestedRanges::Kind;
-  const auto at = now();
+  const auto at = wall_clock();
   const ObjectAnswer answer(open, at);
   const http::ConditionalFields fields{.if_match = view_of(request.if_match),
                                        .if_unmodified_since = view_of(request.if_unmodified_since),
@@ -305,7 +300,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
     return selected;
   }
   if (!length) {
-    selected.chunked = request.via != "1.0";
+    selected.chunked = request.version != "1.0";
     selected.close = selected.close || !selected.chunked;
   }
   if (!head_only && length != 0U) {

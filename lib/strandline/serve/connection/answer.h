@@ -16,8 +16,8 @@ namespace strandline::serve {
 struct RequestHead {
   std::string method;
   std::string target;
-  bool close = false;       // the connection ends behind the answer: it is asked for, or there is a body
-  std::string via = "1.1";  // the request's version
+  bool close = false;  // the connection ends behind the answer: it is asked for, or there is a body
+  std::string version = "1.1";
   std::optional<std::string> host, range, if_match, if_unmodified_since, if_none_match, if_modified_since, if_range;
   std::optional<std::string> cache_control;
 

@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::size_t kOpeningAtOnce = 16;
 
-Freshness::Time now() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 bool is_told(const ObjectInfo& info) noexcept {
   return info.validator.kind != Validator::Kind::none;
 }
@@ -78,7 +74,7 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
     Slot& slot = slot_of_locked(source.name, closed);
-    const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, now()) : Reuse::validated;
+    const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, wall_clock()) : Reuse::validated;
     if (how != Reuse::validated) {
       at_hand = slot.object;
     } else if (request.only_if_cached) {
@@ -110,7 +106,7 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
 void Objects::ask(const Source& source) {
   source.origin->stat(
       source.key,
-      [this, source, asked = now()](origin::Outcome<ObjectInfo> info) {
+      [this, source, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
         auto told = file::contained([&]() -> Result<void> {
           answered(source, asked, std::move(info));
           return {};
@@ -137,7 +133,7 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   constexpr long kSlotAndHere = 2;
   const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
   const bool told = is_told(*info);
-  const Freshness freshness = freshness_of(*info, asked, now());
+  const Freshness freshness = freshness_of(*info, asked, wall_clock());
   const auto unshared = http::reason_not_to_store(
       {.response = freshness.control(), .sets_cookie = info->caching.sets_cookie, .vary = info->caching.vary});
   if (unshared) {
@@ -223,8 +219,8 @@ void Objects::settle(const std::string& name, Found found) {
   }
   for (const Waiting& one : waiting) {
     // RFC 5861, section 4.
-    const bool stands_in =
-        stale != nullptr && http::reusable_on_error(stale->freshness, one.request, now(), options_.stale_if_error);
+    const bool stands_in = stale != nullptr && http::reusable_on_error(stale->freshness, one.request, wall_clock(),
+                                                                       options_.stale_if_error);
     if (found) {
       one.done(*found);
     } else if (stands_in) {

@@ -28,6 +28,10 @@ struct Source {
   std::string name;  // of its entry in the store: tells objects of all origins apart
 };
 
+[[nodiscard]] inline http::Freshness::Time wall_clock() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
 struct Object {
   origin::ObjectInfo info;
   http::Freshness freshness;

@@ -32,8 +32,8 @@ bool is_visible(char c) {
   return c > 0x20 && c < 0x7f;
 }
 
-// A coding that we do not know, with the body's end still told by the last one, is not implemented; where the end is
-// not told, or told twice, the framing is at fault (RFC 9112, sections 6.1 and 6.3).
+// 501 for a coding beside `chunked`, which RFC 9112, section 6.1, asks of a server that cannot decode it; 400 where the
+// body's end is not told, or told twice (section 6.3).
 std::optional<Refusal> check_codings(std::string_view value) {
   if (same_word(value, "chunked")) {
     return std::nullopt;

@@ -1,0 +1,168 @@
+#include <strandline/async/asio.h>
+#include <strandline/serve/connection/answer.h>
+#include <strandline/serve/connection/body.h>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <charconv>
+#include <utility>
+
+namespace strandline::serve {
+
+using boost::asio::awaitable;
+using namespace boost::asio::experimental::awaitable_operators;
+
+namespace {
+
+// What is pinned while it is sent.
+class Pinned {
+ public:
+  Pinned(store::Lease& lease, ByteRange range) : lease_(lease), range_(range), held_(lease.pin(range).has_value()) {}
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+  ~Pinned() {
+    if (held_) {
+      lease_.unpin(range_);
+    }
+  }
+  explicit operator bool() const noexcept { return held_; }
+
+ private:
+  store::Lease& lease_;
+  const ByteRange range_;
+  const bool held_;
+};
+
+// RFC 9112, section 7.1.
+std::string chunk_head(std::uint64_t size) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size, 16).ptr;
+  return std::string(digits.data(), end) + "\r\n";
+}
+
+}  // namespace
+
+awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
+  store::Lease lease = object_.fetched.lease();
+  std::optional<Cursor<store::EntryDriver>> cursor;  // what is read on is fetched ahead of it
+  if (range.size() > limits_.at_once) {
+    auto made = resource().cursor(range.begin);
+    if (!made) {
+      co_return co_await refuse(503, "not now");
+    }
+    cursor.emplace(std::move(*made));
+  }
+  for (std::uint64_t at = range.begin; at < range.end;) {
+    const ByteRange next{at, std::min(range.end, at + limits_.at_once)};
+    std::uint64_t there = at;
+    {
+      const Pinned pinned(lease, next);  // first: what is there then stays
+      if (!pinned) {
+        co_return co_await refuse(503, "not now");
+      }
+      there = there_from(next);
+      if (there > at) {
+        before += chunked ? chunk_head(there - at) : "";
+        begun_ = true;
+        if ((!before.empty() && !co_await client_.send(std::exchange(before, {}), MSG_MORE)) ||
+            !co_await send_there(lease, {at, there}, range.end)) {
+          co_return false;
+        }
+        before = chunked ? "\r\n" : "";
+      }
+    }
+    if (there > at) {
+      at = there;
+      if (cursor) {
+        static_cast<void>(cursor->seek(at));  // behind bytes that are there
+      }
+      co_await boost::asio::post(client_.executor(), kToken);  // others of this thread have their turn
+      continue;
+    }
+    const auto outcome = co_await wait(next);
+    if (outcome == WaitOutcome::eof) {
+      break;
+    }
+    if (outcome != WaitOutcome::ready) {
+      co_return co_await refuse(outcome == WaitOutcome::timed_out ? 504 : 502, "the origin does not bring it");
+    }
+  }
+  const auto length = resource().length();
+  if (!chunked && range.end != kMaxOffset && (!length || *length < range.end)) {
+    co_return co_await refuse(502, "the origin has less of it than it said");
+  }
+  before += chunked ? "0\r\n\r\n" : "";
+  co_return before.empty() || co_await client_.send(std::move(before));
+}
+
+awaitable<bool> Body::refuse(int status, std::string_view reason) {
+  if (!begun_ && !client_.has_gone()) {
+    co_await client_.send(refusal_text({status, reason}, true));
+  }
+  co_return false;
+}
+
+awaitable<bool> Body::send_there(const store::Lease& lease, ByteRange there, std::uint64_t end) {
+  while (!there.empty()) {
+    const bool last = there.end == end && there.size() == 1;
+    const ByteRange part{there.begin, there.end == end && !last ? there.end - 1 : there.end};
+    const auto count = last ? co_await send_copy(lease, part) : co_await send_some(lease, part);
+    if (!count) {
+      co_return false;
+    }
+    there.begin += *count;
+  }
+  co_return true;
+}
+
+std::uint64_t Body::there_from(ByteRange range) const {
+  const auto gap = resource().next_gap(range.begin, range.end);
+  const std::uint64_t end = gap ? gap->begin : range.end;
+  return std::max(range.begin, std::min(end, resource().length().value_or(end)));
+}
+
+awaitable<std::optional<std::size_t>> Body::send_some(const store::Lease& lease, ByteRange range) {
+  for (;;) {
+    const auto count = lease.send_to(client_.handle(), range);
+    if (!count && (count.error().code == Errc::unsupported || count.error().code == Errc::corrupt)) {
+      co_return co_await send_copy(lease, range);  // which can decrypt, and tells whether it is corrupt
+    }
+    if (!count) {
+      co_return std::nullopt;
+    }
+    if (*count > 0) {
+      co_return *count;
+    }
+    if (!co_await client_.writable()) {
+      co_return std::nullopt;
+    }
+  }
+}
+
+awaitable<std::optional<std::size_t>> Body::send_copy(const store::Lease& lease, ByteRange range) {
+  std::string bytes(std::min<std::uint64_t>(range.size(), 65536), '\0');
+  const auto count = lease.resource().read_at(range.begin, std::as_writable_bytes(std::span(bytes)));
+  if (!count || *count == 0) {
+    co_return std::nullopt;
+  }
+  bytes.resize(*count);
+  co_return co_await client_.send(std::move(bytes)) ? std::optional(*count) : std::nullopt;
+}
+
+awaitable<std::optional<WaitOutcome>> Body::wait(ByteRange range) {
+  WaitOptions options;
+  options.deadline = ClientSocket::Clock::now() + limits_.progress;
+  options.until = WaitFor::any;
+  const auto first = co_await (async_wait(resource(), range, options, kToken) || client_.until_gone());
+  if (first.index() == 1) {
+    co_return std::nullopt;
+  }
+  const auto& [error, outcome] = std::get<0>(first);
+  co_return !error ? std::optional(outcome) : std::nullopt;
+}
+
+}  // namespace strandline::serve

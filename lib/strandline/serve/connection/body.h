@@ -1,0 +1,48 @@
+// Body: sends the bytes of an object to a client: those that are there at once, the others as they arrive.
+// Threads: the client's executor. Blocks: on the disk, as sendfile(2) does, and for a second at most on another process
+// that evicts. Errors: false, and the connection is to end: what has been said cannot be kept. Cost: bytes on the disk
+// are not copied, but for the last of each range. Lifetime: an answer's.
+#pragma once
+
+#include <strandline/serve/connection/client_socket.h>
+#include <strandline/serve/connection/serving.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+
+namespace strandline::serve {
+
+class Body {
+ public:
+  Body(ClientSocket& client, const SessionLimits& limits, const Object& object) noexcept
+      : client_(client), limits_(limits), object_(object) {}
+
+  // Once the first byte of the range is there, `before` and it; then the others as they come. `chunked`: as chunks, and
+  // the last of them where the content ends. If nothing could be sent the client is told so.
+  [[nodiscard]] boost::asio::awaitable<bool> send(ByteRange range, std::string before, bool chunked);
+
+ private:
+  using Entry = Resource<store::EntryDriver>;
+  // The last byte goes when all before it has been judged: else a client could take for whole what is not.
+  [[nodiscard]] boost::asio::awaitable<bool> send_there(const store::Lease& lease, ByteRange there, std::uint64_t end);
+  // At least one byte; none: the connection is of no use any more.
+  [[nodiscard]] boost::asio::awaitable<std::optional<std::size_t>> send_some(const store::Lease& lease,
+                                                                             ByteRange range);
+  [[nodiscard]] boost::asio::awaitable<std::optional<std::size_t>> send_copy(const store::Lease& lease,
+                                                                             ByteRange range);
+  // For some of the range, from its begin on, as long as the client does; nothing: it never comes, or nobody wants it.
+  [[nodiscard]] boost::asio::awaitable<std::optional<WaitOutcome>> wait(ByteRange range);
+  // Instead of the answer, if none of that has gone: always false.
+  [[nodiscard]] boost::asio::awaitable<bool> refuse(int status, std::string_view reason);
+  // The end of what is there without a break.
+  [[nodiscard]] std::uint64_t there_from(ByteRange range) const;
+  [[nodiscard]] const Entry& resource() const { return object_.fetched.resource(); }
+
+  ClientSocket& client_;
+  const SessionLimits& limits_;
+  const Object& object_;
+  bool begun_ = false;  // some of the answer has been sent
+};
+
+}  // namespace strandline::serve

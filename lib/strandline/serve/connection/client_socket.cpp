@@ -1,0 +1,84 @@
+#include <strandline/serve/connection/client_socket.h>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+
+namespace strandline::serve {
+
+using boost::asio::awaitable;
+using boost::asio::steady_timer;
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+using namespace boost::asio::experimental::awaitable_operators;
+
+void ClientSocket::prepare() {
+  error_code ignored;  // what cannot be set shows when it is used
+  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.native_non_blocking(true, ignored);
+}
+
+awaitable<void> ClientSocket::close() {
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  const auto until = Clock::now() + std::chrono::seconds(1);
+  std::string rest;
+  while (!gone_ && Clock::now() < until && co_await ready(Wait::wait_read, until - Clock::now())) {
+    rest.clear();
+    static_cast<void>(receive(rest));
+  }
+  socket_.close(ignored);
+}
+
+bool ClientSocket::receive(std::string& bytes) {
+  std::array<char, 4096> some{};
+  const auto count = ::recv(handle(), some.data(), some.size(), MSG_DONTWAIT);
+  if (count > 0) {
+    bytes.append(some.data(), static_cast<std::size_t>(count));
+  }
+  gone_ = gone_ || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+  return count > 0;
+}
+
+awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto count = ::send(handle(), bytes.data() + at, bytes.size() - at, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) {
+      gone_ = true;
+      co_return false;
+    }
+    at += static_cast<std::size_t>(std::max<::ssize_t>(count, 0));
+    if (count < 0 && !co_await writable()) {
+      co_return false;
+    }
+  }
+  co_return true;
+}
+
+awaitable<bool> ClientSocket::ready(Wait what, Clock::duration limit) {
+  steady_timer timer(executor(), limit);
+  const auto first = co_await (socket_.async_wait(what, kToken) || timer.async_wait(kToken));
+  co_return first.index() == 0 && !std::get<0>(std::get<0>(first));
+}
+
+awaitable<void> ClientSocket::until_gone() {
+  for (;;) {
+    const auto [error] = co_await socket_.async_wait(Wait::wait_read, kToken);
+    char next = 0;
+    const auto count = error ? 0 : ::recv(handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+      co_return;
+    }
+    if (count > 0) {
+      steady_timer never(executor(), steady_timer::time_point::max());
+      co_await never.async_wait(kToken);
+      co_return;
+    }
+  }
+}
+
+}  // namespace strandline::serve

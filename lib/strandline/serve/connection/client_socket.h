@@ -1,0 +1,52 @@
+// ClientSocket: a client's connection, as the parts of a session use it: what is sent, and when it is ready or gone.
+// Threads: its socket's executor. Blocks: never; awaiting does not hold the thread. Errors: what cannot be sent any
+// more is false, and gone() from then on. Cost: a timer for each wait. Lifetime: outlives what awaits it.
+#pragma once
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace strandline::serve {
+
+// What is awaited answers its error, and throws only when the session is to end.
+inline constexpr auto kToken = boost::asio::as_tuple(boost::asio::use_awaitable);
+
+class ClientSocket {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Wait = boost::asio::ip::tcp::socket::wait_type;
+
+  // `patience`: with a client that takes no byte.
+  ClientSocket(boost::asio::ip::tcp::socket socket, Clock::duration patience)
+      : socket_(std::move(socket)), patience_(patience) {}
+
+  [[nodiscard]] auto executor() { return socket_.get_executor(); }
+  [[nodiscard]] int handle() { return socket_.native_handle(); }
+  void prepare();
+  // The end of what is sent; what still comes is read, for a moment, so that a reset does not overtake the answer
+  // (RFC 9112, section 9.6).
+  [[nodiscard]] boost::asio::awaitable<void> close();
+
+  // Adds what has come to `bytes`. False: nothing has, at this moment.
+  [[nodiscard]] bool receive(std::string& bytes);
+  [[nodiscard]] boost::asio::awaitable<bool> send(std::string bytes, int flags = 0);
+  // False: not within the limit.
+  [[nodiscard]] boost::asio::awaitable<bool> ready(Wait what, Clock::duration limit);
+  [[nodiscard]] boost::asio::awaitable<bool> writable() { return ready(Wait::wait_write, patience_); }
+
+  [[nodiscard]] bool has_gone() const noexcept { return gone_; }
+  // Ends when the client has closed the connection. One that sends the next request meanwhile is there.
+  [[nodiscard]] boost::asio::awaitable<void> until_gone();
+
+ private:
+  boost::asio::ip::tcp::socket socket_;
+  const Clock::duration patience_;
+  bool gone_ = false;
+};
+
+}  // namespace strandline::serve
