@@ -1,8 +1,5 @@
 // The server, between an origin on loopback that a test scripts and clients that say what it likes.
-#include <strandline/origin/http/http_origin.h>
-#include <strandline/serve/server.h>
-#include <tests/serve/client.h>
-#include <tests/support/http/served_object.h>
+#include <tests/serve/scene.h>
 
 #include <filesystem>
 
@@ -10,50 +7,6 @@ using namespace strandline;
 using namespace strandline::testing;
 using serve::Server;
 using std::chrono::milliseconds;
-
-namespace {
-
-struct Scene {
-  explicit Scene(serve::ServerOptions options = {}) {
-    options.mounts.push_back(
-        {.origin = required(origin::HttpOrigin::open()), .base = origin.url("/"), .name = origin.url("/")});
-    fill::FillerOptions filling;
-    filling.retry.give_up = fill::Seconds(0.2);
-    filling.retry.longest = fill::Seconds(0.05);
-    auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
-    auto store = required(store::Store::open((directory.path() / "store").native()));
-    server.emplace(required(Server::start(std::move(store), std::move(filler), std::move(options))));
-  }
-  std::shared_ptr<ServedObject> object(ObjectSettings settings) {
-    auto made = ServedObject::make(std::move(settings));
-    origin.on("/a", made->script());
-    return made;
-  }
-  // "hello world" at /live, whose length its end tells.
-  void serve_live() {
-    origin.on("/live", [](HttpExchange& exchange) {
-      if (exchange.request().method == "HEAD") {
-        exchange.head(200, {"ETag: \"x\""});
-        exchange.close();
-        return;
-      }
-      exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
-      exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-    });
-  }
-  [[nodiscard]] Client client() const { return Client(server->port()); }
-
-  TempDir directory;
-  HttpServer origin;
-  std::optional<Server> server;
-};
-
-std::string text(std::uint64_t version, ByteRange range) {
-  const auto bytes = strandline::testing::content(version, range);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-}  // namespace
 
 TEST_CASE("serve: an object, from its origin once, and from the store from then on") {
   Scene scene;
@@ -409,18 +362,4 @@ TEST_CASE("serve: a file that somebody cuts ends the answer, and nothing spins")
   CHECK_FALSE(cut.whole);
   CHECK(cut.body.size() <= kMiB);
   CHECK(cut.body == text(1, {0, cut.body.size()}));
-}
-
-TEST_CASE("F68: a name that is not this machine's is not served") {
-  Scene scene;
-  scene.object({.size = 10});
-  const std::pair<const char*, int> cases[] = {{"localhost", 200},        {"127.0.0.1:8080", 200}, {"[::1]:1", 200},
-                                               {"127.evil.example", 421}, {"evil.example", 421},   {"10.0.0.1", 421}};
-  for (const auto& one : cases) {
-    const std::string host = one.first;
-    CAPTURE(host);
-    auto client = scene.client();
-    client.send("GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
-    CHECK(client.receive().status == one.second);
-  }
 }

@@ -76,12 +76,40 @@ class Serve(ServerTest):
             self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, "--listen", listen), 2,
                              "permission_denied", listen)
 
+    def test_f68_others_are_served_with_a_token(self):
+        self.file("a", b"here")
+        tokens = self.file("tokens", b"ann 0123456789abcdef\n")
+        tokens.chmod(0o600)
+        process, url = self.start("--origin", self.dir, "--listen", "0.0.0.0:0", "--token-file", tokens)
+        url = url.replace("0.0.0.0", "127.0.0.1")
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.read(url + "a")
+        self.assertEqual(refused.exception.code, 401)
+        refused.exception.close()
+        self.assertEqual(self.read(url + "a", Authorization="Bearer 0123456789abcdef"), b"here")
+        self.stop(process)
+
+    def test_f68_files_of_tokens_that_are_none(self):
+        tokens = self.file("tokens", b"ann 0123456789abcdef\n")
+        args = ("serve", "--origin", self.dir, "--cache", self.cache, "--token-file")
+        tokens.chmod(0o644)
+        self.check_fails(run(*args, tokens), 2, "permission_denied", "others may read")
+        self.check_fails(run(*args, self.dir), 2, "no regular file")
+        self.check_fails(run(*args, self.dir / "none"), 2, "not_found")
+        tokens.write_bytes(b"ann secret")
+        tokens.chmod(0o600)
+        result = run(*args, tokens)
+        self.check_fails(result, 2, f"{tokens}:1: a token has 16")
+        self.assertNotIn(b"secret", result.stderr)
+
     def test_wrong_command_lines(self):
         cases = (
             (("--listen", "127.0.0.1"), "ADDRESS:PORT"),
             (("--listen", "127.0.0.1:99999"), "ADDRESS:PORT"),
             (("--origin", "gopher://x/"), "gopher"),
             (("--origin", str(self.dir)), "two of them at /"),
+            (("--host-name", "a:80"), "without a port"),
+            (("--listen", "example.org:80"), "no IP address"),
         )
         for args, words in cases:
             with self.subTest(args=args):

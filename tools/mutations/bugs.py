@@ -838,4 +838,24 @@ BUGS = [
         "changes": [(SERVE_HTTP + "caching/cache_status.cpp", "    if (c == '\"' || c == '\\\\') {", "    if (c == '\\\\') {")],
         "tests": [SERVE + " --test-case=RFC*"],
     },
+    {
+        "name": "token-for-names-that-begin-alike",
+        "breaks": "serving/safety.md: a token for /a opens /ab",
+        "changes": [(LIB + "serve/access/access.cpp", "path.size() == prefix.size() || path[prefix.size()] == '/'",
+                     "path.size() >= prefix.size()")],
+        "tests": [SERVE + " --test-case=F68*"],
+    },
+    {
+        "name": "beginning-of-a-token",
+        "breaks": "serving/safety.md: the beginning of a token is taken for it",
+        "changes": [(LIB + "serve/access/access.cpp", "one.size() == other.size() ? 0 : 1;", "0;")],
+        "tests": [SERVE + " --test-case=F68*"],
+    },
+    {
+        "name": "any-host-name",
+        "breaks": "serving/safety.md: every name is ours once clients are told apart",
+        "changes": [(LIB + "serve/access/access.cpp", "return tells_clients_apart() && (is_address ||",
+                     "return tells_clients_apart() && (!is_address ||")],
+        "tests": [SERVE + " --test-case=F68*"],
+    },
 ]

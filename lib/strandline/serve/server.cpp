@@ -37,18 +37,14 @@ class Server::State {
         contexts_(contexts(options.threads)),
         serving_(std::make_shared<Serving>(
             Serving{std::make_shared<Objects>(std::move(store), std::move(filler), options.objects),
-                    std::move(options.mounts), options.limits})) {}
+                    std::move(options.mounts), options.limits, std::move(options.access)})) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }
 
   [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port) {
     error_code error;
-    const auto ip = asio::ip::make_address(address, error);
-    if (error) {
-      return fail(Errc::invalid_argument, "no IP address: " + address);
-    }
-    const tcp::endpoint endpoint(ip, port);
+    const tcp::endpoint endpoint(asio::ip::make_address(address), port);  // may_listen() says that it is one
     const std::string where = address + ":" + std::to_string(port);
     const auto each = [&](auto&& step) {
       if (!error) {
@@ -194,8 +190,24 @@ class Server::State {
   std::vector<std::thread> threads_;
 };
 
+Result<void> Server::may_listen(const ServerOptions& options) {
+  error_code error;
+  const auto ip = asio::ip::make_address(options.address, error);
+  if (error) {
+    return fail(Errc::invalid_argument, "no IP address: " + options.address);
+  }
+  if (!ip.is_loopback() && !options.access.tells_clients_apart()) {
+    return fail(Errc::permission_denied,
+                "only this machine is served, until tokens or certificates tell clients apart");
+  }
+  return {};
+}
+
 Result<Server> Server::start(store::Store store, std::shared_ptr<fill::Filler> filler, ServerOptions options) noexcept {
   return file::contained([&]() -> Result<Server> {
+    if (auto may = may_listen(options); !may) {
+      return fail(std::move(may.error()));
+    }
     const std::string address = options.address;
     const std::uint16_t port = options.port;
     auto state = std::make_unique<State>(std::move(store), std::move(filler), std::move(options));

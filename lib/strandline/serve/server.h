@@ -20,12 +20,16 @@ struct ServerOptions {
   unsigned threads = 0;                  // 0: as many as there are processors
   std::size_t most_connections = 16384;  // more wait to be accepted
   std::vector<Mount> mounts;
+  Access access = {};
   SessionLimits limits = {};
   Objects::Options objects = {};
 };
 
 class Server {
  public:
+  // invalid_argument: no address; permission_denied: others than this machine would be served, and nothing tells them
+  // apart.
+  [[nodiscard]] static Result<void> may_listen(const ServerOptions& options);
   [[nodiscard]] static Result<Server> start(store::Store store, std::shared_ptr<fill::Filler> filler,
                                             ServerOptions options) noexcept;
   Server(Server&&) noexcept;

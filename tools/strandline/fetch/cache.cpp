@@ -38,11 +38,11 @@ bytes; less than the object is enough to read it through. Without it the store g
 there, and a line on standard error says so. Refusals such as 404 count. When the cache cannot take what is fetched,
 it is fetched all the same, and a line says why it is not kept.)";
 
-void add_cache_options(CLI::App& app, CacheOptions& options) {
+void add_cache_options(CLI::App& app, CacheOptions& options, const char* size) {
   auto* const cache =
       app.add_option("--cache", options.directory, "keep what is fetched in a store, and take from it what is there")
           ->type_name("DIR");
-  app.add_option("--cache-size", options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
+  app.add_option(size, options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
       ->transform(CLI::AsSizeValue(false))
       ->type_name("N")
       ->needs(cache)

@@ -20,7 +20,8 @@ struct CacheOptions {
   std::optional<std::string> directory = {};
   std::uint64_t size = 0;  // bytes on the disk; 0: no cap
 };
-void add_cache_options(CLI::App& app, CacheOptions& options);
+// `size`: the names of the option for it.
+void add_cache_options(CLI::App& app, CacheOptions& options, const char* size = "--cache-size");
 // For the footers of --help.
 extern const char* const kCacheFooter;
 

@@ -1,9 +1,7 @@
-#include <strandline/origin/http/protocol/address.h>
 #include <strandline/origin/http/protocol/http_date.h>
 #include <strandline/origin/http/protocol/syntax.h>
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/http/caching/cache_status.h>
-#include <strandline/serve/http/request/authority.h>
 #include <strandline/serve/http/selection/byte_ranges.h>
 #include <strandline/serve/http/selection/conditions.h>
 #include <strandline/serve/http/selection/multipart.h>
@@ -29,6 +27,8 @@ std::string_view phrase_of(int status) noexcept {
       return "Not Modified";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
@@ -111,7 +111,8 @@ RequestHead RequestHead::parse(std::string_view head) {
         {"if-none-match", request.if_none_match},
         {"if-modified-since", request.if_modified_since},
         {"if-range", request.if_range},
-        {"cache-control", request.cache_control}};
+        {"cache-control", request.cache_control},
+        {"authorization", request.authorization}};
     for (const auto& [known, field] : fields) {
       if (name == known) {
         add(field, value);
@@ -139,23 +140,14 @@ AnswerHead& AnswerHead::field(std::string_view name, std::string_view value) {
   return *this;
 }
 
-bool is_this_machine(std::string_view host) {
-  const auto authority = http::parse_authority(host);
-  if (!authority) {
-    return false;
-  }
-  const std::string& name = authority->host;
-  if (name.empty() || name == "localhost" || name == "[::1]") {
-    return true;
-  }
-  return name.starts_with("127.") && origin::http::is_private(name.c_str()).has_value();  // an address, and no name
-}
-
 std::string refusal_text(Refusal refusal, bool close, bool head_only) {
   const std::string body = std::string(refusal.reason) + "\n";
   AnswerHead head(refusal.status, close);
   if (refusal.status == 405) {
     head.field("Allow", "GET, HEAD");
+  }
+  if (refusal.status == 401) {
+    head.field("WWW-Authenticate", "Bearer realm=\"strandline\"");  // RFC 6750, section 3
   }
   head.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", std::to_string(body.size()));
   return head.text() + (head_only ? "" : body);

@@ -19,7 +19,7 @@ struct RequestHead {
   bool close = false;  // the connection ends behind the answer: it is asked for, or there is a body
   std::string version = "1.1";
   std::optional<std::string> host, range, if_match, if_unmodified_since, if_none_match, if_modified_since, if_range;
-  std::optional<std::string> cache_control;
+  std::optional<std::string> cache_control, authorization;
 
   // Of a head that StrictHead has let pass.
   [[nodiscard]] static RequestHead parse(std::string_view head);
@@ -37,9 +37,6 @@ class AnswerHead {
  private:
   std::string text_;
 };
-
-// Is a Host field a name of this machine's loopback, with whatever port, or empty?
-[[nodiscard]] bool is_this_machine(std::string_view host);
 
 // With a line of text for people, but to a HEAD.
 [[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);

@@ -3,6 +3,7 @@
 // it.
 #pragma once
 
+#include <strandline/serve/access/access.h>
 #include <strandline/serve/http/request/request_target.h>
 #include <strandline/serve/objects/objects.h>
 
@@ -36,6 +37,7 @@ struct Serving {
   std::shared_ptr<Objects> objects;
   std::vector<Mount> mounts;
   SessionLimits limits;
+  Access access;
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;

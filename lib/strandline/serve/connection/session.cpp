@@ -98,9 +98,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await refuse(target.error(), true, head_only);
     }
     const bool close = request.close || ending_;
-    // Else a web page could read it all, under a name that it makes lead here (DNS rebinding).
-    if (!is_this_machine(request.host.value_or("localhost"))) {
-      co_return co_await refuse({421, "only this machine's own names are served"}, close, head_only);
+    if (const auto refusal = serving_->access.refusal({request.host, request.authorization, target->path})) {
+      co_return co_await refuse(*refusal, close, head_only);
     }
     auto source = serving_->source_of(*target);
     if (!source) {

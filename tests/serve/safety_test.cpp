@@ -1,0 +1,49 @@
+// F61 to F68, at the server: who is served, and what nobody may take more of than there is for one.
+#include <tests/serve/scene.h>
+
+using namespace strandline;
+using namespace strandline::testing;
+using serve::Server;
+
+TEST_CASE("F68: others than this machine are served only when clients are told apart") {
+  serve::ServerOptions options;
+  for (const char* address : {"0.0.0.0", "::", "192.0.2.1"}) {
+    CAPTURE(address);
+    options.address = address;
+    options.access = {};
+    CHECK(Server::may_listen(options).error().code == Errc::permission_denied);
+    options.access.tokens = required(serve::parse_tokens("ann 0123456789abcdef", "t"));
+    CHECK(Server::may_listen(options));
+  }
+  options.address = "example.org";
+  CHECK(Server::may_listen(options).error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("F68: who has no token is told what is wanted, and nothing of the object") {
+  serve::ServerOptions options;
+  options.access.tokens = required(serve::parse_tokens("ann 0123456789abcdef /a", "t"));
+  Scene scene(options);
+  const auto object = scene.object({.size = 10});
+  auto client = scene.client();
+  const auto refused = client.get("/a");
+  CHECK(refused.status == 401);
+  CHECK(refused.field("www-authenticate") == "Bearer realm=\"strandline\"");
+  CHECK(client.get("/a", "Authorization: Bearer 0123456789abcdeg\r\n").status == 401);
+  CHECK(client.get("/b", "Authorization: Bearer 0123456789abcdef\r\n").status == 403);
+  CHECK(object->sent_bytes() == 0);
+  CHECK(client.get("/a", "Authorization: Bearer 0123456789abcdef\r\n").body == text(1, {0, 10}));
+}
+
+TEST_CASE("F68: a name that is not this machine's is not served") {
+  Scene scene;
+  scene.object({.size = 10});
+  const std::pair<const char*, int> cases[] = {{"localhost", 200},        {"127.0.0.1:8080", 200}, {"[::1]:1", 200},
+                                               {"127.evil.example", 421}, {"evil.example", 421},   {"10.0.0.1", 421}};
+  for (const auto& one : cases) {
+    const std::string host = one.first;
+    CAPTURE(host);
+    auto client = scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    CHECK(client.receive().status == one.second);
+  }
+}

@@ -1,0 +1,56 @@
+// Scene: the server, between an origin on loopback that a test scripts and clients that say what it likes.
+// Threads: a test's. Blocks: as Client. Errors: a failed REQUIRE. Cost: none worth naming. Lifetime: a test's.
+#pragma once
+
+#include <strandline/origin/http/http_origin.h>
+#include <strandline/serve/server.h>
+#include <tests/serve/client.h>
+#include <tests/support/http/served_object.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace strandline::testing {
+
+struct Scene {
+  explicit Scene(serve::ServerOptions options = {}) {
+    options.mounts.push_back(
+        {.origin = required(origin::HttpOrigin::open()), .base = origin.url("/"), .name = origin.url("/")});
+    fill::FillerOptions filling;
+    filling.retry.give_up = fill::Seconds(0.2);
+    filling.retry.longest = fill::Seconds(0.05);
+    auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
+    auto store = required(store::Store::open((directory.path() / "store").native()));
+    server.emplace(required(serve::Server::start(std::move(store), std::move(filler), std::move(options))));
+  }
+  std::shared_ptr<ServedObject> object(ObjectSettings settings) {
+    auto made = ServedObject::make(std::move(settings));
+    origin.on("/a", made->script());
+    return made;
+  }
+  // "hello world" at /live, whose length its end tells.
+  void serve_live() {
+    origin.on("/live", [](HttpExchange& exchange) {
+      if (exchange.request().method == "HEAD") {
+        exchange.head(200, {"ETag: \"x\""});
+        exchange.close();
+        return;
+      }
+      exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
+      exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    });
+  }
+  [[nodiscard]] Client client() const { return Client(server->port()); }
+
+  TempDir directory;
+  HttpServer origin;
+  std::optional<serve::Server> server;
+};
+
+inline std::string text(std::uint64_t version, ByteRange range) {
+  const auto bytes = strandline::testing::content(version, range);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace strandline::testing

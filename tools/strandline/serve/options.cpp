@@ -1,0 +1,52 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "../network_options.h"
+
+namespace strandline::tool {
+namespace {
+
+constexpr const char* kServeFooter =
+    R"(Each --origin is a place below which objects are: http://, https://, file:// or a path. The first form serves it at
+/, the second at /NAME/: with --origin films=https://example.org/v/ the path /films/a.mp4 is https://example.org/v/a.mp4.
+
+What is asked for is fetched first, each byte once, and kept in the cache; so any part of an object is there as soon as
+its own bytes are, however many read it. Only this machine is served, until clients are told apart by tokens: a line of
+the file for each, NAME TOKEN [PATH...], and who has none is a 401.
+
+It says where it listens on standard output, and serves until SIGINT or SIGTERM; then no more is accepted, what is
+being sent has --grace seconds to end, and a second signal ends it at once.
+
+Examples:
+  strandline serve --origin https://example.org/films/ --cache ~/.cache/films --cache-size 10G
+  strandline serve --origin a=http://127.0.0.1:9000/ --origin b=/srv/disks --cache /var/cache/s --listen 127.0.0.1:8080
+  strandline serve --origin /srv/disks --cache /var/cache/s --listen 0.0.0.0:8080 --token-file /etc/strandline/tokens)";
+
+}  // namespace
+
+void add_serve_options(CLI::App& app, ServeOptions& options) {
+  app.add_option("--origin", options.origins, "where objects are, served at / or at /NAME/; may be repeated")
+      ->type_name("[NAME=]URL")
+      ->required();
+  app.add_option("--listen", options.listen, "an address of this machine, and a port; 0: one that is free")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  app.add_option("--host-name", options.host_names, "a name that clients call the server by; may be repeated")
+      ->type_name("NAME");
+  app.add_option("--token-file", options.token_file, "demand one of these tokens (Authorization: Bearer)")
+      ->type_name("FILE");
+  add_connections_option(app, options.connections, "at once with each server, at the most");
+  add_timeout_option(app, options.timeout);
+  app.add_option("--threads", options.threads, "0: as many as there are processors")
+      ->check(CLI::Range(0U, 1024U))
+      ->capture_default_str();
+  app.add_option("--grace", options.grace, "seconds, at the end, for what is being sent")
+      ->check(CLI::Range(0U, 86400U))
+      ->capture_default_str();
+  add_cache_options(app, options.cache, "--cache-size,--max-size");
+  app.get_option("--cache")->required();
+  app.footer(kServeFooter);
+}
+
+}  // namespace strandline::tool

@@ -1,0 +1,164 @@
+#include "setup.h"
+
+#include <fcntl.h>
+#include <strandline/serve/http/request/authority.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <tuple>
+#include <utility>
+
+namespace strandline::tool {
+namespace {
+
+// "NAME=URL" or "URL".
+Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
+  serve::Mount mount;
+  std::string url = text;
+  const auto equals = text.find('=');
+  if (equals != std::string::npos && equals > 0 && text.find_first_of(":/?") > equals) {
+    mount.prefix = "/" + text.substr(0, equals) + "/";
+    url = text.substr(equals + 1);
+    constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (text.substr(0, equals).find_first_not_of(kPlain) != std::string::npos || mount.prefix == "/-/") {
+      return fail(Errc::invalid_argument,
+                  "--origin " + text.substr(0, equals) + "=...: a name has letters, digits, '.', '_' and '-' only");
+    }
+  }
+  if (!url.ends_with('/')) {
+    url += '/';
+  }
+  auto place = places.find(url);
+  if (!place) {
+    return fail(std::move(place.error()));
+  }
+  if (place->key.find_first_of("?#") != std::string::npos && place->path.empty()) {
+    return fail(Errc::invalid_argument, "--origin " + place->url + ": a place has no query");
+  }
+  mount.origin = std::move(place->origin);
+  mount.base = place->key;
+  mount.urls = place->path.empty();
+  mount.name = mount.urls ? place->url : "file://" + place->path.native();
+  for (std::string* text_of : {&mount.base, &mount.name}) {
+    *text_of += text_of->ends_with('/') ? "" : "/";
+  }
+  return mount;
+}
+
+// "127.0.0.1:8080", "[::1]:8080".
+Result<std::pair<std::string, std::uint16_t>> address_of(const std::string& text) {
+  const auto colon = text.rfind(':');
+  std::string address = colon == std::string::npos ? text : text.substr(0, colon);
+  const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
+  if (address.starts_with('[') && address.ends_with(']')) {
+    address = address.substr(1, address.size() - 2);
+  }
+  unsigned number = 0;
+  const auto read = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (port.empty() || read.ec != std::errc() || read.ptr != port.data() + port.size() || number > 65535) {
+    return fail(Errc::invalid_argument, "--listen " + text + ": ADDRESS:PORT is wanted, such as 127.0.0.1:8080");
+  }
+  return std::pair(address == "localhost" ? "127.0.0.1" : address, static_cast<std::uint16_t>(number));
+}
+
+constexpr std::size_t kMostTokens = 1 << 20;  // bytes
+
+Result<std::string> read_secrets(const std::string& path) {
+  const auto failed = [&] { return fail(Error::system(errno, "--token-file", path)); };
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    return failed();
+  }
+  const std::unique_ptr<const int, void (*)(const int*)> closing(&fd, [](const int* open) { ::close(*open); });
+  struct ::stat info {};
+  if (::fstat(fd, &info) != 0) {
+    return failed();
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return fail(Errc::invalid_argument, "--token-file " + path + ": no regular file");
+  }
+  if ((info.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+    return fail(Errc::permission_denied,
+                "--token-file " + path + ": others may read or change it: chmod o=,g-w is wanted");
+  }
+  std::string text(kMostTokens + 1, '\0');
+  const auto count = ::pread(fd, text.data(), text.size(), 0);
+  if (count < 0) {
+    return failed();
+  }
+  if (static_cast<std::size_t>(count) > kMostTokens) {
+    return fail(Errc::too_large, "--token-file " + path + ": more than a mebibyte");
+  }
+  text.resize(static_cast<std::size_t>(count));
+  return text;
+}
+
+Result<serve::Access> access_of(const ServeOptions& options) {
+  serve::Access access;
+  for (const std::string& name : options.host_names) {
+    const auto authority = serve::http::parse_authority(name);
+    if (!authority || authority->host.empty() || authority->port) {
+      return fail(Errc::invalid_argument, "--host-name " + name + ": a name without a port is wanted");
+    }
+    access.hosts.push_back(authority->host);
+  }
+  if (options.token_file) {
+    const auto text = read_secrets(*options.token_file);
+    if (!text) {
+      return fail(text.error().clone());
+    }
+    auto tokens = serve::parse_tokens(*text, *options.token_file);
+    if (!tokens) {
+      return fail(std::move(tokens.error()));
+    }
+    access.tokens = std::move(*tokens);
+  }
+  return access;
+}
+
+Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
+  const Places places{std::chrono::seconds(options.timeout)};
+  std::vector<serve::Mount> mounts;
+  for (const std::string& origin : options.origins) {
+    auto mount = mount_of(origin, places);
+    if (!mount) {
+      return fail(std::move(mount.error()));
+    }
+    for (const serve::Mount& other : mounts) {
+      if (other.prefix == mount->prefix || other.name == mount->name) {
+        // The same place twice would be one entry, though each may have a user of its own.
+        const std::string what = other.prefix == mount->prefix ? mount->prefix : mount->name;
+        return fail(Errc::invalid_argument, "--origin: two of them at " + what);
+      }
+    }
+    mounts.push_back(std::move(*mount));
+  }
+  return mounts;
+}
+
+}  // namespace
+
+Result<serve::ServerOptions> server_options(const ServeOptions& options) {
+  serve::ServerOptions serving;
+  const auto listen = address_of(options.listen);
+  auto access = access_of(options);
+  if (!listen || !access) {
+    return fail(!listen ? listen.error().clone() : std::move(access.error()));
+  }
+  std::tie(serving.address, serving.port) = *listen;
+  serving.threads = options.threads;
+  serving.access = std::move(*access);
+  auto mounts = mounts_of(options);
+  if (!mounts) {
+    return fail(std::move(mounts.error()));
+  }
+  serving.mounts = std::move(*mounts);
+  serving.objects.limits.policy = fill::Policy::window;
+  if (auto may = serve::Server::may_listen(serving); !may) {
+    return fail(Error::make(may.error().code, "--listen " + options.listen + ": " + may.error().context));
+  }
+  return serving;
+}
+
+}  // namespace strandline::tool
