@@ -1,6 +1,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/serve/connection/client_socket.h>
 #include <strandline/serve/connection/session.h>
+#include <strandline/serve/control/control.h>
 #include <strandline/serve/server.h>
 
 #include <signal.h>
@@ -35,9 +36,9 @@ class Server::State {
   State(store::Store store, std::shared_ptr<fill::Filler> filler, ServerOptions options)
       : most_connections_(options.most_connections),
         contexts_(contexts(options.threads)),
-        serving_(std::make_shared<Serving>(
-            Serving{std::make_shared<Objects>(std::move(store), std::move(filler), options.objects),
-                    std::move(options.mounts), options.limits, std::move(options.access)})) {}
+        serving_(std::make_shared<Serving>(Serving{
+            std::make_shared<Objects>(std::move(store), std::move(filler), options.objects), std::move(options.mounts),
+            options.limits, std::move(options.access), std::make_shared<Control>()})) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }
@@ -87,6 +88,7 @@ class Server::State {
     if (threads_.empty()) {
       return;
     }
+    serving_->control->stopping();
     asio::post(*contexts_.front(), [this] {
       error_code ignored;
       acceptor_.close(ignored);

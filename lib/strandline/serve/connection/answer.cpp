@@ -112,7 +112,11 @@ RequestHead RequestHead::parse(std::string_view head) {
         {"if-modified-since", request.if_modified_since},
         {"if-range", request.if_range},
         {"cache-control", request.cache_control},
-        {"authorization", request.authorization}};
+        {"authorization", request.authorization},
+        {"origin", request.origin},
+        {"sec-fetch-site", request.sec_fetch_site},
+        {"content-type", request.content_type},
+        {"content-length", request.content_length}};
     for (const auto& [known, field] : fields) {
       if (name == known) {
         add(field, value);

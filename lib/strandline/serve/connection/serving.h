@@ -33,11 +33,14 @@ struct SessionLimits {
   std::uint64_t at_once = 1 << 20;             // bytes for a socket, before others of its thread have their turn
 };
 
+class Control;
+
 struct Serving {
   std::shared_ptr<Objects> objects;
   std::vector<Mount> mounts;
   SessionLimits limits;
   Access access;
+  std::shared_ptr<Control> control;
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;

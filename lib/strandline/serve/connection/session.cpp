@@ -1,6 +1,7 @@
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/body.h>
 #include <strandline/serve/connection/session.h>
+#include <strandline/serve/control/exchange.h>
 #include <strandline/serve/http/request/strict_head.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -90,16 +91,22 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   awaitable<bool> answer(std::string_view head) {
     const RequestHead request = RequestHead::parse(head);
     const bool head_only = request.method == "HEAD";
-    if (!head_only && request.method != "GET") {
+    const auto target = http::parse_request_target(request.target, request.host);
+    const bool is_control = target && target->path.starts_with(kControlPrefix);
+    if (!head_only && request.method != "GET" && !(is_control && request.method == "POST")) {
       co_return co_await refuse({405, "only GET and HEAD"}, true, false);  // what comes with it is not read
     }
-    const auto target = http::parse_request_target(request.target, request.host);
     if (!target) {
       co_return co_await refuse(target.error(), true, head_only);
     }
     const bool close = request.close || ending_;
     if (const auto refusal = serving_->access.refusal({request.host, request.authorization, target->path})) {
       co_return co_await refuse(*refusal, close, head_only);
+    }
+    if (is_control) {
+      ControlExchange exchange(client_, *serving_);
+      std::string body = behind(head);
+      co_return co_await exchange.answer(request, *target, std::move(body), close);
     }
     auto source = serving_->source_of(*target);
     if (!source) {
@@ -112,6 +119,10 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     const Objects::Open open = std::move(**found);
     const Selected selected = select_answer(request, open);
     co_return co_await send(*open.object, selected) && !selected.close && !ending_;
+  }
+
+  [[nodiscard]] std::string behind(std::string_view head) const {
+    return buffer_.substr(static_cast<std::size_t>(head.data() + head.size() - buffer_.data()));
   }
 
   awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only) {

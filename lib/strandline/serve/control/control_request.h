@@ -1,0 +1,30 @@
+// What the server is asked about itself, under "/-/", and what it says: never an object of an origin.
+// Threads: values. Blocks: never. Errors: none. Cost: their texts. Lifetime: values.
+#pragma once
+
+#include <strandline/serve/http/request/request_target.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace strandline::serve {
+
+// No origin's path begins so.
+inline constexpr std::string_view kControlPrefix = "/-/";
+inline constexpr std::size_t kMaxControlBody = std::size_t{64} * 1024;
+
+struct ControlRequest {
+  std::string method;  // GET, for HEAD too, or POST
+  http::RequestTarget target;
+  std::string body;
+};
+
+struct ControlAnswer {
+  int status = 200;
+  std::string type = "application/json";
+  std::string body = {};
+  std::string allow = {};  // with 405
+};
+
+}  // namespace strandline::serve

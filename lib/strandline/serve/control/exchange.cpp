@@ -1,0 +1,116 @@
+#include <strandline/origin/http/protocol/syntax.h>
+#include <strandline/serve/control/exchange.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <charconv>
+#include <utility>
+
+namespace strandline::serve {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+
+namespace {
+
+// What a web page of another site could make a browser send is refused: it says where it comes from (Fetch Metadata,
+// section 2.3; RFC 6454, section 7), and without being asked first it cannot send JSON (Fetch, section 3.3).
+std::optional<http::Refusal> refusal_of_post(const RequestHead& request) {
+  const std::string site = request.sec_fetch_site.value_or("none");
+  const std::string host = request.host.value_or("");
+  if (site != "same-origin" && site != "none") {
+    return http::Refusal{403, "asked by another site"};
+  }
+  if (request.origin && *request.origin != "http://" + host && *request.origin != "https://" + host) {
+    return http::Refusal{403, "asked by another site"};
+  }
+  const std::string type = request.content_type.value_or("");
+  if (!origin::http::same_word(origin::http::trimmed(std::string_view(type).substr(0, type.find(';'))),
+                               "application/json")) {
+    return http::Refusal{415, "application/json is wanted"};
+  }
+  if (!request.content_length) {
+    return http::Refusal{411, "a Content-Length is wanted"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+awaitable<bool> ControlExchange::answer(const RequestHead& request, http::RequestTarget target, std::string body,
+                                        bool close) {
+  const bool head_only = request.method == "HEAD";
+  ControlRequest asked{head_only ? "GET" : request.method, std::move(target), {}};
+  if (asked.method == "POST") {
+    if (const auto refusal = refusal_of_post(request)) {
+      co_return co_await refuse(*refusal);
+    }
+    const std::string& text = *request.content_length;  // digits: StrictHead has seen it
+    std::size_t size = 0;
+    const auto read_size = std::from_chars(text.data(), text.data() + text.size(), size);
+    if (read_size.ec != std::errc() || size > kMaxControlBody) {
+      co_return co_await refuse({413, "at most 64 KiB are read"});
+    }
+    if (!co_await read(body, size)) {
+      co_return co_await refuse({408, "the request took too long"});
+    }
+    asked.body = std::move(body);
+  }
+  const ControlAnswer answer = co_await ask(std::move(asked));
+  AnswerHead head(answer.status, close);
+  head.field("Content-Type", answer.type).field("Content-Length", std::to_string(answer.body.size()));
+  if (!answer.allow.empty()) {
+    head.field("Allow", answer.allow);
+  }
+  // Nothing but the page's own files, from here: no other site's page may have it in a frame, or read it.
+  head.field("Cache-Control", "no-store")
+      .field("Content-Security-Policy",
+             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+      .field("Cross-Origin-Resource-Policy", "same-origin")
+      .field("Referrer-Policy", "no-referrer")
+      .field("X-Content-Type-Options", "nosniff");
+  std::string text = head.text();
+  if (!head_only) {
+    text += answer.body;
+  }
+  co_return co_await client_.send(std::move(text)) && !close;
+}
+
+awaitable<bool> ControlExchange::refuse(http::Refusal refusal) {
+  if (!client_.has_gone()) {
+    co_await client_.send(refusal_text(refusal, true));
+  }
+  co_return false;
+}
+
+awaitable<bool> ControlExchange::read(std::string& body, std::size_t size) {
+  const auto until = ClientSocket::Clock::now() + serving_.limits.head;
+  while (body.size() < size) {
+    if (!client_.receive(body) && (client_.has_gone() || !co_await client_.ready(ClientSocket::Wait::wait_read,
+                                                                                 until - ClientSocket::Clock::now()))) {
+      co_return false;
+    }
+  }
+  body.resize(size);  // what comes behind it is not read: the connection ends
+  co_return true;
+}
+
+awaitable<ControlAnswer> ControlExchange::ask(ControlRequest request) {
+  const auto answer =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<ControlAnswer>)>(
+          [this, &request](auto handler) {
+            const auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+            serving_.control->answer(
+                std::move(request), [kept, work = asio::make_work_guard(client_.executor())](ControlAnswer answer) {
+                  asio::post(work.get_executor(),
+                             [kept, answer = std::make_shared<ControlAnswer>(std::move(answer))]() mutable {
+                               std::move (*kept)(std::move(answer));
+                             });
+                });
+          },
+          asio::use_awaitable);
+  co_return std::move(*answer);
+}
+
+}  // namespace strandline::serve

@@ -1,0 +1,31 @@
+// ControlExchange: one request under "/-/" on a client's connection, and its answer.
+// Threads: the client's executor. Blocks: never. Errors: false, and the connection is to end. Cost: a body of at most
+// kMaxControlBody. Lifetime: a request's.
+#pragma once
+
+#include <strandline/serve/connection/answer.h>
+#include <strandline/serve/connection/client_socket.h>
+#include <strandline/serve/connection/serving.h>
+#include <strandline/serve/control/control.h>
+
+namespace strandline::serve {
+
+class ControlExchange {
+ public:
+  ControlExchange(ClientSocket& client, const Serving& serving) noexcept : client_(client), serving_(serving) {}
+
+  // `body`: what has come behind the head.
+  [[nodiscard]] boost::asio::awaitable<bool> answer(const RequestHead& request, http::RequestTarget target,
+                                                    std::string body, bool close);
+
+ private:
+  [[nodiscard]] boost::asio::awaitable<bool> refuse(http::Refusal refusal);
+  // The body, of that many bytes; nothing: it does not come.
+  [[nodiscard]] boost::asio::awaitable<bool> read(std::string& body, std::size_t size);
+  [[nodiscard]] boost::asio::awaitable<ControlAnswer> ask(ControlRequest request);
+
+  ClientSocket& client_;
+  const Serving& serving_;
+};
+
+}  // namespace strandline::serve
