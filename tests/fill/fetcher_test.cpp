@@ -66,6 +66,68 @@ TEST_CASE("fetcher: an object, once, and then from the store") {
   CHECK(right(offline, {0, 9 * kMiB}));
 }
 
+TEST_CASE("fetcher: of what the store has nothing, the first read tells what it is") {
+  Place place;
+  HttpServer server;
+  const auto object = ServedObject::make({.size = 9 * kMiB});
+  server.on("/a", object->script());
+  server.on("/none", [](HttpExchange& exchange) { exchange.answer(404); });
+  server.on("/later", [](HttpExchange& exchange) { exchange.answer(503); });
+  User user(place.path);
+  const auto open = [&](const std::string& path, FetchOptions options = {}) {
+    options.first = {kMiB, 2 * kMiB};
+    return user.fetcher.open(user.origin, server.url(path), options);
+  };
+  std::optional<std::uint64_t> told;
+  {
+    FetchOptions options;
+    options.accept = [&](const origin::ObjectInfo& info) {
+      told = info.size;
+      return Result<void>();
+    };
+    const auto fetched = required(open("/a", options));
+    CHECK(told == 9 * kMiB);
+    CHECK(right(fetched, {0, 9 * kMiB}));
+    CHECK(says(fetched.wait(patiently())) == "ready");
+  }
+  CHECK(object->sent_bytes() == 9 * kMiB);
+  const auto requests = server.requests();
+  CHECK(std::none_of(requests.begin(), requests.end(), [](const HttpRequest& each) { return each.method == "HEAD"; }));
+  CHECK(requests.front().header("range") == "bytes=1048576-2097151");
+  CHECK(right(required(open("/a")), {0, 9 * kMiB}));  // of which the store has all: that it is the same, a HEAD tells
+  CHECK(server.requests().size() == requests.size() + 1);
+  CHECK(says(open("/none")) == "!not_found");
+  CHECK(says(open("/later")) == "!io");  // not repeated
+  CHECK(server.requests().size() == requests.size() + 3);
+}
+
+TEST_CASE("fetcher: what the first read tells may be refused, and it may be stopped") {
+  Place place;
+  HttpServer server;
+  const auto object = ServedObject::make({.size = kMiB});
+  Gate asked;
+  server.on("/a", object->script());
+  server.on("/silent", [&](HttpExchange& exchange) {
+    asked.open();
+    exchange.wait_for_close();
+  });
+  User user(place.path);
+  FetchOptions options;
+  options.first = {0, 1};
+  std::stop_source stop;
+  auto stopped = std::async(std::launch::async, [&] {
+    return says(user.fetcher.open(user.origin, server.url("/silent"), options, stop.get_token()));
+  });
+  asked.wait();
+  stop.request_stop();
+  CHECK(stopped.get() == "!interrupted");
+  options.accept = [](const origin::ObjectInfo&) -> Result<void> { return fail(Errc::unsupported, "not this one"); };
+  CHECK(says(user.fetcher.open(user.origin, server.url("/a"), options)) == "!unsupported");
+  CHECK_FALSE(required(required(Store::open(place.path)).contains(server.url("/a"))));
+  options.accept = {};
+  CHECK(right(required(user.fetcher.open(user.origin, server.url("/a"), options)), {0, kMiB}));
+}
+
 TEST_CASE("fetcher: what an earlier run has brought is gone on with") {
   Place place;
   HttpServer server;

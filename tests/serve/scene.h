@@ -29,16 +29,20 @@ struct Scene {
     origin.on("/a", made->script());
     return made;
   }
-  // "hello world" at /live, whose length its end tells.
-  void serve_live() {
-    origin.on("/live", [](HttpExchange& exchange) {
+  // "hello world" at /live, whose length its end tells; its second half once this is open.
+  void serve_live(const Gate* half = nullptr) {
+    origin.on("/live", [half](HttpExchange& exchange) {
       if (exchange.request().method == "HEAD") {
         exchange.head(200, {"ETag: \"x\""});
         exchange.close();
         return;
       }
       exchange.head(200, {"ETag: \"x\"", "Transfer-Encoding: chunked"});
-      exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+      exchange.send("5\r\nhello\r\n");
+      if (half != nullptr && !exchange.wait(*half)) {
+        return;
+      }
+      exchange.send("6\r\n world\r\n0\r\n\r\n");
     });
   }
   [[nodiscard]] Client client() const { return Client(server->port()); }

@@ -705,7 +705,7 @@ BUGS = [
     {
         "name": "hopeless-successor",
         "breaks": "fill.md: who has given up goes on to be asked to take over",
-        "changes": [(FILL + "fetcher.cpp", "      return lease_.set_successor({});", "      return {};")],
+        "changes": [(FILL + "opening/fetched_state.cpp", "    return lease_.set_successor({});", "    return {};")],
         "tests": ["tests/fill/test_filler --test-case=*has?given?up*"],
     },
     {

@@ -27,6 +27,12 @@ struct FetchOptions {
   // What the origin has just said of the object, if the caller knows: then it is not asked again.
   std::optional<origin::ObjectInfo> object = {};
   std::string store_key = {};  // of the entry; empty: the object's key
+  // What will be read first. Where the store has nothing of the object its first bytes are asked for at once, and not
+  // before them what it is: a round trip less. Such a request is not repeated when it fails. Empty: nothing is known.
+  ByteRange first = {};
+  // Told what the origin says, when it is asked: an error ends the opening with it. On this call's thread or one of the
+  // origin's; must not throw.
+  std::function<Result<void>(const origin::ObjectInfo&)> accept = {};
   // Of an older version, which is given up first: while it is fetched no other can be.
   std::shared_ptr<const Fetched> instead_of = {};
   RetryOptions retry = {};  // of the question what the object is; the bytes: the filler's
@@ -53,9 +59,10 @@ class Fetched {
   // Until all of it is there: an error says why it never will be.
   [[nodiscard]] Result<WaitOutcome> wait(const WaitOptions& options = {}) const noexcept;
 
+  class State;
+
  private:
   friend class Fetcher;
-  class State;
   explicit Fetched(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
 };
@@ -88,8 +95,6 @@ class Fetcher {
   // An error: `done` is not called.
   [[nodiscard]] Result<void> begin_opening(std::shared_ptr<origin::Origin> origin, std::string key,
                                            FetchOptions options, std::stop_token stop, Done done) noexcept;
-  [[nodiscard]] Result<store::Lease> lease_of(const std::string& key, const origin::ObjectInfo& object);
-
   store::Store store_;
   std::shared_ptr<Filler> filler_;
   std::shared_ptr<Workers> openings_;  // the first to go

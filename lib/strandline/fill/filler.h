@@ -25,6 +25,7 @@ struct FillRequest {
   Limits limits;          // the policy among them
   Validator validator{};  // of the version that the target holds bytes of; none: whatever is there now
   std::unique_ptr<Target> target;
+  bool first_answer_decides = false;  // a failure before the object is known is not asked again
 };
 
 // At one moment.

@@ -1,3 +1,4 @@
+#include <strandline/base/sync.h>
 #include <strandline/drivers/file/failure.h>
 #include <strandline/store/index/index.h>
 #include <strandline/store/open_store.h>
@@ -9,6 +10,8 @@
 namespace strandline::store {
 
 Result<Store> Store::open(std::string path, StoreOptions options) noexcept {
+  // Here rather than before a first byte: with threads running it takes the kernel some 10 ms.
+  Sync::enable_light_fences();
   return file::contained([&]() -> Result<Store> {
     auto store = OpenStore::open(std::move(path), std::move(options));
     if (!store) {

@@ -226,7 +226,8 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
   }
   // Of two copies behind one name, one may be behind: another answer may be of the version that we have.
   const bool other_version = failure.error.code == Errc::changed && object() && changes_++ < kOtherVersions;
-  if ((failure.may_pass || other_version) && !transfer.refused()) {
+  const bool decides = request_.first_answer_decides && !object();
+  if ((failure.may_pass || other_version) && !transfer.refused() && !decides) {
     if (transfer.began < last_failure_ && not_before_) {
       return;  // of the same break as the last one
     }

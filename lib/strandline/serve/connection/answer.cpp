@@ -239,6 +239,21 @@ class ObjectAnswer {
 
 }  // namespace
 
+ByteRange first_read(const RequestHead& request) {
+  const bool conditional =
+      request.if_match || request.if_unmodified_since || request.if_none_match || request.if_modified_since;
+  if (request.method == "HEAD" || conditional) {
+    return {};
+  }
+  constexpr std::uint64_t kAtOnce = 4 << 20;  // behind which the filler decides what is asked for, and of whom
+  const auto asked = request.range ? http::requested_ranges(*request.range, std::nullopt) : http::RequestedRanges{};
+  if (asked.kind != http::RequestedRanges::Kind::parts && asked.kind != http::RequestedRanges::Kind::whole) {
+    return {};
+  }
+  const ByteRange first = asked.parts.empty() ? ByteRange{0, kMaxOffset} : asked.parts.front();
+  return {first.begin, std::min(first.end, first.begin + std::min(kAtOnce, kMaxOffset - first.begin))};
+}
+
 Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   const Object& object = *open.object;
   const auto length = object.fetched.resource().length();

@@ -44,6 +44,9 @@ class AnswerHead {
 // What a failure of an origin's, or the store's, is for a client.
 [[nodiscard]] http::Refusal refusal_of(const origin::Failure& failure) noexcept;
 
+// What will be sent of an object that nothing is known of; empty: whether anything will, its state decides.
+[[nodiscard]] ByteRange first_read(const RequestHead& request);
+
 // What is sent of an object.
 struct Selected {
   std::string head;

@@ -148,9 +148,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   awaitable<std::shared_ptr<Objects::Found>> find(Source source, const RequestHead& request) {
     const auto wanted = http::CacheControl::parse(request.cache_control.value_or(""));
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Objects::Found>)>(
-        [this, &source, &wanted](auto handler) {
+        [this, &source, &wanted, first = first_read(request)](auto handler) {
           const auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-          serving_->objects->find(std::move(source), wanted,
+          serving_->objects->find(std::move(source), wanted, first,
                                   [kept, work = asio::make_work_guard(client_.executor())](Objects::Found found) {
                                     asio::post(
                                         work.get_executor(),

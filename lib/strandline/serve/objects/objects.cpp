@@ -15,7 +15,7 @@ using origin::ObjectInfo;
 
 namespace {
 
-constexpr std::size_t kOpeningAtOnce = 16;
+constexpr std::size_t kOpeningAtOnce = 16;  // of one server's
 
 bool is_told(const ObjectInfo& info) noexcept {
   return info.validator.kind != Validator::Kind::none;
@@ -32,6 +32,12 @@ Freshness freshness_of(const ObjectInfo& info, Freshness::Time asked, Freshness:
                         .age = field(said.age),
                         .last_modified = field(said.last_modified)},
                        asked, answered);
+}
+
+Result<void> may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
+  const auto reason = http::reason_not_to_store(
+      {.response = freshness.control(), .sets_cookie = info.caching.sets_cookie, .vary = info.caching.vary});
+  return reason ? fail(Errc::unsupported, "not to be shared: " + std::string(*reason)) : Result<void>();
 }
 
 // Committed or not: its last byte is here before that.
@@ -68,8 +74,9 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
   return http::reuse(object.freshness, request, at);
 }
 
-void Objects::find(Source source, const CacheControl& request, Done done) noexcept {
+void Objects::find(Source source, const CacheControl& request, ByteRange first, Done done) noexcept {
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
+  bool known = false;
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
@@ -86,6 +93,7 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
     if (slot.asking || how == Reuse::fresh || how == Reuse::stale) {
       return false;
     }
+    known = slot.object != nullptr;
     slot.asking = true;
     ++questions_;
     return true;
@@ -98,8 +106,10 @@ void Objects::find(Source source, const CacheControl& request, Done done) noexce
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand), false});
   }
-  if (*begun) {
+  if (*begun && (known || first.empty())) {
     ask(source);
+  } else if (*begun) {
+    read_first(source, first);
   }
 }
 
@@ -134,36 +144,53 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
   const bool told = is_told(*info);
   const Freshness freshness = freshness_of(*info, asked, wall_clock());
-  const auto unshared = http::reason_not_to_store(
-      {.response = freshness.control(), .sets_cookie = info->caching.sets_cookie, .vary = info->caching.vary});
-  if (unshared) {
-    settle(source.name,
-           tl::unexpected(Failure{Error::make(Errc::unsupported, "not to be shared: " + std::string(*unshared))}));
+  if (auto shared = may_be_shared(*info, freshness); !shared) {
+    settle(source.name, tl::unexpected(Failure{std::move(shared.error())}));
   } else if (goes_on && told && at_hand->info.validator == info->validator) {
     settle(source.name, Open{made({std::move(*info), freshness, at_hand->fetched}), true});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
     settle(source.name, Open{std::move(at_hand), true});  // another would break off those who read this one
   } else {
-    open(source, freshness, std::move(*info), at_hand);
+    fill::FetchOptions options;
+    options.object = *info;
+    if (at_hand != nullptr) {
+      options.instead_of = std::shared_ptr<const fill::Fetched>(at_hand, &at_hand->fetched);
+    }
+    open(source, std::move(options), std::make_shared<const Told>(Told{std::move(*info), freshness}));
   }
 }
 
-void Objects::open(const Source& source, Freshness freshness, ObjectInfo info,
-                   const std::shared_ptr<const Object>& instead_of) {
+void Objects::read_first(const Source& source, ByteRange first) {
+  const auto told = std::make_shared<Told>();
   fill::FetchOptions options;
-  options.limits = options_.limits;
-  options.object = std::move(info);
-  options.store_key = source.name;
-  if (instead_of != nullptr) {
-    options.instead_of = std::shared_ptr<const fill::Fetched>(instead_of, &instead_of->fetched);
+  options.first = first;
+  options.retry.give_up = fill::Seconds(0);
+  options.accept = [told, asked = wall_clock()](const ObjectInfo& info) {
+    return file::contained([&]() -> Result<void> {
+      *told = {info, freshness_of(info, asked, wall_clock())};
+      return may_be_shared(info, told->freshness);
+    });
+  };
+  auto begun = file::contained([&]() -> Result<void> {
+    open(source, std::move(options), told);
+    return {};
+  });
+  if (!begun) {
+    settle(source.name, tl::unexpected(Failure{std::move(begun.error()), true}));
   }
-  auto begin = [this, source, freshness, options = std::move(options)] {
+}
+
+void Objects::open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told) {
+  options.limits = options_.limits;
+  options.store_key = source.name;
+  const std::string server = source.origin->server(source.key);
+  auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {
     fetcher_.async_open(
         source.origin, source.key, options, stop_.get_token(),
-        [this, name = source.name, freshness, info = *options.object](Result<fill::Fetched> opened) {
-          open_next();
+        [this, server, name = source.name, told](Result<fill::Fetched> opened) {
+          open_next(server);
           auto found = file::contained([&]() -> Result<Open> {
-            return opened ? Result<Open>(Open{made({info, freshness, std::move(*opened)}), true})
+            return opened ? Result<Open>(Open{made({told->info, told->freshness, std::move(*opened)}), true})
                           : fail(std::move(opened.error()));
           });
           settle(name, found ? Found(std::move(*found)) : tl::unexpected(Failure{std::move(found.error()), true}));
@@ -171,25 +198,30 @@ void Objects::open(const Source& source, Freshness freshness, ObjectInfo info,
   };
   {
     MutexLock lock(mutex_);
-    if (opening_ == kOpeningAtOnce) {
-      to_open_.emplace_back(std::move(begin));
+    Line& line = lines_[server];
+    if (line.opening == kOpeningAtOnce) {
+      line.waiting.emplace_back(std::move(begin));
       return;
     }
-    ++opening_;
+    ++line.opening;
   }
   begin();
 }
 
-void Objects::open_next() {
+void Objects::open_next(const std::string& server) {
   std::function<void()> next;
   {
     MutexLock lock(mutex_);
-    if (to_open_.empty()) {
-      --opening_;
+    const auto it = lines_.find(server);
+    Line& line = it->second;
+    if (line.waiting.empty()) {
+      if (--line.opening == 0) {
+        lines_.erase(it);
+      }
       return;
     }
-    next = std::move(to_open_.front());
-    to_open_.pop_front();
+    next = std::move(line.waiting.front());
+    line.waiting.pop_front();
   }
   next();
 }

@@ -82,8 +82,10 @@ class Objects {
   Objects& operator=(const Objects&) = delete;
 
   // The version that there is, open; the origin is asked which one that is, unless what is known is fresh enough for
-  // this request (RFC 9111, section 4). `done` must not throw.
-  void find(Source source, const http::CacheControl& request, Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // this request (RFC 9111, section 4). Where the store has nothing of the object, `first` of it is asked for at once;
+  // empty: only what it is. `done` must not throw.
+  void find(Source source, const http::CacheControl& request, ByteRange first, Done done) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
   // Questions to origins end, as interrupted, those under way and all that come.
   void stop() noexcept { stop_.request_stop(); }
 
@@ -101,12 +103,25 @@ class Objects {
   };
 
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
+  // What the origin has said, and when.
+  struct Told {
+    origin::ObjectInfo info;
+    http::Freshness freshness;
+  };
+  // Those that open objects of a server: each has a thread meanwhile.
+  struct Line {
+    std::size_t opening = 0;
+    std::deque<std::function<void()>> waiting;
+  };
+
   void ask(const Source& source);
+  void read_first(const Source& source, ByteRange first);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
-  void open(const Source& source, http::Freshness freshness, origin::ObjectInfo info,
-            const std::shared_ptr<const Object>& instead_of) STRANDLINE_EXCLUDES(mutex_);
+  // `told`: for the object that is made, by the time it is open.
+  void open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told)
+      STRANDLINE_EXCLUDES(mutex_);
   // An opening has ended: the next one that waits for its turn begins.
-  void open_next() STRANDLINE_EXCLUDES(mutex_);
+  void open_next(const std::string& server) STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
   void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::shared_ptr<const Object> made(Object object);
@@ -122,9 +137,8 @@ class Objects {
   CondVar idle_;
   std::size_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // under way
   std::map<std::string, Slot> slots_ STRANDLINE_GUARDED_BY(mutex_);
-  std::list<std::string> used_ STRANDLINE_GUARDED_BY(mutex_);  // names, the longest unused first
-  std::size_t opening_ STRANDLINE_GUARDED_BY(mutex_) = 0;      // each has a thread meanwhile
-  std::deque<std::function<void()>> to_open_ STRANDLINE_GUARDED_BY(mutex_);
+  std::list<std::string> used_ STRANDLINE_GUARDED_BY(mutex_);        // names, the longest unused first
+  std::map<std::string, Line> lines_ STRANDLINE_GUARDED_BY(mutex_);  // by the server's name
 };
 
 }  // namespace strandline::serve
