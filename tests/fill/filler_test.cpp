@@ -1,6 +1,8 @@
 // The filler, with an origin that answers by hand: what it asks for, and what it makes of the answers.
 #include <tests/fill/filler_scene.h>
 
+#include <numeric>
+
 using namespace strandline;
 using namespace strandline::testing;
 using origin::ObjectInfo;
@@ -28,6 +30,35 @@ TEST_CASE("filler: fetches an object and commits it") {
   CHECK(read_back(scene.resource, {0, 1000}) == "1000");
   CHECK(scene.origin->count() == 1);
   CHECK(scene.fill.progress().fetched == 1000);
+}
+
+TEST_CASE("filler: what all fills did together outlives them") {
+  Scene scene;
+  auto first = scene.origin->read_number(0);
+  CHECK(scene.filler.stats().requests == 1);
+  CHECK(scene.filler.stats().transfers == 1);
+  CHECK(scene.filler.stats().fetched == 0);
+  first->serve(object(1000));
+  CHECK(says(scene.fill.wait()) == "ok");
+  scene.fill.stop();
+  const auto stats = scene.filler.stats();
+  CHECK(stats.transfers == 0);
+  CHECK(stats.fetched == 1000);
+  CHECK(stats.retries == 0);
+  CHECK(std::accumulate(stats.first_byte.counts.begin(), stats.first_byte.counts.end(), std::uint64_t{0}) == 1);
+}
+
+TEST_CASE("filler: durations are in the class that has them as its bound") {
+  fill::Durations durations;
+  durations.add(std::chrono::microseconds(100));
+  durations.add(std::chrono::microseconds(101));
+  durations.add(std::chrono::minutes(1));
+  durations.add(-std::chrono::seconds(1));
+  const auto taken = durations.snapshot();
+  CHECK(taken.counts.front() == 2);
+  CHECK(taken.counts[1] == 1);
+  CHECK(taken.counts.back() == 1);
+  CHECK(taken.microseconds == 60'000'201);
 }
 
 TEST_CASE("filler: an empty object") {

@@ -37,6 +37,16 @@ Result<Fill> Filler::fill(FillRequest request) noexcept {
   }
 }
 
+FillerStats Filler::stats() const noexcept {
+  const Tally& tally = engine_->tally();
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  return {.fetched = tally.fetched.load(kRelaxed),
+          .requests = tally.requests.load(kRelaxed),
+          .retries = tally.retries.load(kRelaxed),
+          .transfers = tally.transfers.load(kRelaxed),
+          .first_byte = tally.first_byte.snapshot()};
+}
+
 Fill& Fill::operator=(Fill&& other) noexcept {
   if (this != &other) {
     stop();

@@ -5,6 +5,7 @@
 // with their handle or with the filler. Neither may be destroyed in a callback of an origin's or a resource's.
 #pragma once
 
+#include <strandline/fill/durations.h>
 #include <strandline/fill/planning/retry.h>
 #include <strandline/fill/target.h>
 
@@ -35,6 +36,15 @@ struct FillProgress {
   std::uint64_t retries = 0;
   double rate = 0;                  // bytes per second, of late
   std::vector<ByteRange> arriving;  // what each transfer has still to bring
+};
+
+// Of all fills together, since the filler began, those that have ended among them.
+struct FillerStats {
+  std::uint64_t fetched = 0;  // bytes, as FillProgress
+  std::uint64_t requests = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t transfers = 0;     // under way at this moment
+  Durations::Snapshot first_byte;  // of each request that brought one: how long that took
 };
 
 class Engine;
@@ -73,6 +83,7 @@ class Filler {
   ~Filler();
 
   [[nodiscard]] Result<Fill> fill(FillRequest request) noexcept;
+  [[nodiscard]] FillerStats stats() const noexcept;
 
  private:
   explicit Filler(std::shared_ptr<Engine> engine) noexcept : engine_(std::move(engine)) {}

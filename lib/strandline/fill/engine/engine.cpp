@@ -69,7 +69,7 @@ std::shared_ptr<Server> Engine::server_locked(const std::string& name) {
   }
   auto& server = servers_[limited ? std::string() : name];
   if (server == nullptr) {
-    server = std::make_shared<Server>(limited ? 1 : std::max(1U, options_.connections));
+    server = std::make_shared<Server>(limited ? 1 : std::max(1U, options_.connections), tally_);
   }
   return server;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <strandline/base/mutex.h>
+#include <strandline/fill/engine/tally.h>
 #include <strandline/fill/filler.h>
 #include <strandline/fill/planning/governor.h>
 
@@ -33,7 +34,8 @@ struct Restless;  // has transfers under way, or something to do at a time
 
 // The engine's thread's.
 struct Server {
-  explicit Server(unsigned connections) noexcept : connections(connections), governor(connections) {}
+  explicit Server(unsigned connections, std::shared_ptr<Tally> tally = std::make_shared<Tally>())
+      : connections(connections), governor(connections), tally(std::move(tally)) {}
   [[nodiscard]] unsigned free() const noexcept { return running < connections ? connections - running : 0; }
   // For what nobody waits for yet: once anybody has read, one connection is left for those who will wait.
   [[nodiscard]] unsigned free_background() const noexcept {
@@ -45,6 +47,7 @@ struct Server {
   const unsigned connections;
   unsigned running = 0;  // transfers
   Governor governor;
+  const std::shared_ptr<Tally> tally;  // of all servers
   Network network;
   bool known = false;       // is `network` measured?
   bool read = false;        // has anything been read while it came?
@@ -68,6 +71,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void notice(std::shared_ptr<FillState> fill) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Calls its commit_target() soon: a disk takes its time over that, and all other fills would stand still.
   void commit(std::shared_ptr<FillState> fill) STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] const Tally& tally() const noexcept { return *tally_; }
 
  private:
   void run() noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -85,6 +89,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void drop(const std::shared_ptr<FillState>& fill) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   const FillerOptions options_;
+  const std::shared_ptr<Tally> tally_ = std::make_shared<Tally>();
   std::thread thread_;
   std::thread committer_;
 

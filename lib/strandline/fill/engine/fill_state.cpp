@@ -161,6 +161,8 @@ void FillState::begin(ByteRange range, bool demanded, Clock::time_point now) {
   auto transfer = std::make_shared<Transfer>(shared_from_this(), next_id_++, range, demanded, now);
   transfers_.push_back(transfer);
   ++server_->running;
+  server_->tally->transfers.fetch_add(1, std::memory_order_relaxed);
+  server_->tally->requests.fetch_add(1, std::memory_order_relaxed);
   {
     MutexLock lock(mutex_);
     ++progress_.requests;
@@ -178,6 +180,7 @@ void FillState::collect(Clock::time_point now) {
     const auto transfer = std::move(transfers_[i]);
     transfers_.erase(transfers_.begin() + static_cast<std::ptrdiff_t>(i));
     --server_->running;
+    server_->tally->transfers.fetch_sub(1, std::memory_order_relaxed);
     measure(*transfer, now);
     transfer_ended(*transfer, now);
   }
@@ -239,6 +242,7 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
     }
     if (const auto wait = retry_.failed(now.time_since_epoch(), chance, asked)) {
       not_before_ = now + std::chrono::duration_cast<Clock::duration>(*wait);
+      server_->tally->retries.fetch_add(1, std::memory_order_relaxed);
       MutexLock lock(mutex_);
       ++progress_.retries;
       return;
@@ -279,6 +283,7 @@ void FillState::measure(Transfer& transfer, Clock::time_point now) {
   const std::uint64_t brought = transfer.brought();
   const std::uint64_t more = brought - std::exchange(transfer.noted, brought);
   server_->bytes += more;
+  server_->tally->fetched.fetch_add(more, std::memory_order_relaxed);
   if (transfer.fresh() > transfer.noted_fresh) {
     transfer.noted_fresh = transfer.fresh();
     retry_.progress(now.time_since_epoch());
@@ -287,6 +292,7 @@ void FillState::measure(Transfer& transfer, Clock::time_point now) {
     if (transfer.noted == more) {
       // Its first bytes: what it took to get them, the making of a connection perhaps included.
       const Seconds took = transfer.first_byte() - transfer.began;
+      server_->tally->first_byte.add(transfer.first_byte() - transfer.began);
       network.round_trip = server_->known ? std::min(took, 0.9 * network.round_trip + 0.1 * took) : took;
       network.setup = network.round_trip;
       server_->known = true;
