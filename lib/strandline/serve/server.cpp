@@ -3,6 +3,7 @@
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/control/control.h>
 #include <strandline/serve/server.h>
+#include <strandline/serve/traffic/traffic.h>
 
 #include <signal.h>
 
@@ -38,7 +39,7 @@ class Server::State {
         contexts_(contexts(options.threads)),
         serving_(std::make_shared<Serving>(Serving{
             std::make_shared<Objects>(std::move(store), std::move(filler), options.objects), std::move(options.mounts),
-            options.limits, std::move(options.access), std::make_shared<Control>()})) {}
+            options.limits, std::move(options.access), std::make_shared<Control>(), std::make_shared<Traffic>()})) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }

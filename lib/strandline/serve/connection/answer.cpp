@@ -274,14 +274,17 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   Selected selected;
   selected.close = request.close;
   if (selection == http::Selection::not_modified) {
+    selected.status = 304;
     selected.head = answer.head(304, selected.close, {}).text();
     return selected;
   }
   if (selection == http::Selection::precondition_failed) {
+    selected.status = 412;
     selected.head = refusal_text({412, "another version is here"}, selected.close, head_only);
     return selected;
   }
   if (selection == http::Selection::parts && asked.kind == Kind::unsatisfiable) {
+    selected.status = 416;
     selected.head = answer.head(416, selected.close, {})
                         .field("Content-Range", http::unsatisfied_content_range(length.value_or(0)))
                         .field("Content-Length", "0")
@@ -291,6 +294,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   const bool typed = !object.info.content_type.empty() && origin::http::is_field_value(object.info.content_type);
   const std::string type = typed ? object.info.content_type : "application/octet-stream";
   if (selection == http::Selection::parts) {
+    selected.status = 206;
     selected.parts = asked.parts;
     AnswerHead head = answer.head(206, selected.close, selected.parts);
     if (asked.parts.size() == 1) {

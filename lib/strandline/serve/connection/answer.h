@@ -49,6 +49,7 @@ class AnswerHead {
 
 // What is sent of an object.
 struct Selected {
+  int status = 200;
   std::string head;
   std::vector<ByteRange> parts;         // in this order; the last may end at kMaxOffset, where no length is known
   std::vector<std::string> part_heads;  // what goes before each, when there are several

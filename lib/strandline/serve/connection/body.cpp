@@ -48,6 +48,7 @@ std::string chunk_head(std::uint64_t size) {
 
 awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   store::Lease lease = object_.fetched.lease();
+  const Reading reading(reader_, lease.key(), resource(), range);
   std::optional<Cursor<store::EntryDriver>> cursor;  // what is read on is fetched ahead of it
   if (range.size() > limits_.at_once) {
     auto made = resource().cursor(range.begin);
@@ -100,7 +101,10 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
 }
 
 awaitable<bool> Body::refuse(int status, std::string_view reason) {
-  if (!begun_ && !client_.has_gone()) {
+  if (begun_) {
+    reader_.breaks_off();
+  } else if (!client_.has_gone()) {
+    reader_.answers_instead(status);
     co_await client_.send(refusal_text({status, reason}, true));
   }
   co_return false;
@@ -115,6 +119,7 @@ awaitable<bool> Body::send_there(const store::Lease& lease, ByteRange there, std
       co_return false;
     }
     there.begin += *count;
+    reader_.sent(*count);
   }
   co_return true;
 }
@@ -154,6 +159,7 @@ awaitable<std::optional<std::size_t>> Body::send_copy(const store::Lease& lease,
 }
 
 awaitable<std::optional<WaitOutcome>> Body::wait(ByteRange range) {
+  const Waiting waiting(reader_, range);
   WaitOptions options;
   options.deadline = ClientSocket::Clock::now() + limits_.progress;
   options.until = WaitFor::any;

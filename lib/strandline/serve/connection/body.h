@@ -6,6 +6,7 @@
 
 #include <strandline/serve/connection/client_socket.h>
 #include <strandline/serve/connection/serving.h>
+#include <strandline/serve/traffic/reader.h>
 
 #include <boost/asio/awaitable.hpp>
 #include <optional>
@@ -15,8 +16,8 @@ namespace strandline::serve {
 
 class Body {
  public:
-  Body(ClientSocket& client, const SessionLimits& limits, const Object& object) noexcept
-      : client_(client), limits_(limits), object_(object) {}
+  Body(ClientSocket& client, const SessionLimits& limits, const Object& object, Reader& reader) noexcept
+      : client_(client), limits_(limits), object_(object), reader_(reader) {}
 
   // Once the first byte of the range is there, `before` and it; then the others as they come. `chunked`: as chunks, and
   // the last of them where the content ends. If nothing could be sent the client is told so.
@@ -42,6 +43,7 @@ class Body {
   ClientSocket& client_;
   const SessionLimits& limits_;
   const Object& object_;
+  Reader& reader_;
   bool begun_ = false;  // some of the answer has been sent
 };
 

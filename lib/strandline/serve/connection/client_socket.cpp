@@ -22,6 +22,16 @@ void ClientSocket::prepare() {
   socket_.native_non_blocking(true, ignored);
 }
 
+std::string ClientSocket::peer() const {
+  error_code gone;
+  const auto endpoint = socket_.remote_endpoint(gone);
+  if (gone) {
+    return {};
+  }
+  const std::string address = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
+}
+
 awaitable<void> ClientSocket::close() {
   error_code ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);

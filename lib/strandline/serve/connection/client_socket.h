@@ -28,6 +28,8 @@ class ClientSocket {
   [[nodiscard]] auto executor() { return socket_.get_executor(); }
   [[nodiscard]] int handle() { return socket_.native_handle(); }
   void prepare();
+  // Address and port; empty: it has gone.
+  [[nodiscard]] std::string peer() const;
   // The end of what is sent; what still comes is read, for a moment, so that a reset does not overtake the answer
   // (RFC 9112, section 9.6).
   [[nodiscard]] boost::asio::awaitable<void> close();

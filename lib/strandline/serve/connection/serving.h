@@ -34,6 +34,7 @@ struct SessionLimits {
 };
 
 class Control;
+class Traffic;
 
 struct Serving {
   std::shared_ptr<Objects> objects;
@@ -41,6 +42,7 @@ struct Serving {
   SessionLimits limits;
   Access access;
   std::shared_ptr<Control> control;
+  std::shared_ptr<Traffic> traffic;
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;

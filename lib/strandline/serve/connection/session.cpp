@@ -20,7 +20,9 @@ using asio::ip::tcp;
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:
   TcpSession(tcp::socket socket, std::shared_ptr<const Serving> serving)
-      : client_(std::move(socket), serving->limits.progress), serving_(std::move(serving)) {}
+      : client_(std::move(socket), serving->limits.progress),
+        serving_(std::move(serving)),
+        reader_(serving_->traffic->add_reader(client_.peer())) {}
 
   void start(std::function<void()> over) {
     asio::co_spawn(
@@ -65,6 +67,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       }
       const auto head = strict.look(buffer_);
       if (!head) {
+        reader_->answered(head.error().status);
         co_await client_.send(refusal_text(head.error(), true));
         co_return std::nullopt;
       }
@@ -80,6 +83,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       idle_ = false;
       if (!is_ready) {
         if (begun && !client_.has_gone()) {
+          reader_->answered(408);
           co_await client_.send(refusal_text({408, "the request took too long"}, true));
         }
         co_return std::nullopt;
@@ -118,7 +122,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     }
     const Objects::Open open = std::move(**found);
     const Selected selected = select_answer(request, open);
-    co_return co_await send(*open.object, selected) && !selected.close && !ending_;
+    const bool sent = co_await send(*open.object, selected);
+    reader_->answered(selected.status);
+    co_return sent && !selected.close && !ending_;
   }
 
   [[nodiscard]] std::string behind(std::string_view head) const {
@@ -126,11 +132,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only) {
+    reader_->answered(refusal.status);
     co_return co_await client_.send(refusal_text(refusal, close, head_only)) && !close;
   }
 
   awaitable<bool> send(const Object& object, const Selected& selected) {
-    Body body(client_, serving_->limits, object);
+    Body body(client_, serving_->limits, object, *reader_);
     std::string before = selected.head;
     for (std::size_t i = 0; i < selected.parts.size(); ++i) {
       if (i < selected.part_heads.size()) {
@@ -165,6 +172,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   ClientSocket client_;
   asio::cancellation_signal cancel_;
   const std::shared_ptr<const Serving> serving_;
+  const std::shared_ptr<Reader> reader_;
   std::string buffer_;   // what has come, from the request that is being answered on
   bool idle_ = false;    // nothing of a request has come
   bool ending_ = false;  // after this answer
