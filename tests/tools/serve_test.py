@@ -11,14 +11,19 @@ from command import CONTENT, ServerTest, run
 from resume_test import ON_ITS_WAY, Ranged
 
 
-class Serve(ServerTest):
+class Server:
+    """What tests of the command have in common."""
+
     def setUp(self):
         super().setUp()
         self.cache = self.dir / "cache"
 
     def start(self, *args):
         """A server that listens: its process, and where."""
-        process = self.popen("serve", *args, "--cache", self.cache, "--grace", "0")
+        return self.start_with(*args, "--cache", self.cache, "--grace", "0")
+
+    def start_with(self, *args):
+        process = self.popen("serve", *args)
         line = process.stdout.readline().decode()
         found = re.fullmatch(r"listening on (http://[\d.]+:\d+/)\n", line)
         self.assertTrue(found, line + ("" if line else process.stderr.read().decode()))
@@ -32,6 +37,8 @@ class Serve(ServerTest):
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=command.LIMIT) as answer:
             return answer.read()
 
+
+class Serve(Server, ServerTest):
     def test_an_object_is_fetched_once_whoever_asks_and_however_often(self):
         route = Ranged(CONTENT)
         origin = self.serve({"/a": route})

@@ -841,7 +841,7 @@ BUGS = [
     {
         "name": "token-for-names-that-begin-alike",
         "breaks": "serving/safety.md: a token for /a opens /ab",
-        "changes": [(LIB + "serve/access/access.cpp", "path.size() == prefix.size() || path[prefix.size()] == '/'",
+        "changes": [(LIB + "serve/rules/rules.cpp", "path.size() == prefix.size() || path[prefix.size()] == '/'",
                      "path.size() >= prefix.size()")],
         "tests": [SERVE + " --test-case=F68*"],
     },
@@ -857,5 +857,24 @@ BUGS = [
         "changes": [(LIB + "serve/access/access.cpp", "return tells_clients_apart() && (is_address ||",
                      "return tells_clients_apart() && (!is_address ||")],
         "tests": [SERVE + " --test-case=F68*"],
+    },
+    {
+        "name": "rule-for-beginnings",
+        "breaks": "serving/operation.md: a pattern that fits the beginning of a path is for it",
+        "changes": [(LIB + "serve/rules/rules.cpp", "    next.back() = false;\n", "")],
+        "tests": [SERVE + " --test-case=rules*"],
+    },
+    {
+        "name": "rule-shares-what-is-not-stored",
+        "breaks": "serving/operation.md: a rule lifts no-store",
+        "changes": [(SERVE_HTTP + "caching/freshness.cpp", "control.no_store = control.no_store || rule.no_store;",
+                     "control.no_store = rule.no_store;")],
+        "tests": [SERVE + " --test-case=rules*"],
+    },
+    {
+        "name": "old-rights-on-old-connections",
+        "breaks": "serving/operation.md: a connection keeps the tokens it began with",
+        "changes": [(LIB + "serve/connection/session.cpp", "    serving_ = current_->get(std::move(serving_));\n", "")],
+        "tests": ["tests/serve/test_serve --test-case=reload*"],
     },
 ]

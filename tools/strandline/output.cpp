@@ -88,7 +88,8 @@ Result<Wrote> Output::write(std::span<const std::byte> data, const std::stop_tok
   return Wrote::all;
 }
 
-SignalWatch::SignalWatch(std::function<void()> on_signal) : on_signal_(std::move(on_signal)) {
+SignalWatch::SignalWatch(std::function<void()> on_signal, std::function<void()> on_hang_up)
+    : on_signal_(std::move(on_signal)), on_hang_up_(std::move(on_hang_up)) {
   ::sigemptyset(&watched_);
   ::sigaddset(&watched_, SIGINT);
   ::sigaddset(&watched_, SIGTERM);
@@ -114,6 +115,10 @@ void SignalWatch::run() noexcept {
     int signal = 0;
     if (::sigwait(&watched_, &signal) != 0 || finished_.load(std::memory_order_acquire)) {
       return;
+    }
+    if (signal == SIGHUP && on_hang_up_) {
+      on_hang_up_();
+      continue;
     }
     if (caught() != 0) {
       // Asked twice: something does not let go. What has come stays, and the next run goes on from there.

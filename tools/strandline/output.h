@@ -38,10 +38,11 @@ class Output {
 };
 
 // While it lives, SIGINT, SIGTERM and SIGHUP do not end the process: the first one calls `on_signal`; a second one ends
-// it at once. Make it before any other thread, so that all inherit the blocked signals.
+// it at once. With `on_hang_up` that is what SIGHUP calls, each time, and nothing else. Make it before any other
+// thread, so that all inherit the blocked signals.
 class SignalWatch {
  public:
-  explicit SignalWatch(std::function<void()> on_signal);
+  explicit SignalWatch(std::function<void()> on_signal, std::function<void()> on_hang_up = {});
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
   ~SignalWatch();
@@ -53,6 +54,7 @@ class SignalWatch {
   void run() noexcept;
 
   const std::function<void()> on_signal_;
+  const std::function<void()> on_hang_up_;
   ::sigset_t watched_{};
   ::sigset_t before_{};
   std::atomic<int> caught_{0};         // written by the watching thread, read by anyone

@@ -1,13 +1,16 @@
 // strandline serve: objects of origins over HTTP, through a cache.
+#include <strandline/base/mutex.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
-#include <future>
+#include <set>
 #include <string>
 
 #include "command.h"
 #include "output.h"
+#include "serve/config.h"
 #include "serve/setup.h"
 
 namespace strandline::tool {
@@ -27,14 +30,70 @@ void raise_descriptor_limit() {
   }
 }
 
-int run_serve(const ServeOptions& options) {
+// What the signals ask of the one who waits.
+class Asked {
+ public:
+  enum class What : std::uint8_t { reload, end };
+  void ask(What what) {
+    MutexLock lock(mutex_);
+    (what == What::end ? end_ : reload_) = true;
+    more_.notify_all();
+  }
+  [[nodiscard]] What wait() {
+    MutexLock lock(mutex_);
+    while (!end_ && !reload_) {
+      more_.wait(mutex_);
+    }
+    reload_ = false;
+    return end_ ? What::end : What::reload;
+  }
+
+ private:
+  Mutex mutex_;  // a leaf
+  CondVar more_;
+  bool end_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  bool reload_ STRANDLINE_GUARDED_BY(mutex_) = false;
+};
+
+using Given = std::set<std::string>;
+
+Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& given, ServeOptions& options) {
+  auto all = with_config(told, given);
+  if (!all) {
+    return fail(std::move(all.error()));
+  }
+  options = std::move(*all);
+  if (const auto missing = option_missing(options); !missing.empty()) {
+    return fail(Errc::invalid_argument, missing + " is wanted");
+  }
+  return server_options(options);
+}
+
+// What is wrong changes nothing.
+void reload(serve::Server& server, const ServeOptions& told, const Given& given) {
+  ServeOptions options;
+  auto serving = all_options(told, given, options);
+  auto done = serving ? server.reload(std::move(*serving)) : fail(std::move(serving.error()));
+  if (!done) {
+    report("serve", "not reloaded: " + done.error().message());
+  }
+}
+
+int run_serve(const ServeOptions& told, const Given& given) {
   raise_descriptor_limit();
-  // Before any thread is: none of them shall get the signal.
-  std::promise<void> asked;
-  const SignalWatch signals([&] { asked.set_value(); });
-  auto serving = server_options(options);
+  // Before any thread is: none of them shall get the signals.
+  Asked asked;
+  const auto end = [&] { asked.ask(Asked::What::end); };
+  const bool has_files = told.config || told.token_file;
+  const SignalWatch signals(end, has_files ? [&] { asked.ask(Asked::What::reload); } : std::function<void()>());
+  ServeOptions options;
+  auto serving = all_options(told, given, options);
   if (!serving) {
     return refused(serving.error(), kExitUsage);
+  }
+  if (options.check || options.print_config) {
+    std::fputs(options.print_config ? config_text(options).c_str() : "", stdout);
+    return kExitOk;
   }
   const std::string address = serving->address;
   store::StoreOptions storing;
@@ -54,7 +113,9 @@ int run_serve(const ServeOptions& options) {
   const std::string host = address.find(':') == std::string::npos ? address : "[" + address + "]";
   std::printf("listening on http://%s:%u/\n", host.c_str(), static_cast<unsigned>(server->port()));
   std::fflush(stdout);
-  asked.get_future().wait();
+  while (asked.wait() == Asked::What::reload) {
+    reload(*server, told, given);
+  }
   server->stop(std::chrono::seconds(options.grace));
   return kExitOk;
 }
@@ -65,7 +126,7 @@ Subcommand add_serve(CLI::App& app) {
   const auto options = std::make_shared<ServeOptions>();
   CLI::App* const serve = app.add_subcommand("serve", "Serve objects of origins over HTTP, through a cache");
   add_serve_options(*serve, *options);
-  return {serve, [options] { return run_serve(*options); }};
+  return {serve, [serve, options] { return run_serve(*options, options_given(*serve)); }};
 }
 
 }  // namespace strandline::tool

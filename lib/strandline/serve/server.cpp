@@ -35,19 +35,25 @@ Error system_error(const error_code& error, const std::string& what) {
 class Server::State {
  public:
   State(store::Store store, std::shared_ptr<fill::Filler> filler, ServerOptions options)
-      : most_connections_(options.most_connections),
+      : address_(options.address),
+        most_connections_(options.most_connections),
         contexts_(contexts(options.threads)),
-        serving_(std::make_shared<Serving>(Serving{
-            std::make_shared<Objects>(std::move(store), std::move(filler), options.objects), std::move(options.mounts),
-            options.limits, std::move(options.access), std::make_shared<Control>(), std::make_shared<Traffic>()})) {}
+        serving_(std::make_shared<CurrentServing>(
+            Serving{.objects = std::make_shared<Objects>(std::move(store), std::move(filler), options.objects),
+                    .mounts = std::move(options.mounts),
+                    .limits = options.limits,
+                    .access = std::move(options.access),
+                    .rules = std::move(options.rules),
+                    .control = std::make_shared<Control>(),
+                    .traffic = std::make_shared<Traffic>()})) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }
 
-  [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port) {
+  [[nodiscard]] Result<void> listen(std::uint16_t port) {
     error_code error;
-    const tcp::endpoint endpoint(asio::ip::make_address(address), port);  // may_listen() says that it is one
-    const std::string where = address + ":" + std::to_string(port);
+    const tcp::endpoint endpoint(asio::ip::make_address(address_), port);  // may_listen() says that it is one
+    const std::string where = address_ + ":" + std::to_string(port);
     const auto each = [&](auto&& step) {
       if (!error) {
         step();
@@ -79,6 +85,15 @@ class Server::State {
     }
   }
 
+  void reload(ServerOptions options) {
+    Serving next = *serving_->get();
+    next.mounts = std::move(options.mounts);
+    next.access = std::move(options.access);
+    next.rules = std::move(options.rules);
+    serving_->replace(std::move(next));
+  }
+
+  [[nodiscard]] const std::string& address() const noexcept { return address_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] std::size_t connections() noexcept {
     MutexLock lock(mutex_);
@@ -89,7 +104,7 @@ class Server::State {
     if (threads_.empty()) {
       return;
     }
-    serving_->control->stopping();
+    serving_->get()->control->stopping();
     asio::post(*contexts_.front(), [this] {
       error_code ignored;
       acceptor_.close(ignored);
@@ -104,7 +119,7 @@ class Server::State {
       }
     }
     end_all(true);
-    serving_->objects->stop();
+    serving_->get()->objects->stop();
     {
       MutexLock lock(mutex_);
       while (!sessions_.empty()) {
@@ -179,9 +194,10 @@ class Server::State {
     }
   }
 
+  const std::string address_;
   const std::size_t most_connections_;
   const std::vector<std::unique_ptr<asio::io_context>> contexts_;
-  const std::shared_ptr<const Serving> serving_;
+  const std::shared_ptr<CurrentServing> serving_;
   tcp::acceptor acceptor_{*contexts_.front()};
   asio::steady_timer room_{*contexts_.front()};
   std::uint16_t port_ = 0;
@@ -211,10 +227,9 @@ Result<Server> Server::start(store::Store store, std::shared_ptr<fill::Filler> f
     if (auto may = may_listen(options); !may) {
       return fail(std::move(may.error()));
     }
-    const std::string address = options.address;
     const std::uint16_t port = options.port;
     auto state = std::make_unique<State>(std::move(store), std::move(filler), std::move(options));
-    if (auto listening = state->listen(address, port); !listening) {
+    if (auto listening = state->listen(port); !listening) {
       return fail(std::move(listening.error()));
     }
     state->run();
@@ -232,6 +247,16 @@ std::uint16_t Server::port() const noexcept {
 }
 std::size_t Server::connections() const noexcept {
   return state_->connections();
+}
+Result<void> Server::reload(ServerOptions options) noexcept {
+  return file::contained([&]() -> Result<void> {
+    options.address = state_->address();  // it listens there, whatever is said now
+    auto may = may_listen(options);
+    if (may) {
+      state_->reload(std::move(options));
+    }
+    return may;
+  });
 }
 void Server::stop(milliseconds grace) noexcept {
   state_->stop(grace);

@@ -21,6 +21,7 @@ struct ServerOptions {
   std::size_t most_connections = 16384;  // more wait to be accepted
   std::vector<Mount> mounts;
   Access access = {};
+  Rules rules = {};
   SessionLimits limits = {};
   Objects::Options objects = {};
 };
@@ -39,6 +40,8 @@ class Server {
   [[nodiscard]] std::uint16_t port() const noexcept;
   // At this moment.
   [[nodiscard]] std::size_t connections() const noexcept;
+  // New requests have these mounts, this access and these rules.
+  [[nodiscard]] Result<void> reload(ServerOptions options) noexcept;
   // No more connections, and no more requests on those that there are; what is being answered has so long to end.
   void stop(std::chrono::milliseconds grace = {}) noexcept;
 

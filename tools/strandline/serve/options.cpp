@@ -27,8 +27,7 @@ Examples:
 
 void add_serve_options(CLI::App& app, ServeOptions& options) {
   app.add_option("--origin", options.origins, "where objects are, served at / or at /NAME/; may be repeated")
-      ->type_name("[NAME=]URL")
-      ->required();
+      ->type_name("[NAME=]URL");
   app.add_option("--listen", options.listen, "an address of this machine, and a port; 0: one that is free")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
@@ -45,8 +44,35 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   add_cache_options(app, options.cache, "--cache-size,--max-size");
-  app.get_option("--cache")->required();
+  app.add_option("--stale-if-error", options.stale_if_error,
+                 "seconds that what is stale stands in for an origin that fails")
+      ->check(CLI::Range(0U, 1U << 31))
+      ->capture_default_str();
+  app.add_option("--config", options.config, "settings and rules (docs/serving/operation.md); SIGHUP reads them again")
+      ->type_name("FILE");
+  app.add_flag("--check", options.check, "only check the settings");
+  app.add_flag("--print-config", options.print_config, "only print the settings, as a configuration file");
   app.footer(kServeFooter);
+}
+
+std::pair<std::string, std::string> origin_of(const std::string& text) {
+  const auto equals = text.find('=');
+  const bool named = equals != std::string::npos && equals > 0 && text.find_first_of(":/?") > equals;
+  return named ? std::pair(text.substr(0, equals), text.substr(equals + 1)) : std::pair(std::string(), text);
+}
+
+std::set<std::string> options_given(const CLI::App& app) {
+  std::set<std::string> given;
+  for (const CLI::Option* const option : app.get_options()) {
+    if (option->count() > 0) {
+      given.insert(option->get_lnames().begin(), option->get_lnames().end());
+    }
+  }
+  return given;
+}
+
+std::string option_missing(const ServeOptions& options) {
+  return options.origins.empty() ? "--origin" : options.cache.directory ? "" : "--cache";
 }
 
 }  // namespace strandline::tool

@@ -3,9 +3,13 @@
 // outlive the app.
 #pragma once
 
+#include <strandline/serve/rules/rules.h>
+
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../fetch/cache.h"
@@ -26,8 +30,20 @@ struct ServeOptions {
   unsigned timeout = 30;
   unsigned grace = 10;
   unsigned threads = 0;
+  unsigned stale_if_error = 86400;
+  serve::Rules rules;  // of the file only
+
+  std::optional<std::string> config;
+  bool check = false;
+  bool print_config = false;
 };
 
 void add_serve_options(CLI::App& app, ServeOptions& options);
+// The name, empty when there is none, and the URL of "NAME=URL".
+[[nodiscard]] std::pair<std::string, std::string> origin_of(const std::string& text);
+// What the command line says, by the long names of its options.
+[[nodiscard]] std::set<std::string> options_given(const CLI::App& app);
+// Which option it is that must be given, and is not; empty: none.
+[[nodiscard]] std::string option_missing(const ServeOptions& options);
 
 }  // namespace strandline::tool

@@ -1,13 +1,12 @@
 #include "setup.h"
 
-#include <fcntl.h>
 #include <strandline/serve/http/request/authority.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <tuple>
 #include <utility>
+
+#include "text_file.h"
 
 namespace strandline::tool {
 namespace {
@@ -15,15 +14,13 @@ namespace {
 // "NAME=URL" or "URL".
 Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
   serve::Mount mount;
-  std::string url = text;
-  const auto equals = text.find('=');
-  if (equals != std::string::npos && equals > 0 && text.find_first_of(":/?") > equals) {
-    mount.prefix = "/" + text.substr(0, equals) + "/";
-    url = text.substr(equals + 1);
+  auto [name, url] = origin_of(text);
+  if (!name.empty()) {
+    mount.prefix = "/" + name + "/";
     constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (text.substr(0, equals).find_first_not_of(kPlain) != std::string::npos || mount.prefix == "/-/") {
+    if (name.find_first_not_of(kPlain) != std::string::npos || mount.prefix == "/-/") {
       return fail(Errc::invalid_argument,
-                  "--origin " + text.substr(0, equals) + "=...: a name has letters, digits, '.', '_' and '-' only");
+                  "--origin " + name + "=...: a name has letters, digits, '.', '_' and '-' only");
     }
   }
   if (!url.ends_with('/')) {
@@ -62,38 +59,6 @@ Result<std::pair<std::string, std::uint16_t>> address_of(const std::string& text
   return std::pair(address == "localhost" ? "127.0.0.1" : address, static_cast<std::uint16_t>(number));
 }
 
-constexpr std::size_t kMostTokens = 1 << 20;  // bytes
-
-Result<std::string> read_secrets(const std::string& path) {
-  const auto failed = [&] { return fail(Error::system(errno, "--token-file", path)); };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
-    return failed();
-  }
-  const std::unique_ptr<const int, void (*)(const int*)> closing(&fd, [](const int* open) { ::close(*open); });
-  struct ::stat info {};
-  if (::fstat(fd, &info) != 0) {
-    return failed();
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return fail(Errc::invalid_argument, "--token-file " + path + ": no regular file");
-  }
-  if ((info.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-    return fail(Errc::permission_denied,
-                "--token-file " + path + ": others may read or change it: chmod o=,g-w is wanted");
-  }
-  std::string text(kMostTokens + 1, '\0');
-  const auto count = ::pread(fd, text.data(), text.size(), 0);
-  if (count < 0) {
-    return failed();
-  }
-  if (static_cast<std::size_t>(count) > kMostTokens) {
-    return fail(Errc::too_large, "--token-file " + path + ": more than a mebibyte");
-  }
-  text.resize(static_cast<std::size_t>(count));
-  return text;
-}
-
 Result<serve::Access> access_of(const ServeOptions& options) {
   serve::Access access;
   for (const std::string& name : options.host_names) {
@@ -104,7 +69,7 @@ Result<serve::Access> access_of(const ServeOptions& options) {
     access.hosts.push_back(authority->host);
   }
   if (options.token_file) {
-    const auto text = read_secrets(*options.token_file);
+    const auto text = read_text(*options.token_file, "--token-file", Readers::owner_and_group);
     if (!text) {
       return fail(text.error().clone());
     }
@@ -149,6 +114,8 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   std::tie(serving.address, serving.port) = *listen;
   serving.threads = options.threads;
   serving.access = std::move(*access);
+  serving.rules = options.rules;
+  serving.objects.stale_if_error = std::chrono::seconds(options.stale_if_error);
   auto mounts = mounts_of(options);
   if (!mounts) {
     return fail(std::move(mounts.error()));

@@ -3,6 +3,7 @@
 #include <strandline/serve/access/access.h>
 #include <strandline/serve/http/request/authority.h>
 #include <strandline/serve/http/request/request_target.h>
+#include <strandline/serve/rules/rules.h>
 
 #include <algorithm>
 
@@ -30,12 +31,6 @@ bool is_same_secret(std::string_view one, std::string_view other) noexcept {
     difference = static_cast<unsigned char>(difference | (one[i] ^ other[i]));
   }
   return difference == 0;
-}
-
-// "/a" has "/a" and "/a/b" below it, and not "/ab".
-bool is_below(std::string_view path, std::string_view prefix) noexcept {
-  return path.starts_with(prefix) &&
-         (prefix.ends_with('/') || path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
 bool is_loopback(const std::string& host) {
@@ -119,7 +114,7 @@ std::optional<http::Refusal> Access::refusal(const Request& request) const {
   }
   const auto& prefixes = token->prefixes;
   const bool may = prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
-                     return is_below(request.path, prefix);
+                     return is_at_or_below(request.path, prefix);
                    });
   return may ? std::nullopt : std::optional(http::Refusal{403, "this token is not for that path"});
 }

@@ -22,7 +22,23 @@ std::optional<Source> Serving::source_of(const http::RequestTarget& target) cons
   if (rest.empty()) {
     return std::nullopt;
   }
-  return Source{found->origin, found->base + rest, found->name + rest};
+  return Source{found->origin, found->base + rest, found->name + rest,
+                rules.empty() ? nullptr : rule_for(rules, target.decoded_path())};
+}
+
+std::shared_ptr<const Serving> CurrentServing::get(std::shared_ptr<const Serving> held) const {
+  if (held != nullptr && held.get() == latest_.load(std::memory_order_acquire)) {
+    return held;  // nothing else can be where it is, for it is held
+  }
+  MutexLock lock(mutex_);
+  return serving_;
+}
+
+void CurrentServing::replace(Serving next) {
+  auto made = std::make_shared<const Serving>(std::move(next));  // the one before ends outside the lock
+  MutexLock lock(mutex_);
+  latest_.store(made.get(), std::memory_order_release);
+  serving_.swap(made);
 }
 
 }  // namespace strandline::serve

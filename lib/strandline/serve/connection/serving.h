@@ -1,12 +1,13 @@
-// Serving: what all sessions of a server share: where paths lead, and what a client may take its time for.
-// Threads: read by all. Blocks: never. Errors: none. Cost: a look at each mount. Lifetime: the server's sessions keep
-// it.
+// Serving: what all sessions of a server share: where paths lead, who may ask, and what a client may take its time for.
+// Threads: read by all; CurrentServing: thread-safe. Blocks: never. Errors: none. Throws bad_alloc. Cost: a look at
+// each mount and rule. Lifetime: the server's sessions keep it.
 #pragma once
 
 #include <strandline/serve/access/access.h>
 #include <strandline/serve/http/request/request_target.h>
 #include <strandline/serve/objects/objects.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -41,11 +42,29 @@ struct Serving {
   std::vector<Mount> mounts;
   SessionLimits limits;
   Access access;
+  Rules rules;
   std::shared_ptr<Control> control;
   std::shared_ptr<Traffic> traffic;
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;
+};
+
+// What new requests are served by. It may be replaced; those under way go on with what they have.
+class CurrentServing {
+ public:
+  explicit CurrentServing(Serving first)
+      : serving_(std::make_shared<const Serving>(std::move(first))), latest_(serving_.get()) {}
+
+  // `held`: what the caller has from before; the common case, without a lock.
+  [[nodiscard]] std::shared_ptr<const Serving> get(std::shared_ptr<const Serving> held = nullptr) const
+      STRANDLINE_EXCLUDES(mutex_);
+  void replace(Serving next) STRANDLINE_EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;  // a leaf
+  std::shared_ptr<const Serving> serving_ STRANDLINE_GUARDED_BY(mutex_);
+  std::atomic<const Serving*> latest_;  // for comparison only; changed under the lock
 };
 
 }  // namespace strandline::serve

@@ -19,9 +19,10 @@ using asio::ip::tcp;
 
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:
-  TcpSession(tcp::socket socket, std::shared_ptr<const Serving> serving)
-      : client_(std::move(socket), serving->limits.progress),
-        serving_(std::move(serving)),
+  TcpSession(tcp::socket socket, std::shared_ptr<const CurrentServing> current)
+      : client_(std::move(socket), current->get()->limits.progress),
+        current_(std::move(current)),
+        serving_(current_->get()),
         reader_(serving_->traffic->add_reader(client_.peer())) {}
 
   void start(std::function<void()> over) {
@@ -93,6 +94,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
   // False when the connection ends behind it.
   awaitable<bool> answer(std::string_view head) {
+    serving_ = current_->get(std::move(serving_));
     const RequestHead request = RequestHead::parse(head);
     const bool head_only = request.method == "HEAD";
     const auto target = http::parse_request_target(request.target, request.host);
@@ -153,7 +155,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   awaitable<std::shared_ptr<Objects::Found>> find(Source source, const RequestHead& request) {
-    const auto wanted = http::CacheControl::parse(request.cache_control.value_or(""));
+    const bool ignored = source.rule && source.rule->ignore_client_cache_control;
+    const auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Objects::Found>)>(
         [this, &source, &wanted, first = first_read(request)](auto handler) {
           const auto kept = std::make_shared<decltype(handler)>(std::move(handler));
@@ -171,7 +174,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
   ClientSocket client_;
   asio::cancellation_signal cancel_;
-  const std::shared_ptr<const Serving> serving_;
+  const std::shared_ptr<const CurrentServing> current_;
+  std::shared_ptr<const Serving> serving_;  // for the request under way
   const std::shared_ptr<Reader> reader_;
   std::string buffer_;   // what has come, from the request that is being answered on
   bool idle_ = false;    // nothing of a request has come
@@ -180,9 +184,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
 }  // namespace
 
-std::shared_ptr<Session> start_session(tcp::socket socket, std::shared_ptr<const Serving> serving,
+std::shared_ptr<Session> start_session(tcp::socket socket, std::shared_ptr<const CurrentServing> current,
                                        std::function<void()> over) {
-  auto session = std::make_shared<TcpSession>(std::move(socket), std::move(serving));
+  auto session = std::make_shared<TcpSession>(std::move(socket), std::move(current));
   session->start(std::move(over));
   return session;
 }

@@ -22,7 +22,7 @@ class Session {
 
 // Runs until the client goes, or does what it must not, or end(); then calls `over`, on the socket's executor.
 [[nodiscard]] std::shared_ptr<Session> start_session(boost::asio::ip::tcp::socket socket,
-                                                     std::shared_ptr<const Serving> serving,
+                                                     std::shared_ptr<const CurrentServing> current,
                                                      std::function<void()> over);
 
 }  // namespace strandline::serve

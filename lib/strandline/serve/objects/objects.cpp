@@ -34,6 +34,10 @@ Freshness freshness_of(const ObjectInfo& info, Freshness::Time asked, Freshness:
                        asked, answered);
 }
 
+Freshness ruled(const Source& source, const Freshness& said) {
+  return source.rule ? said.under(source.rule->freshness) : said;
+}
+
 Result<void> may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
   const auto reason = http::reason_not_to_store(
       {.response = freshness.control(), .sets_cookie = info.caching.sets_cookie, .vary = info.caching.vary});
@@ -143,7 +147,7 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   constexpr long kSlotAndHere = 2;
   const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
   const bool told = is_told(*info);
-  const Freshness freshness = freshness_of(*info, asked, wall_clock());
+  const Freshness freshness = ruled(source, freshness_of(*info, asked, wall_clock()));
   if (auto shared = may_be_shared(*info, freshness); !shared) {
     settle(source.name, tl::unexpected(Failure{std::move(shared.error())}));
   } else if (goes_on && told && at_hand->info.validator == info->validator) {
@@ -165,9 +169,9 @@ void Objects::read_first(const Source& source, ByteRange first) {
   fill::FetchOptions options;
   options.first = first;
   options.retry.give_up = fill::Seconds(0);
-  options.accept = [told, asked = wall_clock()](const ObjectInfo& info) {
+  options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
     return file::contained([&]() -> Result<void> {
-      *told = {info, freshness_of(info, asked, wall_clock())};
+      *told = {info, ruled(source, freshness_of(info, asked, wall_clock()))};
       return may_be_shared(info, told->freshness);
     });
   };
@@ -182,6 +186,9 @@ void Objects::read_first(const Source& source, ByteRange first) {
 
 void Objects::open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told) {
   options.limits = options_.limits;
+  if (source.rule && source.rule->read_ahead) {
+    options.limits.window = *source.rule->read_ahead;
+  }
   options.store_key = source.name;
   const std::string server = source.origin->server(source.key);
   auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {

@@ -7,7 +7,7 @@
 
 #include <strandline/base/mutex.h>
 #include <strandline/fill/fetcher.h>
-#include <strandline/serve/http/caching/freshness.h>
+#include <strandline/serve/rules/rules.h>
 
 #include <chrono>
 #include <deque>
@@ -26,6 +26,7 @@ struct Source {
   std::shared_ptr<origin::Origin> origin;
   std::string key;   // there
   std::string name;  // of its entry in the store: tells objects of all origins apart
+  std::shared_ptr<const Rule> rule = nullptr;
 };
 
 [[nodiscard]] inline http::Freshness::Time wall_clock() {

@@ -49,6 +49,21 @@ Freshness Freshness::of(const AnswerFields& answer, Time request_time, Time resp
   return stored;
 }
 
+Freshness Freshness::under(const FreshnessRule& rule) const noexcept {
+  Freshness ruled = *this;
+  CacheControl& control = ruled.control_;
+  if (rule.fresh_for) {
+    ruled.lifetime_ = std::min(initial_age_ + *rule.fresh_for, kForever);
+    control.no_cache = false;
+    control.s_maxage.reset();
+  }
+  control.stale_while_revalidate =
+      rule.stale_while_revalidate ? rule.stale_while_revalidate : control.stale_while_revalidate;
+  ruled.ruled_on_error_ = rule.stale_if_error;
+  control.no_store = control.no_store || rule.no_store;
+  return ruled;
+}
+
 seconds Freshness::age(Time now) const noexcept {
   const seconds resident = std::max(now - response_time_, seconds(0));
   return std::min(initial_age_ + resident, kForever);
@@ -96,7 +111,7 @@ bool reusable_on_error(const Freshness& stored, const CacheControl& request, Tim
   }
   const auto most = std::max(
       {allowed, stored.control().stale_if_error.value_or(seconds(0)), request.stale_if_error.value_or(seconds(0))});
-  return !stored.never_stale() && staleness <= most;
+  return !stored.never_stale() && staleness <= stored.ruled_on_error().value_or(most);
 }
 
 }  // namespace strandline::serve::http

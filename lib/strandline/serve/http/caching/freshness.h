@@ -23,12 +23,25 @@ struct AnswerFields {
   std::optional<std::string_view> last_modified{};
 };
 
+// What whoever runs the cache says instead of the origin. What is private, is not to be stored, or is to be validated
+// once it is stale, stays that.
+struct FreshnessRule {
+  std::optional<std::chrono::seconds> fresh_for{};  // from when it came, whatever else the origin says of that
+  std::optional<std::chrono::seconds> stale_while_revalidate{};
+  std::optional<std::chrono::seconds> stale_if_error{};
+  bool no_store = false;
+};
+
 class Freshness {
  public:
   using Time = std::chrono::sys_seconds;
 
   // When the origin was asked, and when its answer came.
   [[nodiscard]] static Freshness of(const AnswerFields& answer, Time request_time, Time response_time);
+
+  // For how long behind its lifetime it may stand in for an answer that does not come, where a rule says so.
+  [[nodiscard]] const std::optional<std::chrono::seconds>& ruled_on_error() const noexcept { return ruled_on_error_; }
+  [[nodiscard]] Freshness under(const FreshnessRule& rule) const noexcept;
 
   // 4.2.1 and, where the answer does not say, 4.2.2: a tenth of its age when it was sent, a day at the most.
   [[nodiscard]] std::chrono::seconds lifetime() const noexcept { return lifetime_; }
@@ -43,6 +56,7 @@ class Freshness {
  private:
   CacheControl control_{};
   std::chrono::seconds lifetime_{};
+  std::optional<std::chrono::seconds> ruled_on_error_{};
   std::chrono::seconds initial_age_{};  // corrected_initial_age
   Time response_time_{};
 };
@@ -58,7 +72,8 @@ enum class Reuse : std::uint8_t {
 [[nodiscard]] Reuse reuse(const Freshness& stored, const CacheControl& request, Freshness::Time now) noexcept;
 
 // The origin failed to validate it: may it answer all the same (RFC 5861, section 4)? `allowed`: for how long behind
-// its lifetime whoever runs the cache allows it, whatever origin and client say; what 4.2.4 forbids is not done.
+// its lifetime whoever runs the cache allows it, whatever origin and client say, unless a rule does; what 4.2.4 forbids
+// is not done.
 [[nodiscard]] bool reusable_on_error(const Freshness& stored, const CacheControl& request, Freshness::Time now,
                                      std::chrono::seconds allowed) noexcept;
 // Is this answer of the origin's such a failure?

@@ -1,0 +1,145 @@
+"""strandline serve's configuration file: what it says, what is wrong with it, and what reading it again changes."""
+
+import os
+import signal
+import urllib.error
+
+import command
+from command import ServerTest, run
+from serve_test import Server
+
+
+class Config(Server, ServerTest):
+    def write(self, text, name="strandline.toml"):
+        return self.file(name, text.encode())
+
+    def told(self, text, *args):
+        """What is printed of a configuration."""
+        result = run("serve", "--config", self.write(text), "--print-config", *args)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout.decode()
+
+    def status(self, url, **headers):
+        try:
+            self.read(url, **headers)
+            return 200
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return refused.code
+
+    def test_a_file_says_what_the_command_line_could(self):
+        self.file("a", b"here")
+        config = self.write(f"""
+            cache = "{self.cache}"
+            max_size = "64M"
+            grace = "0s"
+            [[origin]]
+            name = "disk"
+            url = "{self.dir}"
+            [[rule]]
+            path = "/disk/*"
+            fresh_for = "1h"
+        """)
+        process, url = self.start_with("--config", config)
+        self.assertEqual(self.read(url + "disk/a"), b"here")
+        self.stop(process)
+
+    def test_what_is_printed_says_the_same_and_no_password(self):
+        text = self.told("""
+            listen = "127.0.0.1:8080"
+            cache = "c"
+            cache_size = "1G"
+            threads = 2
+            timeout = "2m"
+            stale_if_error = 0
+            [[origin]]
+            url = "http://ann:secret@127.0.0.1:1/x?"
+            [[origin]]
+            name = "b"
+            url = "http://127.0.0.1:2/"
+            [[rule]]
+            path = "/**.m3u8"
+            cache = false
+            ignore_client_cache_control = true
+            fresh_for = "1d"
+            stale_while_revalidate = 5
+            stale_if_error = 6
+            read_ahead = "2M"
+        """.replace("x?", "x/"))
+        self.assertNotIn("secret", text)
+        for line in ("cache_size = 1073741824", "timeout = 120", "threads = 2", "fresh_for = 86400", "cache = false",
+                     "read_ahead = 2097152", "stale_if_error = 0", "stale_if_error = 6", 'name = "b"'):
+            self.assertIn("\n" + line + "\n", text)
+        self.assertEqual(self.told(text), text)
+
+    def test_the_command_line_wins(self):
+        config = f"""
+            threads = 2
+            cache = "{self.cache}"
+            [[origin]]
+            url = "/somewhere"
+        """
+        self.assertIn("threads = 3", self.told(config, "--threads", "3"))
+        self.assertNotIn("somewhere", self.told(config, "--origin", "/elsewhere"))
+
+    def test_what_is_wrong_is_told_with_its_place(self):
+        cases = (
+            ("threads = 1\nthread = 2", ":2:1: there is no setting thread"),
+            ("threads = 'two'", ":1:11: threads: a whole number"),
+            ("threads = -1", ":1:11: threads: a whole number"),
+            ("threads = 1.5", ":1:11: threads: a whole number"),
+            ("threads = 5000", ":1:11: "),
+            ("listen = 80", ":1:10: listen: a string"),
+            ("grace = '5 weeks'", ":1:9: grace: seconds"),
+            ("host_name = 'a'", ":1:13: host-name: an array"),
+            ("host_name = ['a', 1]", ":1:19: host_name: a string"),
+            ("origin = 'a'", ":1:10: [[origin]]"),
+            ("[[origin]]\nname = 'a'", ":1:1: an origin has a url"),
+            ("[[origin]]\nuri = 'a'", ":2:1: there is no setting uri"),
+            ("[[rule]]\nfresh_for = 1", ":1:1: a rule has a path"),
+            ("[[rule]]\npath = 'a'", ":1:1: a rule has a path"),
+            ("[[rule]]\npath = '/'\ncache = 'no'", ":3:9: cache: true or false"),
+            ("[[rule]]\npath = '/'\nread_ahead = '2x'", ":3:14: read_ahead: 1M to 1G"),
+            ("[[rule]]\npath = '/'\nttl = 1", ":3:1: there is no setting ttl"),
+            ("threads = = 1", ":1:"),
+            ("threads = 1\nthreads = 2", ":2:"),
+        )
+        for text, words in cases:
+            with self.subTest(text=text):
+                config = self.write(text)
+                result = run("serve", "--config", config, "--origin", self.dir, "--cache", self.cache, "--check")
+                self.check_fails(result, 2, "invalid_argument", f"{config}{words}")
+        self.check_fails(run("serve", "--config", self.dir / "none"), 2, "not_found")
+        self.check_fails(run("serve", "--config", self.write("")), 2, "--origin is wanted")
+        self.check_fails(run("serve", "--origin", self.dir), 2, "--cache is wanted")
+
+    def test_a_check_serves_nothing(self):
+        result = run("serve", "--origin", self.dir, "--cache", self.cache, "--check")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
+        self.assertFalse(self.cache.exists())
+
+    def test_a_hang_up_reads_it_again_and_what_is_wrong_changes_nothing(self):
+        self.file("a", b"here")
+        tokens = self.file("tokens", b"ann 0123456789abcdef\n")
+        tokens.chmod(0o600)
+        config = self.write("")
+        process, url = self.start("--config", config, "--origin", self.dir)
+        self.assertEqual(self.status(url + "a"), 200)
+        config.write_text("this is no TOML")
+        process.send_signal(signal.SIGHUP)
+        line = process.stderr.readline().decode()
+        self.assertTrue(line.startswith("strandline: serve: not reloaded: invalid_argument: " + os.fspath(config)), line)
+        self.assertEqual(self.status(url + "a"), 200)
+        config.write_text(f"token_file = '{tokens}'")
+        process.send_signal(signal.SIGHUP)
+        self.until(lambda: self.status(url + "a") == 401)
+        self.assertEqual(self.status(url + "a", Authorization="Bearer 0123456789abcdef"), 200)
+        tokens.write_text("bob fedcba9876543210\n")
+        process.send_signal(signal.SIGHUP)
+        self.until(lambda: self.status(url + "a", Authorization="Bearer fedcba9876543210") == 200)
+        self.assertEqual(self.status(url + "a", Authorization="Bearer 0123456789abcdef"), 401)
+        self.stop(process)
+
+
+if __name__ == "__main__":
+    command.main()
