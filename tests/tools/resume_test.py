@@ -28,29 +28,38 @@ class Ranged:
         self.seconds = pause
         self.sent = 0
         self.asked = []
-        self.limit = None  # stop after so many bytes, until this is None again
+        self.ranges = True  # else all, whatever is asked for
+        self.lines = []  # in the head, besides
         self.lock = threading.Lock()
 
     def __call__(self, connection, headers):
         size = len(self.content)
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
+        found = self.ranges and re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
         if headers.get("if-match", self.etag) != self.etag:
             return response("412 Precondition Failed", "Content-Length: 0")(connection, headers)
         first, last = (int(found[1]), min(int(found[2] or size), size - 1)) if found else (0, size - 1)
         head = [f"HTTP/1.1 206 Part\r\nContent-Range: bytes {first}-{last}/{size}"] if found else ["HTTP/1.1 200 OK"]
-        head += [f"Content-Length: {last + 1 - first}", f"ETag: {self.etag}", "Accept-Ranges: bytes", "", ""]
+        head += [f"Content-Length: {last + 1 - first}", f"ETag: {self.etag}"]
+        head += ["Accept-Ranges: bytes"] * self.ranges + [*self.lines, "", ""]
         connection.sendall("\r\n".join(head).encode())
         if isinstance(connection, HeadOnly):
             return
         with self.lock:
             self.asked.append((first, last + 1))
+        content = self.content
         for at in range(first, last + 1, 16384):
-            piece = self.content[at : min(at + 16384, last + 1)]
+            if self.breaks_off(connection, first, at):
+                return
+            piece = content[at : min(at + 16384, last + 1)]
             connection.sendall(piece)
             with self.lock:
                 self.sent += len(piece)
             if self.seconds:
                 self.pause.wait(self.seconds)
+
+    def breaks_off(self, connection, first, at):
+        """Is nothing more sent, of an answer that began at `first` and has come to `at`?"""
+        return False
 
 
 class Resume(ServerTest):

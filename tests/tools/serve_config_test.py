@@ -5,11 +5,10 @@ import signal
 import urllib.error
 
 import command
-from command import ServerTest, run
-from serve_test import Server
+from command import ServeTest, run
 
 
-class Config(Server, ServerTest):
+class Config(ServeTest):
     def write(self, text, name="strandline.toml"):
         return self.file(name, text.encode())
 

@@ -1,44 +1,15 @@
 """strandline serve: what clients get, what the origin is asked for, and how it ends."""
 
 import http.client
-import re
-import signal
 import urllib.error
 import urllib.request
 
 import command
-from command import CONTENT, ServerTest, run
+from command import CONTENT, ServeTest, run
 from resume_test import ON_ITS_WAY, Ranged
 
 
-class Server:
-    """What tests of the command have in common."""
-
-    def setUp(self):
-        super().setUp()
-        self.cache = self.dir / "cache"
-
-    def start(self, *args):
-        """A server that listens: its process, and where."""
-        return self.start_with(*args, "--cache", self.cache, "--grace", "0")
-
-    def start_with(self, *args):
-        process = self.popen("serve", *args)
-        line = process.stdout.readline().decode()
-        found = re.fullmatch(r"listening on (http://[\d.]+:\d+/)\n", line)
-        self.assertTrue(found, line + ("" if line else process.stderr.read().decode()))
-        return process, found[1]
-
-    def stop(self, process):
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(command.LIMIT), 0, process.stderr.read())
-
-    def read(self, url, **headers):
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=command.LIMIT) as answer:
-            return answer.read()
-
-
-class Serve(Server, ServerTest):
+class Serve(ServeTest):
     def test_an_object_is_fetched_once_whoever_asks_and_however_often(self):
         route = Ranged(CONTENT)
         origin = self.serve({"/a": route})
