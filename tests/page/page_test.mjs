@@ -16,3 +16,4 @@ const { start, stop } = await import("./browser.mjs");
 before(start);
 after(stop);
 await import("./page_cases.mjs");
+await import("./video_cases.mjs");
