@@ -271,6 +271,16 @@ TEST_CASE("F65: what is one client's is not given to another") {
   }
 }
 
+TEST_CASE("serve: what a client still waits for is not given up while it gets the rest") {
+  serve::ServerOptions options;
+  options.objects.limits.policy = fill::Policy::window;
+  Scene scene(std::move(options));
+  scene.object({.size = 500'000, .rate = 1'000'000});
+  auto client = scene.client();
+  CHECK(client.get("/a").body == text(1, {0, 500'000}));
+  CHECK(scene.origin.requests().size() == 1);
+}
+
 TEST_CASE("serve: more objects at once than are opened at once") {
   Scene scene;
   const auto object = ServedObject::make({.size = 1000});

@@ -703,6 +703,12 @@ BUGS = [
         "tests": [SHARED + " --test-case=*yet?to?commit*"],
     },
     {
+        "name": "want-forgotten",
+        "breaks": "serve.md: what a client waits for is given up whenever it gets some of it",
+        "changes": [(FILL + "want.h", "if (!resource.contains(range)) {", "if (false) {")],
+        "tests": ["tests/serve/test_serve --test-case=*is?not?given?up*"],
+    },
+    {
         "name": "hopeless-successor",
         "breaks": "fill.md: who has given up goes on to be asked to take over",
         "changes": [(FILL + "opening/fetched_state.cpp", "    return lease_.set_successor({});", "    return {};")],

@@ -53,7 +53,7 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
       return fail(std::move(lease.error()));
     }
     auto state = std::make_shared<Fetched::State>(std::move(*lease), filler, origin, key, options);
-    auto target = state->target();
+    auto target = state->target(options.first);
     if (target) {
       answer->made(std::move(state));
     }

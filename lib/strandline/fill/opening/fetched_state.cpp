@@ -53,11 +53,12 @@ Result<store::Lease> Fetched::State::lease_of(store::Store& store, const std::st
                        options);
 }
 
-Result<std::unique_ptr<Target>> Fetched::State::target() {
+Result<std::unique_ptr<Target>> Fetched::State::target(ByteRange first) {
   const auto taken = lease_.take_writer();
   if (!taken || !*taken) {
     return taken ? fail(Errc::busy, "another fetches it") : fail(taken.error().clone());
   }
+  first_.emplace(resource(), first);
   return std::make_unique<LeaseTarget>(lease_, given_up_);
 }
 

@@ -5,6 +5,7 @@
 
 #include <strandline/fill/fetcher.h>
 #include <strandline/fill/lease_target.h>
+#include <strandline/fill/want.h>
 
 #include <memory>
 #include <optional>
@@ -48,8 +49,9 @@ class Fetched::State : public std::enable_shared_from_this<State> {
   // there is not gone on with.
   [[nodiscard]] static Result<store::Lease> lease_of(store::Store& store, const std::string& name,
                                                      const origin::ObjectInfo& object);
-  // Before start(), for a fill that runs already: takes the writer, if it is to be had, and makes what is filled.
-  [[nodiscard]] Result<std::unique_ptr<Target>> target();
+  // Before start(), for a fill that runs already and was begun for somebody who wants `first`: takes the writer, if it
+  // is to be had, and makes what is filled.
+  [[nodiscard]] Result<std::unique_ptr<Target>> target(ByteRange first);
   void adopt(Fill fill) noexcept {
     MutexLock lock(mutex_);
     std::swap(fill_, fill);
@@ -67,6 +69,7 @@ class Fetched::State : public std::enable_shared_from_this<State> {
   Mutex starting_;      // held over the disk and other processes; before mutex_
   mutable Mutex mutex_;
   Fill fill_ STRANDLINE_GUARDED_BY(mutex_);  // ends before the lease
+  std::optional<Want> first_;  // until it is there: whoever it was for may be told of the opening only later
 };
 
 }  // namespace strandline::fill

@@ -1,4 +1,5 @@
 #include <strandline/async/asio.h>
+#include <strandline/fill/want.h>
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/body.h>
 
@@ -9,6 +10,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 namespace strandline::serve {
@@ -49,8 +51,11 @@ std::string chunk_head(std::uint64_t size) {
 awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   store::Lease lease = object_.fetched.lease();
   const Reading reading(reader_, lease.key(), resource(), range);
+  std::optional<fill::Want> want;
   std::optional<Cursor<store::EntryDriver>> cursor;  // what is read on is fetched ahead of it
-  if (range.size() > limits_.at_once) {
+  if (range.size() <= limits_.at_once) {
+    want.emplace(resource(), range);
+  } else {
     auto made = resource().cursor(range.begin);
     if (!made) {
       co_return co_await refuse(503, "not now");
