@@ -1,7 +1,9 @@
 """strandline serve's configuration file: what it says, what is wrong with it, and what reading it again changes."""
 
+import json
 import os
 import signal
+import stat
 import urllib.error
 
 import command
@@ -138,6 +140,33 @@ class Config(ServeTest):
         self.until(lambda: self.status(url + "a", Authorization="Bearer fedcba9876543210") == 200)
         self.assertEqual(self.status(url + "a", Authorization="Bearer 0123456789abcdef"), 401)
         self.stop(process)
+
+    def test_the_log_is_made_anew_at_a_hang_up_and_knows_no_query(self):
+        self.file("a", b"here")
+        log = self.dir / "log"
+        process, url = self.start("--origin", self.dir, "--access-log", log)
+        self.assertEqual(self.status(url + "a"), 200)
+        self.assertEqual(self.status(url + "b?key=secret"), 404)
+        self.until(lambda: log.read_text().count("\n") == 2)
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        self.assertEqual([(line["path"], line["status"]) for line in lines], [("/a", 200), ("/b", 404)])
+        self.assertEqual(stat.S_IMODE(log.stat().st_mode) & 0o037, 0)
+        log.rename(self.dir / "log.1")
+        process.send_signal(signal.SIGHUP)
+        self.until(log.exists)
+        self.assertEqual(self.status(url + "a"), 200)
+        self.until(lambda: log.read_text().count("\n") == 1)
+        self.stop(process)
+        self.assertNotIn("secret", (self.dir / "log.1").read_text())
+
+    def test_the_log_on_standard_output_with_queries(self):
+        process, url = self.start("--origin", self.dir, "--access-log", "-", "--log-queries")
+        self.assertEqual(self.status(url + "b?key=1"), 404)
+        line = json.loads(process.stdout.readline())
+        self.assertEqual((line["path"], line["query"], line["status"]), ("/b", "key=1", 404))
+        self.stop(process)
+        self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, "--access-log", self.dir / "x" / "y"),
+                         1, "not_found")
 
 
 if __name__ == "__main__":

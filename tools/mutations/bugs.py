@@ -883,4 +883,16 @@ BUGS = [
         "changes": [(LIB + "serve/connection/session.cpp", "    serving_ = current_->get(std::move(serving_));\n", "")],
         "tests": ["tests/serve/test_serve --test-case=reload*"],
     },
+    {
+        "name": "log-without-end",
+        "breaks": "serving/operation.md: the log's queue grows without an end",
+        "changes": [(LIB + "serve/log/access_log.cpp", "queue_.size() < most_queued_ &&", "")],
+        "tests": ["tests/serve/test_serve --test-case=access?log*"],
+    },
+    {
+        "name": "queries-in-the-log",
+        "breaks": "serving/operation.md: a query, and the key in it, is in the log",
+        "changes": [(LIB + "serve/log/request_note.cpp", "logging.queries ? target->query", "true ? target->query")],
+        "tests": ["tests/serve/test_serve --test-case=access?log*"],
+    },
 ]

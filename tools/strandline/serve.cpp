@@ -70,10 +70,16 @@ Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& 
 }
 
 // What is wrong changes nothing.
-void reload(serve::Server& server, const ServeOptions& told, const Given& given) {
+void reload(serve::Server& server, const serve::Logging& logging, const ServeOptions& told, const Given& given) {
   ServeOptions options;
   auto serving = all_options(told, given, options);
-  auto done = serving ? server.reload(std::move(*serving)) : fail(std::move(serving.error()));
+  auto done = logging.log != nullptr ? logging.log->reopen() : Result<void>();
+  if (done && serving) {
+    serving->logging = {logging.log, options.log_queries};
+    done = server.reload(std::move(*serving));
+  } else if (done) {
+    done = fail(std::move(serving.error()));
+  }
   if (!done) {
     report("serve", "not reloaded: " + done.error().message());
   }
@@ -84,7 +90,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
   // Before any thread is: none of them shall get the signals.
   Asked asked;
   const auto end = [&] { asked.ask(Asked::What::end); };
-  const bool has_files = told.config || told.token_file;
+  const bool has_files = told.config || told.token_file || told.access_log;
   const SignalWatch signals(end, has_files ? [&] { asked.ask(Asked::What::reload); } : std::function<void()>());
   ServeOptions options;
   auto serving = all_options(told, given, options);
@@ -95,6 +101,15 @@ int run_serve(const ServeOptions& told, const Given& given) {
     std::fputs(options.print_config ? config_text(options).c_str() : "", stdout);
     return kExitOk;
   }
+  serve::Logging logging{nullptr, options.log_queries};
+  if (options.access_log) {
+    auto log = serve::AccessLog::open(*options.access_log, [](const Error& error) { report("serve", error); });
+    if (!log) {
+      return refused(log.error(), kExitFailed);
+    }
+    logging.log = std::move(*log);
+  }
+  serving->logging = logging;
   const std::string address = serving->address;
   store::StoreOptions storing;
   storing.max_bytes = options.cache.size;
@@ -114,7 +129,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
   std::printf("listening on http://%s:%u/\n", host.c_str(), static_cast<unsigned>(server->port()));
   std::fflush(stdout);
   while (asked.wait() == Asked::What::reload) {
-    reload(*server, told, given);
+    reload(*server, logging, told, given);
   }
   server->stop(std::chrono::seconds(options.grace));
   return kExitOk;

@@ -45,7 +45,8 @@ class Server::State {
                     .access = std::move(options.access),
                     .rules = std::move(options.rules),
                     .control = std::make_shared<Control>(),
-                    .traffic = std::make_shared<Traffic>()})) {}
+                    .traffic = std::make_shared<Traffic>(),
+                    .logging = std::move(options.logging)})) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }
@@ -90,6 +91,7 @@ class Server::State {
     next.mounts = std::move(options.mounts);
     next.access = std::move(options.access);
     next.rules = std::move(options.rules);
+    next.logging = std::move(options.logging);
     serving_->replace(std::move(next));
   }
 

@@ -22,6 +22,7 @@ struct ServerOptions {
   std::vector<Mount> mounts;
   Access access = {};
   Rules rules = {};
+  Logging logging = {};
   SessionLimits limits = {};
   Objects::Options objects = {};
 };

@@ -48,6 +48,9 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
                  "seconds that what is stale stands in for an origin that fails")
       ->check(CLI::Range(0U, 1U << 31))
       ->capture_default_str();
+  app.add_option("--access-log", options.access_log, "a line of JSON for each request; -: on standard output")
+      ->type_name("FILE");
+  app.add_flag("--log-queries", options.log_queries, "what stands behind a '?' too: credentials may be there");
   app.add_option("--config", options.config, "settings and rules (docs/serving/operation.md); SIGHUP reads them again")
       ->type_name("FILE");
   app.add_flag("--check", options.check, "only check the settings");

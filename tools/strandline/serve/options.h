@@ -31,6 +31,8 @@ struct ServeOptions {
   unsigned grace = 10;
   unsigned threads = 0;
   unsigned stale_if_error = 86400;
+  std::optional<std::string> access_log;
+  bool log_queries = false;
   serve::Rules rules;  // of the file only
 
   std::optional<std::string> config;

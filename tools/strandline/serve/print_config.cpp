@@ -48,6 +48,8 @@ std::string config_text(const ServeOptions& options) {
   for (const auto& [key, value] : numbers) {
     text += line(key, std::to_string(value));
   }
+  text += text_line("access_log", options.access_log);
+  text += line("log_queries", flag(options.log_queries));
   for (const std::string& origin : options.origins) {
     const auto [name, url] = origin_of(origin);
     text +=

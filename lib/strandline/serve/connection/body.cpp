@@ -145,6 +145,7 @@ awaitable<std::optional<std::size_t>> Body::send_some(const store::Lease& lease,
       co_return std::nullopt;
     }
     if (*count > 0) {
+      client_.account().sent += *count;
       co_return *count;
     }
     if (!co_await client_.writable()) {
@@ -166,9 +167,12 @@ awaitable<std::optional<std::size_t>> Body::send_copy(const store::Lease& lease,
 awaitable<std::optional<WaitOutcome>> Body::wait(ByteRange range) {
   const Waiting waiting(reader_, range);
   WaitOptions options;
-  options.deadline = ClientSocket::Clock::now() + limits_.progress;
+  const auto since = ClientSocket::Clock::now();
+  options.deadline = since + limits_.progress;
   options.until = WaitFor::any;
   const auto first = co_await (async_wait(resource(), range, options, kToken) || client_.until_gone());
+  client_.account().waited_since(since);
+  client_.account().waited_for_bytes = true;
   if (first.index() == 1) {
     co_return std::nullopt;
   }

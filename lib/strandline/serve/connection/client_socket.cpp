@@ -54,7 +54,16 @@ bool ClientSocket::receive(std::string& bytes) {
   return count > 0;
 }
 
+void ClientSocket::begin_account(bool keep_head) {
+  account_ = {};
+  account_.begun = Clock::now();
+  account_.keep_head = keep_head;
+}
+
 awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
+  if (account_.keep_head && account_.sent == 0) {
+    account_.head = bytes.substr(0, bytes.find("\r\n\r\n") + 2);
+  }
   for (std::size_t at = 0; at < bytes.size();) {
     const auto count = ::send(handle(), bytes.data() + at, bytes.size() - at, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
@@ -62,6 +71,7 @@ awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
       co_return false;
     }
     at += static_cast<std::size_t>(std::max<::ssize_t>(count, 0));
+    account_.sent += static_cast<std::size_t>(std::max<::ssize_t>(count, 0));
     if (count < 0 && !co_await writable()) {
       co_return false;
     }

@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,17 @@ class ClientSocket {
  public:
   using Clock = std::chrono::steady_clock;
   using Wait = boost::asio::ip::tcp::socket::wait_type;
+  // Of the request that is being answered.
+  struct Account {
+    Clock::time_point begun{};
+    std::uint64_t sent = 0;  // bytes, heads too
+    std::string head;        // of the answer; only where it is kept
+    Clock::duration waited{};
+    bool waited_for_bytes = false;
+    bool keep_head = false;
+
+    void waited_since(Clock::time_point since) { waited += Clock::now() - since; }
+  };
 
   // `patience`: with a client that takes no byte.
   ClientSocket(boost::asio::ip::tcp::socket socket, Clock::duration patience)
@@ -41,6 +53,10 @@ class ClientSocket {
   [[nodiscard]] boost::asio::awaitable<bool> ready(Wait what, Clock::duration limit);
   [[nodiscard]] boost::asio::awaitable<bool> writable() { return ready(Wait::wait_write, patience_); }
 
+  // A request has come.
+  void begin_account(bool keep_head);
+  [[nodiscard]] Account& account() noexcept { return account_; }
+
   [[nodiscard]] bool has_gone() const noexcept { return gone_; }
   // Ends when the client has closed the connection. One that sends the next request meanwhile is there.
   [[nodiscard]] boost::asio::awaitable<void> until_gone();
@@ -48,6 +64,7 @@ class ClientSocket {
  private:
   boost::asio::ip::tcp::socket socket_;
   const Clock::duration patience_;
+  Account account_;
   bool gone_ = false;
 };
 

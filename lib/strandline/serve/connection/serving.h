@@ -5,6 +5,7 @@
 
 #include <strandline/serve/access/access.h>
 #include <strandline/serve/http/request/request_target.h>
+#include <strandline/serve/log/access_log.h>
 #include <strandline/serve/objects/objects.h>
 
 #include <atomic>
@@ -45,6 +46,7 @@ struct Serving {
   Rules rules;
   std::shared_ptr<Control> control;
   std::shared_ptr<Traffic> traffic;
+  Logging logging;
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;

@@ -3,6 +3,7 @@
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/control/exchange.h>
 #include <strandline/serve/http/request/strict_head.h>
+#include <strandline/serve/log/request_note.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -43,12 +44,23 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
  private:
   using Clock = ClientSocket::Clock;
+  // However the answer ends.
+  struct Noted {
+    TcpSession& session;
+    std::string_view head;
+    ~Noted() { note_request(session.serving_->logging, session.serving_->access, session.client_, head); }
+  };
 
   awaitable<void> run() {
     client_.prepare();
     while (!ending_) {
       const auto head = co_await read_head();
-      if (!head || !co_await answer(*head)) {
+      bool goes_on = false;
+      {
+        const Noted noted{*this, head.value_or("")};
+        goes_on = head && co_await answer(*head);
+      }
+      if (!goes_on) {
         break;
       }
       buffer_.erase(0, static_cast<std::size_t>(head->data() + head->size() - buffer_.data()));
@@ -61,9 +73,11 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     http::StrictHead strict;
     auto until = Clock::now() + serving_->limits.idle;
     bool begun = false;
+    client_.begin_account(false);
     for (;;) {
       if (!begun && !buffer_.empty()) {
         begun = true;
+        client_.begin_account(serving_->logging.log != nullptr);
         until = Clock::now() + serving_->limits.head;
       }
       const auto head = strict.look(buffer_);
@@ -118,7 +132,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     if (!source) {
       co_return co_await refuse({404, "nothing is served there"}, close, head_only);
     }
+    const auto since = Clock::now();
     const auto found = co_await find(std::move(*source), request);
+    client_.account().waited_since(since);
     if (!*found) {
       co_return co_await refuse(refusal_of(found->error()), close, head_only);
     }
