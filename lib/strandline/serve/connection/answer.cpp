@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <random>
 #include <utility>
@@ -157,6 +158,12 @@ std::string refusal_text(Refusal refusal, bool close, bool head_only) {
   return head.text() + (head_only ? "" : body);
 }
 
+std::string chunk_head(std::uint64_t size) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size, 16).ptr;
+  return std::string(digits.data(), end) + "\r\n";
+}
+
 Refusal refusal_of(const origin::Failure& failure) noexcept {
   switch (failure.error.code) {
     case Errc::not_found:
@@ -183,17 +190,28 @@ namespace {
 class ObjectAnswer {
  public:
   ObjectAnswer(const Objects::Open& open, std::chrono::sys_seconds at)
-      : object_(*open.object), asked_(open.asked), at_(at) {
+      : info_(open.object ? open.object->info : open.unshared->info),
+        freshness_(open.object ? open.object->freshness : open.unshared->freshness),
+        resource_(open.object ? &open.object->fetched.resource() : nullptr),
+        asked_(open.asked),
+        at_(at) {
     const auto date = [&](const std::string& text) { return origin::http::parse_http_date(text, at); };
-    version_ = {.tag = http::entity_tag_of(object_.info.validator),
-                .last_modified = date(object_.info.caching.last_modified),
-                .date = date(object_.info.caching.date)};
+    version_ = {.tag = http::entity_tag_of(info_.validator),
+                .last_modified = date(info_.caching.last_modified),
+                .date = date(info_.caching.date)};
   }
   [[nodiscard]] const http::Version& version() const noexcept { return version_; }
+  [[nodiscard]] std::optional<std::uint64_t> length() const {
+    return resource_ != nullptr ? resource_->length() : info_.size;
+  }
+  [[nodiscard]] std::string content_type() const {
+    const bool typed = !info_.content_type.empty() && origin::http::is_field_value(info_.content_type);
+    return typed ? info_.content_type : "application/octet-stream";
+  }
 
   // `wanted`: what is sent of it.
   [[nodiscard]] AnswerHead head(int status, bool close, const std::vector<ByteRange>& wanted) const {
-    const origin::CachingFields& said = object_.info.caching;
+    const origin::CachingFields& said = info_.caching;
     AnswerHead head(status, close, version_.date ? origin::http::http_date(*version_.date) : "");
     if (version_.tag) {
       head.field("ETag", version_.tag->text());
@@ -208,7 +226,7 @@ class ObjectAnswer {
         head.field(name, value);
       }
     }
-    return head.field("Age", object_.freshness.age_text(at_))
+    return head.field("Age", freshness_.age_text(at_))
         .field("Accept-Ranges", "bytes")
         .field("Cache-Status", cache_status(wanted))
         .field("Via", http::via("", "1.1", "strandline"));
@@ -216,22 +234,27 @@ class ObjectAnswer {
 
  private:
   [[nodiscard]] std::string cache_status(const std::vector<ByteRange>& wanted) const {
-    const auto& resource = object_.fetched.resource();
     http::CacheStatus status;
-    const auto is_here = [&](ByteRange range) { return resource.contains(range); };
+    if (resource_ == nullptr) {
+      status.forward = http::CacheStatus::Forward::bypass;
+      return status.text();
+    }
+    const auto is_here = [&](ByteRange range) { return resource_->contains(range); };
     if (!std::all_of(wanted.begin(), wanted.end(), is_here)) {
-      const bool nothing = resource.next_gap(0) == ByteRange{0, resource.length().value_or(kMaxOffset)};
+      const bool nothing = resource_->next_gap(0) == ByteRange{0, resource_->length().value_or(kMaxOffset)};
       status.forward = nothing ? http::CacheStatus::Forward::uri_miss : http::CacheStatus::Forward::partial;
       status.stored = true;
     } else if (asked_) {
       status.forward = http::CacheStatus::Forward::stale;  // it was to be validated, and the bytes are here
     }
-    const auto left = object_.freshness.lifetime() - object_.freshness.age(at_);
+    const auto left = freshness_.lifetime() - freshness_.age(at_);
     status.ttl = left.count();
     return status.text();
   }
 
-  const Object& object_;
+  const origin::ObjectInfo& info_;
+  const http::Freshness& freshness_;
+  const Resource<store::EntryDriver>* const resource_;  // null: it is passed on
   const bool asked_;
   const std::chrono::sys_seconds at_;
   http::Version version_;
@@ -255,15 +278,14 @@ ByteRange first_read(const RequestHead& request) {
 }
 
 Selected select_answer(const RequestHead& request, const Objects::Open& open) {
-  const Object& object = *open.object;
-  const auto length = object.fetched.resource().length();
+  const auto at = wall_clock();
+  const ObjectAnswer answer(open, at);
+  const auto length = answer.length();
   const bool head_only = request.method == "HEAD";
   // While nobody knows how long it is, all of it is sent, which a server may do (RFC 9110, section 14.2).
   const auto asked =
       request.range && !head_only && length ? http::requested_ranges(*request.range, length) : http::RequestedRanges{};
   using Kind = http::RequestedRanges::Kind;
-  const auto at = wall_clock();
-  const ObjectAnswer answer(open, at);
   const http::ConditionalFields fields{.if_match = view_of(request.if_match),
                                        .if_unmodified_since = view_of(request.if_unmodified_since),
                                        .if_none_match = view_of(request.if_none_match),
@@ -291,8 +313,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
                         .text();
     return selected;
   }
-  const bool typed = !object.info.content_type.empty() && origin::http::is_field_value(object.info.content_type);
-  const std::string type = typed ? object.info.content_type : "application/octet-stream";
+  const std::string type = answer.content_type();
   if (selection == http::Selection::parts) {
     selected.status = 206;
     selected.parts = asked.parts;

@@ -41,6 +41,8 @@ class AnswerHead {
 
 // With a line of text for people, but to a HEAD.
 [[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);
+// What goes before so many bytes of a chunked answer (RFC 9112, section 7.1).
+[[nodiscard]] std::string chunk_head(std::uint64_t size);
 // What a failure of an origin's, or the store's, is for a client.
 [[nodiscard]] http::Refusal refusal_of(const origin::Failure& failure) noexcept;
 

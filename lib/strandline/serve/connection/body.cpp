@@ -6,10 +6,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -38,13 +36,6 @@ class Pinned {
   const ByteRange range_;
   const bool held_;
 };
-
-// RFC 9112, section 7.1.
-std::string chunk_head(std::uint64_t size) {
-  std::array<char, 20> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size, 16).ptr;
-  return std::string(digits.data(), end) + "\r\n";
-}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/body.h>
+#include <strandline/serve/connection/passing.h>
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/control/exchange.h>
 #include <strandline/serve/http/request/strict_head.h>
@@ -140,7 +141,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     }
     const Objects::Open open = std::move(**found);
     const Selected selected = select_answer(request, open);
-    const bool sent = co_await send(*open.object, selected);
+    const bool sent = co_await send(open, selected);
     reader_->answered(selected.status);
     co_return sent && !selected.close && !ending_;
   }
@@ -154,8 +155,16 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return co_await client_.send(refusal_text(refusal, close, head_only)) && !close;
   }
 
-  awaitable<bool> send(const Object& object, const Selected& selected) {
-    Body body(client_, serving_->limits, object, *reader_);
+  awaitable<bool> send(const Objects::Open& open, const Selected& selected) {
+    if (open.object != nullptr) {
+      Body body(client_, serving_->limits, *open.object, *reader_);
+      co_return co_await send(body, selected);
+    }
+    Passing passing(client_, serving_->limits, *open.unshared);
+    co_return co_await send(passing, selected);
+  }
+
+  awaitable<bool> send(auto& body, const Selected& selected) {
     std::string before = selected.head;
     for (std::size_t i = 0; i < selected.parts.size(); ++i) {
       if (i < selected.part_heads.size()) {

@@ -38,10 +38,9 @@ Freshness ruled(const Source& source, const Freshness& said) {
   return source.rule ? said.under(source.rule->freshness) : said;
 }
 
-Result<void> may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
-  const auto reason = http::reason_not_to_store(
+bool may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
+  return !http::reason_not_to_store(
       {.response = freshness.control(), .sets_cookie = info.caching.sets_cookie, .vary = info.caching.vary});
-  return reason ? fail(Errc::unsupported, "not to be shared: " + std::string(*reason)) : Result<void>();
 }
 
 // Committed or not: its last byte is here before that.
@@ -81,9 +80,15 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
 void Objects::find(Source source, const CacheControl& request, ByteRange first, Done done) noexcept {
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
   bool known = false;
+  bool alone = false;
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
+    if (request.no_store && !request.only_if_cached && !has_all_locked(source.name, request)) {
+      alone = true;
+      ++questions_;
+      return false;
+    }
     Slot& slot = slot_of_locked(source.name, closed);
     const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, wall_clock()) : Reuse::validated;
     if (how != Reuse::validated) {
@@ -107,6 +112,9 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
     done(tl::unexpected(Failure{begun.error().clone(), true}));
     return;
   }
+  if (alone) {
+    ask_for_one(source, std::move(done));
+  }
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand), false});
   }
@@ -115,6 +123,33 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
   } else if (*begun) {
     read_first(source, first);
   }
+}
+
+bool Objects::has_all_locked(const std::string& name, const CacheControl& request) const {
+  const auto slot = slots_.find(name);
+  const Object* const object = slot != slots_.end() ? slot->second.object.get() : nullptr;
+  return object != nullptr && reuse(*object, request, wall_clock()) != Reuse::validated &&
+         is_whole(object->fetched.resource());
+}
+
+void Objects::ask_for_one(const Source& source, Done done) {
+  const auto kept = std::make_shared<Done>(std::move(done));
+  source.origin->stat(
+      source.key,
+      [this, source, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        auto found = file::contained([&]() -> Result<Open> {
+          if (!info) {
+            return fail(Errc::io);
+          }
+          const Freshness freshness = freshness_of(*info, asked, wall_clock());
+          return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
+        });
+        (*kept)(!info   ? Found(tl::unexpected(std::move(info.error())))
+                : found ? Found(std::move(*found))
+                        : tl::unexpected(Failure{std::move(found.error()), true}));
+        end_question();
+      },
+      stop_.get_token());
 }
 
 void Objects::ask(const Source& source) {
@@ -148,8 +183,8 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
   const bool told = is_told(*info);
   const Freshness freshness = ruled(source, freshness_of(*info, asked, wall_clock()));
-  if (auto shared = may_be_shared(*info, freshness); !shared) {
-    settle(source.name, tl::unexpected(Failure{std::move(shared.error())}));
+  if (!may_be_shared(*info, freshness)) {
+    settle(source.name, Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})});
   } else if (goes_on && told && at_hand->info.validator == info->validator) {
     settle(source.name, Open{made({std::move(*info), freshness, at_hand->fetched}), true});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
@@ -172,7 +207,8 @@ void Objects::read_first(const Source& source, ByteRange first) {
   options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
     return file::contained([&]() -> Result<void> {
       *told = {info, ruled(source, freshness_of(info, asked, wall_clock()))};
-      return may_be_shared(info, told->freshness);
+      told->unshared = !may_be_shared(info, told->freshness);
+      return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
     });
   };
   auto begun = file::contained([&]() -> Result<void> {
@@ -194,13 +230,17 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
   auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {
     fetcher_.async_open(
         source.origin, source.key, options, stop_.get_token(),
-        [this, server, name = source.name, told](Result<fill::Fetched> opened) {
+        [this, server, source, told](Result<fill::Fetched> opened) {
           open_next(server);
           auto found = file::contained([&]() -> Result<Open> {
+            if (told->unshared) {
+              return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, told->info, told->freshness})};
+            }
             return opened ? Result<Open>(Open{made({told->info, told->freshness, std::move(*opened)}), true})
                           : fail(std::move(opened.error()));
           });
-          settle(name, found ? Found(std::move(*found)) : tl::unexpected(Failure{std::move(found.error()), true}));
+          settle(source.name,
+                 found ? Found(std::move(*found)) : tl::unexpected(Failure{std::move(found.error()), true}));
         });
   };
   {
@@ -246,9 +286,9 @@ void Objects::settle(const std::string& name, Found found) {
     Slot& slot = slots_.at(name);
     slot.asking = false;
     waiting = std::exchange(slot.waiting, {});
-    if (found) {
+    if (found && found->object != nullptr) {
       before = std::exchange(slot.object, found->object);
-    } else if (slot.object == nullptr || !found.error().may_pass) {
+    } else if (found || slot.object == nullptr || !found.error().may_pass) {
       before = std::move(slot.object);
       used_.erase(slot.used);
       slots_.erase(name);
@@ -268,6 +308,10 @@ void Objects::settle(const std::string& name, Found found) {
       one.done(tl::unexpected(found.error().clone()));
     }
   }
+  end_question();
+}
+
+void Objects::end_question() {
   MutexLock lock(mutex_);
   --questions_;
   idle_.notify_all();

@@ -70,9 +70,17 @@ class Objects {
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
     std::chrono::seconds untold_for{60};
   };
+  // What is for the one who asked: not kept, and read past the store.
+  struct Unshared {
+    Source source;
+    origin::ObjectInfo info;
+    http::Freshness freshness;
+  };
+  // One of the two.
   struct Open {
     std::shared_ptr<const Object> object;
     bool asked;  // the origin, for this request
+    std::shared_ptr<const Unshared> unshared{};
   };
   using Found = origin::Outcome<Open>;
   using Done = std::function<void(Found)>;
@@ -83,8 +91,9 @@ class Objects {
   Objects& operator=(const Objects&) = delete;
 
   // The version that there is, open; the origin is asked which one that is, unless what is known is fresh enough for
-  // this request (RFC 9111, section 4). Where the store has nothing of the object, `first` of it is asked for at once;
-  // empty: only what it is. `done` must not throw.
+  // this request (RFC 9111, section 4). What may not be kept for others, as the origin says it or this request does
+  // (section 5.2.1.5; what is here all the same is not kept from it), is told of to each who asks. Where the store has
+  // nothing of the object, `first` of it is asked for at once; empty: only what it is. `done` must not throw.
   void find(Source source, const http::CacheControl& request, ByteRange first, Done done) noexcept
       STRANDLINE_EXCLUDES(mutex_);
   // Questions to origins end, as interrupted, those under way and all that come.
@@ -108,6 +117,7 @@ class Objects {
   struct Told {
     origin::ObjectInfo info;
     http::Freshness freshness;
+    bool unshared = false;
   };
   // Those that open objects of a server: each has a thread meanwhile.
   struct Line {
@@ -116,6 +126,9 @@ class Objects {
   };
 
   void ask(const Source& source);
+  void ask_for_one(const Source& source, Done done);
+  [[nodiscard]] bool has_all_locked(const std::string& name, const http::CacheControl& request) const
+      STRANDLINE_REQUIRES(mutex_);
   void read_first(const Source& source, ByteRange first);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
   // `told`: for the object that is made, by the time it is open.
@@ -123,6 +136,8 @@ class Objects {
       STRANDLINE_EXCLUDES(mutex_);
   // An opening has ended: the next one that waits for its turn begins.
   void open_next(const std::string& server) STRANDLINE_EXCLUDES(mutex_);
+  // A question has ended.
+  void end_question() STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
   void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::shared_ptr<const Object> made(Object object);

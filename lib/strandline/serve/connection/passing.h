@@ -1,0 +1,39 @@
+// Passing: sends a client bytes that are for it alone: from the origin, of the version that was told, and past the
+// store (RFC 9111, section 3). Asks for a piece while it sends the one before. Threads: the client's executor. Blocks:
+// never. Errors: false, and the connection is to end, as Body. Cost: a copy, and memory for two pieces of a mebibyte;
+// of an origin without ranges, for what the client has not taken yet: 16 MiB, then it is broken off. Lifetime: an
+// answer's.
+#pragma once
+
+#include <strandline/serve/connection/client_socket.h>
+#include <strandline/serve/connection/serving.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+
+namespace strandline::serve {
+
+class Passing {
+ public:
+  Passing(ClientSocket& client, const SessionLimits& limits, const Objects::Unshared& object) noexcept
+      : client_(client), limits_(limits), object_(object) {}
+
+  // As Body's.
+  [[nodiscard]] boost::asio::awaitable<bool> send(ByteRange range, std::string before, bool chunked);
+
+ private:
+  class Piece;
+  [[nodiscard]] std::shared_ptr<Piece> ask(ByteRange range);
+  // All of a piece; `before` goes with its first bytes.
+  [[nodiscard]] boost::asio::awaitable<bool> send_piece(Piece& piece, std::string& before, bool chunked);
+  // Instead of the answer, if none of that has gone: always false.
+  [[nodiscard]] boost::asio::awaitable<bool> refuse(const origin::Failure& failure);
+
+  ClientSocket& client_;
+  const SessionLimits& limits_;
+  const Objects::Unshared& object_;
+  bool begun_ = false;  // some of the answer has been sent
+};
+
+}  // namespace strandline::serve
