@@ -47,3 +47,51 @@ TEST_CASE("F68: a name that is not this machine's is not served") {
     CHECK(client.receive().status == one.second);
   }
 }
+
+TEST_CASE("CORS: pages of the sites that are named may read, with ranges, and no others") {
+  serve::ServerOptions options;
+  options.cors.origins = {"https://a.example", "https://b.example"};
+  Scene scene(std::move(options));
+  scene.object({.size = 1000});
+  auto client = scene.client();
+  const std::string preflight =
+      "OPTIONS /a HTTP/1.1\r\nHost: localhost\r\nAccess-Control-Request-Method: GET\r\nOrigin: ";
+  client.send(preflight + "https://b.example\r\n\r\n");
+  const std::string allowed = client.take_some();
+  CHECK(allowed.starts_with("HTTP/1.1 204 "));
+  CHECK(allowed.find("\r\nAccess-Control-Allow-Origin: https://b.example\r\n") != std::string::npos);
+  CHECK(allowed.find(", Range\r\n") != std::string::npos);
+  const auto part = client.get("/a", "Origin: https://a.example\r\nRange: bytes=10-19\r\n");
+  CHECK(part.status == 206);
+  CHECK(part.body == text(1, {10, 20}));
+  CHECK(part.field("access-control-allow-origin") == "https://a.example");
+  CHECK(part.field("access-control-expose-headers").find("Content-Range") != std::string::npos);
+  CHECK(part.field("vary") == "Origin");
+  const auto stranger = client.get("/a", "Origin: https://c.example\r\n");
+  CHECK(stranger.status == 200);
+  CHECK(stranger.field("access-control-allow-origin").empty());
+  CHECK(stranger.field("vary") == "Origin");
+  const auto none = client.get("/none", "Origin: https://a.example\r\n");
+  CHECK(none.status == 404);
+  CHECK(none.field("access-control-allow-origin") == "https://a.example");
+  CHECK(client.get("/-/healthz", "Origin: https://a.example\r\n").field("access-control-allow-origin").empty());
+  client.send(preflight + "https://c.example\r\n\r\n");
+  CHECK(client.receive().status == 405);
+}
+
+TEST_CASE("CORS: all sites, and what is no site") {
+  serve::ServerOptions options;
+  options.cors.origins = {"*"};
+  Scene scene(std::move(options));
+  scene.object({.size = 10});
+  auto client = scene.client();
+  const auto answer = client.get("/a", "Origin: null\r\n");
+  CHECK(answer.field("access-control-allow-origin") == "*");
+  CHECK(answer.field("vary").empty());
+  for (const char* name : {"*", "https://a.example", "http://localhost:8080"}) {
+    CHECK_MESSAGE(serve::Cors::is_origin(name), name);
+  }
+  for (const char* name : {"", "a.example", "https://", "https://a.example/", "https://a b", "https://*.example"}) {
+    CHECK_FALSE_MESSAGE(serve::Cors::is_origin(name), name);
+  }
+}

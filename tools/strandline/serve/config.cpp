@@ -20,12 +20,20 @@ struct Key {
   std::string_view name;  // of the option, with '_' for '-'
   Kind kind;
 };
-constexpr std::array kKeys = {
-    Key{"listen", Kind::text},        Key{"host_name", Kind::texts},        Key{"token_file", Kind::text},
-    Key{"cache", Kind::text},         Key{"cache_size", Kind::size},        Key{"max_size", Kind::size},
-    Key{"connections", Kind::number}, Key{"timeout", Kind::seconds},        Key{"threads", Kind::number},
-    Key{"grace", Kind::seconds},      Key{"stale_if_error", Kind::seconds}, Key{"access_log", Kind::text},
-    Key{"log_queries", Kind::flag}};
+constexpr std::array kKeys = {Key{"listen", Kind::text},
+                              Key{"host_name", Kind::texts},
+                              Key{"token_file", Kind::text},
+                              Key{"cache", Kind::text},
+                              Key{"cache_size", Kind::size},
+                              Key{"max_size", Kind::size},
+                              Key{"connections", Kind::number},
+                              Key{"timeout", Kind::seconds},
+                              Key{"threads", Kind::number},
+                              Key{"grace", Kind::seconds},
+                              Key{"stale_if_error", Kind::seconds},
+                              Key{"access_log", Kind::text},
+                              Key{"log_queries", Kind::flag},
+                              Key{"cors", Kind::texts}};
 
 constexpr std::string_view wanted(Kind kind) {
   switch (kind) {

@@ -35,6 +35,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->type_name("NAME");
   app.add_option("--token-file", options.token_file, "demand one of these tokens (Authorization: Bearer)")
       ->type_name("FILE");
+  app.add_option("--cors", options.cors, "a site whose pages may read it, as https://HOST; *: all; may be repeated")
+      ->type_name("ORIGIN");
   add_connections_option(app, options.connections, "at once with each server, at the most");
   add_timeout_option(app, options.timeout);
   app.add_option("--threads", options.threads, "0: as many as there are processors")

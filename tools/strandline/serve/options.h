@@ -26,6 +26,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> host_names;
   std::optional<std::string> token_file;
+  std::vector<std::string> cors;
   unsigned connections = 16;
   unsigned timeout = 30;
   unsigned grace = 10;

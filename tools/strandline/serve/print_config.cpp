@@ -40,6 +40,9 @@ std::string config_text(const ServeOptions& options) {
     text += line("host_name", nlohmann::json(options.host_names).dump());
   }
   text += text_line("token_file", options.token_file);
+  if (!options.cors.empty()) {
+    text += line("cors", nlohmann::json(options.cors).dump());
+  }
   text += text_line("cache", options.cache.directory);
   const std::pair<const char*, std::uint64_t> numbers[] = {
       {"cache_size", options.cache.size}, {"connections", options.connections},

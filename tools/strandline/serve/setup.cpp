@@ -114,6 +114,12 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   std::tie(serving.address, serving.port) = *listen;
   serving.threads = options.threads;
   serving.access = std::move(*access);
+  for (const std::string& site : options.cors) {
+    if (!serve::Cors::is_origin(site)) {
+      return fail(Errc::invalid_argument, "--cors " + site + ": https://HOST or * is wanted");
+    }
+  }
+  serving.cors.origins = options.cors;
   serving.rules = options.rules;
   serving.objects.stale_if_error = std::chrono::seconds(options.stale_if_error);
   auto mounts = mounts_of(options);

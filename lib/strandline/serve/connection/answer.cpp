@@ -262,6 +262,10 @@ class ObjectAnswer {
 
 }  // namespace
 
+std::string with_fields(std::string answer, std::string_view lines) {
+  return answer.insert(answer.find("\r\n") + 2, lines);
+}
+
 ByteRange first_read(const RequestHead& request) {
   const bool conditional =
       request.if_match || request.if_unmodified_since || request.if_none_match || request.if_modified_since;

@@ -39,6 +39,8 @@ class AnswerHead {
   std::string text_;
 };
 
+// An answer with these lines in its head, too.
+[[nodiscard]] std::string with_fields(std::string answer, std::string_view lines);
 // With a line of text for people, but to a HEAD.
 [[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);
 // What goes before so many bytes of a chunked answer (RFC 9112, section 7.1).

@@ -114,6 +114,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     const bool head_only = request.method == "HEAD";
     const auto target = http::parse_request_target(request.target, request.host);
     const bool is_control = target && target->path.starts_with(kControlPrefix);
+    cors_ = is_control ? "" : serving_->cors.fields(request.origin);
+    const bool is_preflight = request.method == "OPTIONS" && !is_control && target && !request.close;
+    if (std::string allowed = is_preflight ? serving_->cors.preflight(request.origin) : ""; !allowed.empty()) {
+      reader_->answered(204);
+      co_return co_await client_.send(std::move(allowed)) && !ending_;
+    }
     if (!head_only && request.method != "GET" && !(is_control && request.method == "POST")) {
       co_return co_await refuse({405, "only GET and HEAD"}, true, false);  // what comes with it is not read
     }
@@ -152,7 +158,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
   awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only) {
     reader_->answered(refusal.status);
-    co_return co_await client_.send(refusal_text(refusal, close, head_only)) && !close;
+    co_return co_await client_.send(with_fields(refusal_text(refusal, close, head_only), cors_)) && !close;
   }
 
   awaitable<bool> send(const Objects::Open& open, const Selected& selected) {
@@ -165,7 +171,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   awaitable<bool> send(auto& body, const Selected& selected) {
-    std::string before = selected.head;
+    std::string before = with_fields(selected.head, cors_);
     for (std::size_t i = 0; i < selected.parts.size(); ++i) {
       if (i < selected.part_heads.size()) {
         before += selected.part_heads[i];
@@ -203,6 +209,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   std::shared_ptr<const Serving> serving_;  // for the request under way
   const std::shared_ptr<Reader> reader_;
   std::string buffer_;   // what has come, from the request that is being answered on
+  std::string cors_;     // fields of the answer
   bool idle_ = false;    // nothing of a request has come
   bool ending_ = false;  // after this answer
 };
