@@ -43,7 +43,6 @@ class Server::State {
                     .mounts = std::move(options.mounts),
                     .limits = options.limits,
                     .access = std::move(options.access),
-                    .cors = std::move(options.cors),
                     .rules = std::move(options.rules),
                     .control = std::make_shared<Control>(),
                     .traffic = std::make_shared<Traffic>(),
@@ -91,7 +90,6 @@ class Server::State {
     Serving next = *serving_->get();
     next.mounts = std::move(options.mounts);
     next.access = std::move(options.access);
-    next.cors = std::move(options.cors);
     next.rules = std::move(options.rules);
     next.logging = std::move(options.logging);
     serving_->replace(std::move(next));

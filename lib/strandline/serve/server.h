@@ -21,7 +21,6 @@ struct ServerOptions {
   std::size_t most_connections = 16384;  // more wait to be accepted
   std::vector<Mount> mounts;
   Access access = {};
-  Cors cors = {};
   Rules rules = {};
   Logging logging = {};
   SessionLimits limits = {};

@@ -50,7 +50,7 @@ TEST_CASE("F68: a name that is not this machine's is not served") {
 
 TEST_CASE("CORS: pages of the sites that are named may read, with ranges, and no others") {
   serve::ServerOptions options;
-  options.cors.origins = {"https://a.example", "https://b.example"};
+  options.access.cors.origins = {"https://a.example", "https://b.example"};
   Scene scene(std::move(options));
   scene.object({.size = 1000});
   auto client = scene.client();
@@ -81,7 +81,7 @@ TEST_CASE("CORS: pages of the sites that are named may read, with ranges, and no
 
 TEST_CASE("CORS: all sites, and what is no site") {
   serve::ServerOptions options;
-  options.cors.origins = {"*"};
+  options.access.cors.origins = {"*"};
   Scene scene(std::move(options));
   scene.object({.size = 10});
   auto client = scene.client();

@@ -119,7 +119,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
       return fail(Errc::invalid_argument, "--cors " + site + ": https://HOST or * is wanted");
     }
   }
-  serving.cors.origins = options.cors;
+  serving.access.cors.origins = options.cors;
   serving.rules = options.rules;
   serving.objects.stale_if_error = std::chrono::seconds(options.stale_if_error);
   auto mounts = mounts_of(options);

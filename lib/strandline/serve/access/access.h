@@ -3,6 +3,7 @@
 // with every token, which takes as long whatever is in them. Lifetime: owns its text.
 #pragma once
 
+#include <strandline/serve/access/cors.h>
 #include <strandline/base/error.h>
 #include <strandline/serve/http/request/refusal.h>
 
@@ -32,6 +33,7 @@ struct Access {
   bool certificates = false;
   // Names by which the server is called, in lower case; besides those of this machine's loopback.
   std::vector<std::string> hosts{};
+  Cors cors{};
 
   struct Request {
     std::optional<std::string_view> host;

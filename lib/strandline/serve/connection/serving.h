@@ -4,7 +4,6 @@
 #pragma once
 
 #include <strandline/serve/access/access.h>
-#include <strandline/serve/access/cors.h>
 #include <strandline/serve/http/request/request_target.h>
 #include <strandline/serve/log/access_log.h>
 #include <strandline/serve/objects/objects.h>
@@ -44,7 +43,6 @@ struct Serving {
   std::vector<Mount> mounts;
   SessionLimits limits;
   Access access;
-  Cors cors = {};
   Rules rules;
   std::shared_ptr<Control> control;
   std::shared_ptr<Traffic> traffic;

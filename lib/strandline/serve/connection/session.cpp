@@ -114,9 +114,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     const bool head_only = request.method == "HEAD";
     const auto target = http::parse_request_target(request.target, request.host);
     const bool is_control = target && target->path.starts_with(kControlPrefix);
-    cors_ = is_control ? "" : serving_->cors.fields(request.origin);
+    cors_ = is_control ? "" : serving_->access.cors.fields(request.origin);
     const bool is_preflight = request.method == "OPTIONS" && !is_control && target && !request.close;
-    if (std::string allowed = is_preflight ? serving_->cors.preflight(request.origin) : ""; !allowed.empty()) {
+    if (std::string allowed = is_preflight ? serving_->access.cors.preflight(request.origin) : ""; !allowed.empty()) {
       reader_->answered(204);
       co_return co_await client_.send(std::move(allowed)) && !ending_;
     }
