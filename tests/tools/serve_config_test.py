@@ -1,13 +1,17 @@
 """strandline serve's configuration file: what it says, what is wrong with it, and what reading it again changes."""
 
+import base64
 import json
 import os
+import shutil
 import signal
+import socket
 import stat
+import unittest.mock
 import urllib.error
 
 import command
-from command import ServeTest, run
+from command import CONTENT, ServeTest, response, run, sized
 
 
 class Config(ServeTest):
@@ -158,6 +162,64 @@ class Config(ServeTest):
         self.until(lambda: log.read_text().count("\n") == 1)
         self.stop(process)
         self.assertNotIn("secret", (self.dir / "log.1").read_text())
+
+    def test_a_service_manager_is_told(self):
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.settimeout(command.LIMIT)
+        manager.bind(os.fspath(self.dir / "notify"))
+        with unittest.mock.patch.dict(os.environ, NOTIFY_SOCKET=manager.getsockname()):
+            process, _ = self.start("--config", self.write(""), "--origin", self.dir)
+        self.assertEqual(manager.recv(1000), b"READY=1")
+        process.send_signal(signal.SIGHUP)
+        self.assertRegex(manager.recv(1000), rb"RELOADING=1\nMONOTONIC_USEC=\d+")
+        self.assertEqual(manager.recv(1000), b"READY=1")
+        self.stop(process)
+        self.assertEqual(manager.recv(1000), b"STOPPING=1")
+
+    def test_offline_no_origin_is_asked(self):
+        origin = self.serve({"/a": sized("200 OK")})
+        process, url = self.start("--origin", origin.url("/"), "--offline")
+        self.assertEqual(self.status(url + "a"), 504)
+        self.stop(process)
+        self.assertEqual(origin.requests, [])
+
+    def test_f68_an_origin_redirects_to_itself_and_hosts_that_are_listed(self):
+        other = self.serve({"/b": sized("200 OK", body=b"here")})
+        elsewhere = f"Location: http://localhost:{other.port}/b"  # another name, of the same address
+        origin = self.serve({"/a": response("302 Found", elsewhere, "Content-Length: 0"),
+                             "/c": response("302 Found", "Location: /d", "Content-Length: 0"),
+                             "/d": sized("200 OK", body=b"there")})
+        process, url = self.start("--origin", origin.url("/"))
+        self.assertEqual(self.status(url + "a"), 403)
+        self.assertEqual(self.read(url + "c"), b"there")
+        self.stop(process)
+        self.assertEqual(other.requests, [])
+        for allowed in ("LOCALHOST", "*"):
+            process, url = self.start("--origin", origin.url("/"), "--allow-redirects-to", allowed)
+            self.assertEqual(self.read(url + "a"), b"here")
+            self.stop(process)
+            shutil.rmtree(self.cache)
+
+    def test_credentials_are_in_no_log_and_no_file(self):
+        origin = self.serve({"/a": sized("200 OK", 'ETag: "1"'), "/b": response("500 No", "Content-Length: 0"),
+                             "/b?signature=hunter3": response("500 No", "Content-Length: 0")})
+        log = self.dir / "log"
+        tokens = self.file("tokens", b"ann 0123456789abcdef\n")
+        tokens.chmod(0o600)
+        process, url = self.start("--origin", origin.url("/", login="ann:hunter2@"), "--access-log", log,
+                                  "--token-file", tokens)
+        token = {"Authorization": "Bearer 0123456789abcdef"}
+        self.assertEqual(self.read(url + "a", **token), CONTENT)
+        self.assertIn(self.status(url + "b", **token), (502, 504))
+        self.assertIn(self.status(url + "b?signature=hunter3", **token), (502, 504))
+        self.assertIn("authorization", origin.requests[0][1])
+        self.stop(process)
+        told = process.stderr.read() + process.stdout.read() + log.read_bytes()
+        for path in self.cache.rglob("*"):
+            told += os.fsencode(path) + (path.read_bytes() if path.is_file() else b"")
+        for secret in (b"hunter2", b"hunter3", b"0123456789abcdef", base64.b64encode(b"ann:hunter2")):
+            self.assertNotIn(secret, told)
 
     def test_the_log_on_standard_output_with_queries(self):
         process, url = self.start("--origin", self.dir, "--access-log", "-", "--log-queries")

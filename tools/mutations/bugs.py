@@ -895,4 +895,16 @@ BUGS = [
         "changes": [(LIB + "serve/log/request_note.cpp", "logging.queries ? target->query", "true ? target->query")],
         "tests": ["tests/serve/test_serve --test-case=access?log*"],
     },
+    {
+        "name": "connections-never-given-back",
+        "breaks": "serving/safety.md: a client that has gone still counts",
+        "changes": [(LIB + "serve/server.cpp", "if (--found->second == 0) {", "if (found->second == 0) {")],
+        "tests": ["tests/serve/test_serve --test-case=F63*"],
+    },
+    {
+        "name": "trickling-client-kept",
+        "breaks": "FAULTS row 63: a client that takes a byte now and then keeps its connection",
+        "changes": [(LIB + "serve/connection/client_socket.cpp", "static_cast<double>(taken_) >= least", "taken_ > 0")],
+        "tests": ["tests/serve/test_serve --test-case=F63*"],
+    },
 ]

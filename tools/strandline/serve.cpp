@@ -11,6 +11,7 @@
 #include "command.h"
 #include "output.h"
 #include "serve/config.h"
+#include "serve/notify.h"
 #include "serve/setup.h"
 
 namespace strandline::tool {
@@ -67,6 +68,13 @@ Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& 
     return fail(Errc::invalid_argument, missing + " is wanted");
   }
   return server_options(options);
+}
+
+// The service manager, if there is one.
+void tell(const std::string& state) {
+  if (auto told = notify(state); !told) {
+    report("serve", told.error());
+  }
 }
 
 // What is wrong changes nothing.
@@ -128,9 +136,13 @@ int run_serve(const ServeOptions& told, const Given& given) {
   const std::string host = address.find(':') == std::string::npos ? address : "[" + address + "]";
   std::printf("listening on http://%s:%u/\n", host.c_str(), static_cast<unsigned>(server->port()));
   std::fflush(stdout);
+  tell("READY=1");
   while (asked.wait() == Asked::What::reload) {
+    tell("RELOADING=1");
     reload(*server, logging, told, given);
+    tell("READY=1");
   }
+  tell("STOPPING=1");
   server->stop(std::chrono::seconds(options.grace));
   return kExitOk;
 }

@@ -14,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <map>
 #include <set>
 #include <thread>
 #include <utility>
@@ -37,6 +38,7 @@ class Server::State {
   State(store::Store store, std::shared_ptr<fill::Filler> filler, ServerOptions options)
       : address_(options.address),
         most_connections_(options.most_connections),
+        most_per_client_(options.most_per_client),
         contexts_(contexts(options.threads)),
         serving_(std::make_shared<CurrentServing>(
             Serving{.objects = std::make_shared<Objects>(std::move(store), std::move(filler), options.objects),
@@ -173,9 +175,35 @@ class Server::State {
     }
   }
 
+  // One of its connections, until nobody holds it any more; null: it has enough.
+  std::shared_ptr<const asio::ip::address> admit(const tcp::socket& socket) {
+    error_code gone;
+    const auto address = socket.remote_endpoint(gone).address();
+    auto made = std::make_unique<const asio::ip::address>(address);
+    MutexLock lock(mutex_);
+    std::size_t& count = clients_[address];
+    if (most_per_client_ != 0 && count >= most_per_client_) {
+      return nullptr;
+    }
+    ++count;
+    return {made.release(), [this](const asio::ip::address* of) {
+              const std::unique_ptr<const asio::ip::address> gone_from(of);
+              MutexLock leaving(mutex_);
+              const auto found = clients_.find(*of);
+              if (--found->second == 0) {
+                clients_.erase(found);
+              }
+            }};
+  }
+
   void begin(tcp::socket socket) {
+    auto admitted = admit(socket);
+    if (admitted == nullptr) {
+      return;
+    }
     const auto place = std::make_shared<std::shared_ptr<Session>>();
-    auto session = start_session(std::move(socket), serving_, [this, place] {
+    auto session = start_session(std::move(socket), serving_, [this, place, admitted = std::move(admitted)]() mutable {
+      admitted.reset();
       MutexLock lock(mutex_);
       sessions_.erase(*place);
       place->reset();
@@ -198,6 +226,7 @@ class Server::State {
 
   const std::string address_;
   const std::size_t most_connections_;
+  const std::size_t most_per_client_;
   const std::vector<std::unique_ptr<asio::io_context>> contexts_;
   const std::shared_ptr<CurrentServing> serving_;
   tcp::acceptor acceptor_{*contexts_.front()};
@@ -207,6 +236,7 @@ class Server::State {
   CondVar fewer_;
   bool stopping_ STRANDLINE_GUARDED_BY(mutex_) = false;
   std::set<std::shared_ptr<Session>> sessions_ STRANDLINE_GUARDED_BY(mutex_);
+  std::map<asio::ip::address, std::size_t> clients_ STRANDLINE_GUARDED_BY(mutex_);  // connections of each
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
   std::vector<std::thread> threads_;
 };

@@ -19,6 +19,7 @@ struct ServerOptions {
   std::uint16_t port = 0;                // 0: one that is free
   unsigned threads = 0;                  // 0: as many as there are processors
   std::size_t most_connections = 16384;  // more wait to be accepted
+  std::size_t most_per_client = 0;       // of one address, more are closed; 0: as many as there are
   std::vector<Mount> mounts;
   Access access = {};
   Rules rules = {};

@@ -4,6 +4,7 @@
 using namespace strandline;
 using namespace strandline::testing;
 using serve::Server;
+using std::chrono::milliseconds;
 
 TEST_CASE("F68: others than this machine are served only when clients are told apart") {
   serve::ServerOptions options;
@@ -32,6 +33,46 @@ TEST_CASE("F68: who has no token is told what is wanted, and nothing of the obje
   CHECK(client.get("/b", "Authorization: Bearer 0123456789abcdef\r\n").status == 403);
   CHECK(object->sent_bytes() == 0);
   CHECK(client.get("/a", "Authorization: Bearer 0123456789abcdef\r\n").body == text(1, {0, 10}));
+}
+
+TEST_CASE("F63: of one address there are so many connections, and no more") {
+  serve::ServerOptions options;
+  options.most_per_client = 1;
+  Scene scene(options);
+  scene.object({.size = 10});
+  std::optional<Client> first(scene.server->port());
+  CHECK(first->get("/a").status == 200);
+  auto second = scene.client();
+  CHECK(second.closed());
+  CHECK(first->get("/a").status == 200);
+  first.reset();
+  REQUIRE(eventually([&] { return scene.server->connections() == 0; }));
+  CHECK(scene.client().get("/a").status == 200);
+}
+
+TEST_CASE("F63: who takes too little while there is more for it is let go of") {
+  serve::ServerOptions options;
+  options.limits.least_rate = std::uint64_t{1} << 62;
+  options.limits.slow_for = milliseconds(0);
+  Scene scene(options);
+  scene.object({.size = 64 * kMiB});
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::size_t seen = 0;
+  for (std::string some = client.take_some(); !some.empty(); some = client.take_some()) {
+    seen += some.size();
+  }
+  CHECK(seen < 64 * kMiB);  // it had to be waited for once, at least
+  CHECK(eventually([&] { return scene.server->connections() == 0; }));
+}
+
+TEST_CASE("F63: who takes enough is not, however long all of it takes") {
+  serve::ServerOptions options;
+  options.limits.least_rate = 1;
+  options.limits.slow_for = milliseconds(0);
+  Scene scene(options);
+  scene.object({.size = 64 * kMiB});
+  CHECK(scene.client().get("/a").whole);
 }
 
 TEST_CASE("F68: a name that is not this machine's is not served") {

@@ -30,12 +30,14 @@ std::string percent_decoded(std::string_view text) {
 
 }  // namespace
 
-Places::Places(std::chrono::seconds timeout) {
-  origins_.add({"http", "https"}, [timeout]() -> Result<std::shared_ptr<origin::Origin>> {
-    origin::HttpOptions options;
-    options.connect_timeout = options.silence = options.low_speed_time = timeout;
-    return origin::HttpOrigin::open(std::move(options));
-  });
+Places::Places(std::chrono::seconds timeout, std::optional<std::vector<std::string>> redirects_to) {
+  origins_.add({"http", "https"},
+               [timeout, redirects_to = std::move(redirects_to)]() -> Result<std::shared_ptr<origin::Origin>> {
+                 origin::HttpOptions options;
+                 options.redirects_to = redirects_to;
+                 options.connect_timeout = options.silence = options.low_speed_time = timeout;
+                 return origin::HttpOrigin::open(std::move(options));
+               });
 }
 
 Result<Place> Places::find(const std::string& url) const {

@@ -8,8 +8,10 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace strandline::tool {
 
@@ -22,8 +24,8 @@ struct Place {
 
 class Places {
  public:
-  // To connect, and for too little to arrive.
-  explicit Places(std::chrono::seconds timeout);
+  // To connect, and for too little to arrive. `redirects_to`: hosts that servers may send us to; not given: any.
+  explicit Places(std::chrono::seconds timeout, std::optional<std::vector<std::string>> redirects_to = {});
   [[nodiscard]] Result<Place> find(const std::string& url) const;
 
  private:

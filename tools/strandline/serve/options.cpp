@@ -50,6 +50,15 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
                  "seconds that what is stale stands in for an origin that fails")
       ->check(CLI::Range(0U, 1U << 31))
       ->capture_default_str();
+  app.add_flag("--offline", options.offline, "ask no origin: what is here is served, however stale");
+  app.add_option("--allow-redirects-to", options.redirects_to,
+                 "another host that origins may redirect to; may be repeated; *: any")
+      ->type_name("HOST");
+  app.add_option("--client-connections", options.client_connections, "of one address at once, at the most; 0: no limit")
+      ->capture_default_str();
+  app.add_option("--least-rate", options.least_rate,
+                 "let go of clients that take fewer bytes per second, over a minute in which there are some")
+      ->capture_default_str();
   app.add_option("--access-log", options.access_log, "a line of JSON for each request; -: on standard output")
       ->type_name("FILE");
   app.add_flag("--log-queries", options.log_queries, "what stands behind a '?' too: credentials may be there");

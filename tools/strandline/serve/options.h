@@ -32,6 +32,10 @@ struct ServeOptions {
   unsigned grace = 10;
   unsigned threads = 0;
   unsigned stale_if_error = 86400;
+  bool offline = false;
+  std::vector<std::string> redirects_to;
+  unsigned client_connections = 0;
+  unsigned least_rate = 100;
   std::optional<std::string> access_log;
   bool log_queries = false;
   serve::Rules rules;  // of the file only

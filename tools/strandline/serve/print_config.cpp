@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <strandline/origin/origins.h>
+
 #include <nlohmann/json.hpp>
 
 namespace strandline::tool {
@@ -23,21 +25,13 @@ const char* flag(bool value) {
   return value ? "true" : "false";
 }
 
-// What stands before the host is who asks, and may be a password.
-std::string without_user(std::string url) {
-  const auto begin = url.find("://");
-  const auto host = begin == std::string::npos ? begin : begin + 3;
-  const auto end = begin == std::string::npos ? begin : url.find_first_of("/?#", host);
-  const auto at = begin == std::string::npos ? begin : url.substr(0, end).rfind('@');
-  return at == std::string::npos || at < host ? url : url.replace(host, at - host, "...");
-}
-
 }  // namespace
 
 std::string config_text(const ServeOptions& options) {
   std::string text = line("listen", quoted(options.listen));
-  if (!options.host_names.empty()) {
-    text += line("host_name", nlohmann::json(options.host_names).dump());
+  for (const auto& [key, values] :
+       {std::pair("host_name", &options.host_names), std::pair("allow_redirects_to", &options.redirects_to)}) {
+    text += values->empty() ? "" : line(key, nlohmann::json(*values).dump());
   }
   text += text_line("token_file", options.token_file);
   if (!options.cors.empty()) {
@@ -51,12 +45,15 @@ std::string config_text(const ServeOptions& options) {
   for (const auto& [key, value] : numbers) {
     text += line(key, std::to_string(value));
   }
+  text += line("client_connections", std::to_string(options.client_connections));
+  text += line("least_rate", std::to_string(options.least_rate));
+  text += line("offline", flag(options.offline));
   text += text_line("access_log", options.access_log);
   text += line("log_queries", flag(options.log_queries));
   for (const std::string& origin : options.origins) {
     const auto [name, url] = origin_of(origin);
-    text +=
-        "\n[[origin]]\n" + (name.empty() ? "" : line("name", quoted(name))) + line("url", quoted(without_user(url)));
+    text += "\n[[origin]]\n" + (name.empty() ? "" : line("name", quoted(name))) +
+            line("url", quoted(origin::without_credentials(url)));
   }
   for (const auto& rule : options.rules) {
     text += "\n[[rule]]\n" + line("path", quoted(rule->path.text()));

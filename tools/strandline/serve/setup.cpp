@@ -1,7 +1,11 @@
 #include "setup.h"
 
-#include <strandline/serve/http/request/authority.h>
+#include <strandline/origin/http/protocol/syntax.h>
 
+#include <strandline/serve/http/request/authority.h>
+#include <strandline/serve/rules/offline.h>
+
+#include <algorithm>
 #include <charconv>
 #include <tuple>
 #include <utility>
@@ -83,7 +87,14 @@ Result<serve::Access> access_of(const ServeOptions& options) {
 }
 
 Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
-  const Places places{std::chrono::seconds(options.timeout)};
+  std::optional<std::vector<std::string>> hosts(std::in_place);
+  for (const std::string& host : options.redirects_to) {
+    hosts->push_back(origin::http::lower_case(host));
+  }
+  if (std::find(hosts->begin(), hosts->end(), "*") != hosts->end()) {
+    hosts.reset();
+  }
+  const Places places{std::chrono::seconds(options.timeout), std::move(hosts)};
   std::vector<serve::Mount> mounts;
   for (const std::string& origin : options.origins) {
     auto mount = mount_of(origin, places);
@@ -96,6 +107,9 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
         const std::string what = other.prefix == mount->prefix ? mount->prefix : mount->name;
         return fail(Errc::invalid_argument, "--origin: two of them at " + what);
       }
+    }
+    if (options.offline) {
+      mount->origin = std::make_shared<serve::OfflineOrigin>(std::move(mount->origin));
     }
     mounts.push_back(std::move(*mount));
   }
@@ -121,7 +135,10 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   }
   serving.access.cors.origins = options.cors;
   serving.rules = options.rules;
-  serving.objects.stale_if_error = std::chrono::seconds(options.stale_if_error);
+  serving.objects.stale_if_error =
+      options.offline ? serve::http::kForever : std::chrono::seconds(options.stale_if_error);
+  serving.most_per_client = options.client_connections;
+  serving.limits.least_rate = options.least_rate;
   auto mounts = mounts_of(options);
   if (!mounts) {
     return fail(std::move(mounts.error()));

@@ -32,6 +32,8 @@ struct HttpOptions {
 
   // A server with a public address may redirect to one of this machine or network.
   bool allow_private_redirects = false;
+  // Hosts that a server may redirect to, besides itself, in lower case; not given: any.
+  std::optional<std::vector<std::string>> redirects_to{};
 
   std::chrono::milliseconds connect_timeout{10'000};  // for the name, TCP and TLS together
   std::chrono::milliseconds silence{30'000};          // without a byte: timed_out

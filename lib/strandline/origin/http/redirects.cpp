@@ -38,6 +38,11 @@ Outcome<void> Route::follow(const HttpHead& head, bool from_private) {
   if (!next) {
     return refuse(next.error().code, "redirect: " + next.error().context);
   }
+  const bool is_listed = !hosts_ || next->host() == first_.host() ||
+                         std::find(hosts_->begin(), hosts_->end(), next->host()) != hosts_->end();
+  if (!is_listed) {
+    return refuse(Errc::permission_denied, "redirected to another host, which is not allowed: " + next->host());
+  }
   if (now_.secure() && !next->secure()) {
     return refuse(Errc::permission_denied, "redirected from https to http: " + next->shown());
   }

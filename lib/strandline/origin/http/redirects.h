@@ -26,7 +26,12 @@ class Route {
     bool guarded = false;
   };
 
-  Route(Url first, bool allow_private) : first_(first), now_(std::move(first)), allow_private_(allow_private) {}
+  // `hosts`: that may be redirected to, besides the first; null: any.
+  Route(Url first, bool allow_private, const std::vector<std::string>* hosts)
+      : first_(first),
+        now_(std::move(first)),
+        allow_private_(allow_private),
+        hosts_(hosts != nullptr ? std::optional(*hosts) : std::nullopt) {}
 
   [[nodiscard]] const Url& first() const noexcept { return first_; }
   [[nodiscard]] const Url& now() const noexcept { return now_; }
@@ -50,6 +55,7 @@ class Route {
   Url now_;
   std::vector<std::string> passed_;
   bool allow_private_;
+  std::optional<std::vector<std::string>> hosts_;
   bool guarded_ = false;
   bool remembered_ = false;
 };

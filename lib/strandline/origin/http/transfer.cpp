@@ -21,6 +21,10 @@ Failure failure(Errc code, std::string_view what = {}) noexcept {
   return Failure{Error::make(code, what)};
 }
 
+const std::vector<std::string>* hosts_of(const HttpOptions& options) {
+  return options.redirects_to ? &*options.redirects_to : nullptr;
+}
+
 // Servers that do not do HEAD, or not for those who may GET.
 bool refuses_head(int status) noexcept {
   return status == 403 || status == 405 || status == 501;
@@ -33,10 +37,12 @@ Transfer::Transfer(Url url, const HttpOptions& options, ReadRequest request, std
     : request_(std::move(request)),
       sink_(std::move(sink)),
       stop_(std::move(stop)),
-      route_(std::move(url), options.allow_private_redirects) {}
+      route_(std::move(url), options.allow_private_redirects, hosts_of(options)) {}
 
 Transfer::Transfer(Url url, const HttpOptions& options, Reply<ObjectInfo> reply, std::stop_token stop)
-    : reply_(std::move(reply)), stop_(std::move(stop)), route_(std::move(url), options.allow_private_redirects) {}
+    : reply_(std::move(reply)),
+      stop_(std::move(stop)),
+      route_(std::move(url), options.allow_private_redirects, hosts_of(options)) {}
 
 void Transfer::start(LoopState& loop) noexcept {
   loop_ = &loop;

@@ -3,8 +3,8 @@
 // with every token, which takes as long whatever is in them. Lifetime: owns its text.
 #pragma once
 
-#include <strandline/serve/access/cors.h>
 #include <strandline/base/error.h>
+#include <strandline/serve/access/cors.h>
 #include <strandline/serve/http/request/refusal.h>
 
 #include <optional>

@@ -136,7 +136,7 @@ awaitable<std::optional<std::size_t>> Body::send_some(const store::Lease& lease,
       co_return std::nullopt;
     }
     if (*count > 0) {
-      client_.account().sent += *count;
+      client_.sent(*count);
       co_return *count;
     }
     if (!co_await client_.writable()) {

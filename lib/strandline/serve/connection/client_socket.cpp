@@ -71,7 +71,7 @@ awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
       co_return false;
     }
     at += static_cast<std::size_t>(std::max<::ssize_t>(count, 0));
-    account_.sent += static_cast<std::size_t>(std::max<::ssize_t>(count, 0));
+    sent(static_cast<std::size_t>(std::max<::ssize_t>(count, 0)));
     if (count < 0 && !co_await writable()) {
       co_return false;
     }
@@ -83,6 +83,22 @@ awaitable<bool> ClientSocket::ready(Wait what, Clock::duration limit) {
   steady_timer timer(executor(), limit);
   const auto first = co_await (socket_.async_wait(what, kToken) || timer.async_wait(kToken));
   co_return first.index() == 0 && !std::get<0>(std::get<0>(first));
+}
+
+awaitable<bool> ClientSocket::writable() {
+  const auto since = Clock::now();
+  if (!co_await ready(Wait::wait_write, patience_.silence)) {
+    co_return false;
+  }
+  slow_ += Clock::now() - since;
+  if (slow_ < patience_.slow_for) {
+    co_return true;
+  }
+  const double least = static_cast<double>(patience_.least_rate) * std::chrono::duration<double>(slow_).count();
+  const bool enough = static_cast<double>(taken_) >= least;
+  slow_ = {};
+  taken_ = 0;
+  co_return enough;
 }
 
 awaitable<void> ClientSocket::until_gone() {

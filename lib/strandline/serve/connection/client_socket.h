@@ -33,8 +33,13 @@ class ClientSocket {
     void waited_since(Clock::time_point since) { waited += Clock::now() - since; }
   };
 
-  // `patience`: with a client that takes no byte.
-  ClientSocket(boost::asio::ip::tcp::socket socket, Clock::duration patience)
+  struct Patience {
+    Clock::duration silence{};     // with a client that takes no byte
+    std::uint64_t least_rate = 0;  // bytes per second that it takes
+    Clock::duration slow_for{};    // over so much time in which it could have
+  };
+
+  ClientSocket(boost::asio::ip::tcp::socket socket, const Patience& patience)
       : socket_(std::move(socket)), patience_(patience) {}
 
   [[nodiscard]] auto executor() { return socket_.get_executor(); }
@@ -51,7 +56,13 @@ class ClientSocket {
   [[nodiscard]] boost::asio::awaitable<bool> send(std::string bytes, int flags = 0);
   // False: not within the limit.
   [[nodiscard]] boost::asio::awaitable<bool> ready(Wait what, Clock::duration limit);
-  [[nodiscard]] boost::asio::awaitable<bool> writable() { return ready(Wait::wait_write, patience_); }
+  // False too when it takes too little, again and again (FAULTS, row 63).
+  [[nodiscard]] boost::asio::awaitable<bool> writable();
+  // So many bytes have gone to it, past send().
+  void sent(std::size_t count) noexcept {
+    account_.sent += count;
+    taken_ += count;
+  }
 
   // A request has come.
   void begin_account(bool keep_head);
@@ -63,7 +74,9 @@ class ClientSocket {
 
  private:
   boost::asio::ip::tcp::socket socket_;
-  const Clock::duration patience_;
+  const Patience patience_;
+  Clock::duration slow_{};   // the time that it was waited for,
+  std::uint64_t taken_ = 0;  // and the bytes it took, since that was judged
   Account account_;
   bool gone_ = false;
 };

@@ -32,7 +32,10 @@ struct SessionLimits {
   std::chrono::milliseconds idle{60'000};      // between two requests
   std::chrono::milliseconds head{10'000};      // from a request's first byte to its head's last
   std::chrono::milliseconds progress{60'000};  // for a client to take a byte, or an origin to bring one
-  std::uint64_t at_once = 1 << 20;             // bytes for a socket, before others of its thread have their turn
+  // Who takes fewer bytes per second than this, over so much time in which there were some, is let go of.
+  std::uint64_t least_rate = 100;
+  std::chrono::milliseconds slow_for{60'000};
+  std::uint64_t at_once = 1 << 20;  // bytes for a socket, before others of its thread have their turn
 };
 
 class Control;

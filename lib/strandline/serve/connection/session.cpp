@@ -19,10 +19,14 @@ namespace asio = boost::asio;
 using asio::awaitable;
 using asio::ip::tcp;
 
+ClientSocket::Patience patience_of(const SessionLimits& limits) {
+  return {.silence = limits.progress, .least_rate = limits.least_rate, .slow_for = limits.slow_for};
+}
+
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:
   TcpSession(tcp::socket socket, std::shared_ptr<const CurrentServing> current)
-      : client_(std::move(socket), current->get()->limits.progress),
+      : client_(std::move(socket), patience_of(current->get()->limits)),
         current_(std::move(current)),
         serving_(current_->get()),
         reader_(serving_->traffic->add_reader(client_.peer())) {}
