@@ -237,7 +237,7 @@ class ServeTest(ServerTest):
     def start_with(self, *args):
         process = self.popen("serve", *args)
         line = process.stdout.readline().decode()
-        found = re.fullmatch(r"listening on (http://[\d.]+:\d+/)\n", line)
+        found = re.fullmatch(r"listening on (https?://[\d.]+:\d+/)\n", line)
         self.assertTrue(found, line + ("" if line else process.stderr.read().decode()))
         return process, found[1]
 

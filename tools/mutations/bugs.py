@@ -907,4 +907,10 @@ BUGS = [
         "changes": [(LIB + "serve/connection/client_socket.cpp", "static_cast<double>(taken_) >= least", "taken_ > 0")],
         "tests": ["tests/serve/test_serve --test-case=F63*"],
     },
+    {
+        "name": "certificate-of-an-old-connection",
+        "breaks": "serving/safety.md: a connection from before certificates were demanded is served without one",
+        "changes": [(LIB + "serve/access/access.cpp", "if (certificates && !request.certificate) {", "if (false) {")],
+        "tests": [SERVE + " --test-case=F68*"],
+    },
 ]

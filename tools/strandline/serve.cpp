@@ -98,7 +98,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
   // Before any thread is: none of them shall get the signals.
   Asked asked;
   const auto end = [&] { asked.ask(Asked::What::end); };
-  const bool has_files = told.config || told.token_file || told.access_log;
+  const bool has_files = told.config || told.token_file || told.access_log || told.tls_cert;
   const SignalWatch signals(end, has_files ? [&] { asked.ask(Asked::What::reload); } : std::function<void()>());
   ServeOptions options;
   auto serving = all_options(told, given, options);
@@ -119,6 +119,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
   }
   serving->logging = logging;
   const std::string address = serving->address;
+  const char* const scheme = serving->tls != nullptr ? "https" : "http";
   store::StoreOptions storing;
   storing.max_bytes = options.cache.size;
   auto store = store::Store::open(*options.cache.directory, std::move(storing));
@@ -134,7 +135,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
     return refused(server.error(), kExitFailed);
   }
   const std::string host = address.find(':') == std::string::npos ? address : "[" + address + "]";
-  std::printf("listening on http://%s:%u/\n", host.c_str(), static_cast<unsigned>(server->port()));
+  std::printf("listening on %s://%s:%u/\n", scheme, host.c_str(), static_cast<unsigned>(server->port()));
   std::fflush(stdout);
   tell("READY=1");
   while (asked.wait() == Asked::What::reload) {

@@ -48,7 +48,8 @@ class Server::State {
                     .rules = std::move(options.rules),
                     .control = std::make_shared<Control>(),
                     .traffic = std::make_shared<Traffic>(),
-                    .logging = std::move(options.logging)})) {}
+                    .logging = std::move(options.logging),
+                    .tls = std::move(options.tls)})) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }
@@ -94,6 +95,7 @@ class Server::State {
     next.access = std::move(options.access);
     next.rules = std::move(options.rules);
     next.logging = std::move(options.logging);
+    next.tls = std::move(options.tls);
     serving_->replace(std::move(next));
   }
 

@@ -24,6 +24,7 @@ struct ServerOptions {
   Access access = {};
   Rules rules = {};
   Logging logging = {};
+  std::shared_ptr<const TlsContext> tls = nullptr;  // none: connections are plain
   SessionLimits limits = {};
   Objects::Options objects = {};
 };

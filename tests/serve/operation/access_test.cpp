@@ -70,11 +70,12 @@ TEST_CASE("F68: a token is all of it, and of the scheme Bearer") {
                                                                    {"0123456789abcdef", 401}};
   for (const auto& [field, status] : cases) {
     CAPTURE(std::string(field.value_or("none")));
-    CHECK(status_of(access, {{}, field, "/a"}) == status);
+    CHECK(status_of(access, {{}, field, "/a", {}}) == status);
   }
-  CHECK(access.user({{}, "Bearer fedcba9876543210", "/a"}) == "bob");
-  CHECK(access.user({{}, "Bearer x", "/a"}).empty());
-  CHECK(Access().user({{}, "Bearer fedcba9876543210", "/a"}).empty());
+  CHECK(access.user({{}, "Bearer fedcba9876543210", "/a", {}}) == "bob");
+  CHECK(access.user({{}, "Bearer x", "/a", {}}).empty());
+  CHECK(access.user({{}, {}, "/a", "cay"}) == "cay");
+  CHECK(Access().user({{}, "Bearer fedcba9876543210", "/a", {}}).empty());
 }
 
 TEST_CASE("F68: a token is for what lies below its prefixes") {
@@ -84,7 +85,7 @@ TEST_CASE("F68: a token is for what lies below its prefixes") {
                                                     {"/b/c", 200}, {"/b", 403},   {"/", 403},   {"/-/", 403}};
   for (const auto& [path, status] : cases) {
     CAPTURE(std::string(path));
-    CHECK(status_of(access, {{}, "Bearer 0123456789abcdef", path}) == status);
+    CHECK(status_of(access, {{}, "Bearer 0123456789abcdef", path, {}}) == status);
   }
 }
 
@@ -110,7 +111,14 @@ TEST_CASE("F68: names, before and once clients are told apart") {
                         {"a@b", 421, 421}};
   for (const Case& one : cases) {
     CAPTURE(one.host);
-    CHECK(status_of(alone, {one.host, {}, "/a"}) == one.alone);
-    CHECK(status_of(told, {one.host, {}, "/a"}) == one.told);
+    CHECK(status_of(alone, {one.host, {}, "/a", {}}) == one.alone);
+    CHECK(status_of(told, {one.host, {}, "/a", "ann"}) == one.told);
   }
+}
+
+TEST_CASE("F68: a connection from before certificates were demanded is not served any more") {
+  Access access;
+  access.certificates = true;
+  CHECK(status_of(access, {{}, {}, "/a", {}}) == 403);
+  CHECK(status_of(access, {{}, {}, "/a", ""}) == 200);
 }

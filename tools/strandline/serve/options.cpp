@@ -37,6 +37,10 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->type_name("FILE");
   app.add_option("--cors", options.cors, "a site whose pages may read it, as https://HOST; *: all; may be repeated")
       ->type_name("ORIGIN");
+  app.add_option("--tls-cert", options.tls_cert, "speak TLS, with this certificate (PEM)")->type_name("FILE");
+  app.add_option("--tls-key", options.tls_key, "its key (PEM)")->type_name("FILE");
+  app.add_option("--tls-client-ca", options.tls_client_ca, "clients show a certificate that one of these has signed")
+      ->type_name("FILE");
   add_connections_option(app, options.connections, "at once with each server, at the most");
   add_timeout_option(app, options.timeout);
   app.add_option("--threads", options.threads, "0: as many as there are processors")

@@ -25,6 +25,7 @@ struct ServeOptions {
   CacheOptions cache;
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> host_names;
+  std::optional<std::string> tls_cert, tls_key, tls_client_ca;
   std::optional<std::string> token_file;
   std::vector<std::string> cors;
   unsigned connections = 16;

@@ -37,6 +37,8 @@ std::string config_text(const ServeOptions& options) {
   if (!options.cors.empty()) {
     text += line("cors", nlohmann::json(options.cors).dump());
   }
+  text += text_line("tls_cert", options.tls_cert) + text_line("tls_key", options.tls_key) +
+          text_line("tls_client_ca", options.tls_client_ca);
   text += text_line("cache", options.cache.directory);
   const std::pair<const char*, std::uint64_t> numbers[] = {
       {"cache_size", options.cache.size}, {"connections", options.connections},

@@ -86,6 +86,20 @@ Result<serve::Access> access_of(const ServeOptions& options) {
   return access;
 }
 
+// Null: connections are plain.
+Result<std::shared_ptr<const serve::TlsContext>> tls_of(const ServeOptions& options) {
+  if (!options.tls_cert && !options.tls_key && !options.tls_client_ca) {
+    return nullptr;
+  }
+  if (!options.tls_cert || !options.tls_key) {
+    return fail(Errc::invalid_argument, "--tls-cert and --tls-key are wanted both");
+  }
+  if (auto secret = read_text(*options.tls_key, "--tls-key", Readers::owner_and_group); !secret) {
+    return fail(std::move(secret.error()));
+  }
+  return serve::TlsContext::open({*options.tls_cert, *options.tls_key, options.tls_client_ca.value_or("")});
+}
+
 Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
   std::optional<std::vector<std::string>> hosts(std::in_place);
   for (const std::string& host : options.redirects_to) {
@@ -139,6 +153,12 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
       options.offline ? serve::http::kForever : std::chrono::seconds(options.stale_if_error);
   serving.most_per_client = options.client_connections;
   serving.limits.least_rate = options.least_rate;
+  auto tls = tls_of(options);
+  if (!tls) {
+    return fail(std::move(tls.error()));
+  }
+  serving.tls = std::move(*tls);
+  serving.access.certificates = serving.tls != nullptr && serving.tls->asks_for_certificates();
   auto mounts = mounts_of(options);
   if (!mounts) {
     return fail(std::move(mounts.error()));

@@ -105,6 +105,9 @@ std::optional<http::Refusal> Access::refusal(const Request& request) const {
     return http::Refusal{421, tells_clients_apart() ? "this is not one of the names of this server"
                                                     : "only this machine's own names are served"};
   }
+  if (certificates && !request.certificate) {
+    return http::Refusal{403, "a certificate is wanted"};  // since this connection was made
+  }
   if (!tokens) {
     return std::nullopt;
   }
@@ -119,9 +122,9 @@ std::optional<http::Refusal> Access::refusal(const Request& request) const {
   return may ? std::nullopt : std::optional(http::Refusal{403, "this token is not for that path"});
 }
 
-std::string_view Access::user(const Request& request) const {
+std::string Access::user(const Request& request) const {
   const Token* const token = tokens ? token_of(request.authorization) : nullptr;
-  return token != nullptr ? std::string_view(token->name) : std::string_view();
+  return token != nullptr ? token->name : request.certificate.value_or("");
 }
 
 const Token* Access::token_of(std::optional<std::string_view> authorization) const {

@@ -29,7 +29,7 @@ struct Token {
 struct Access {
   // Set: a token is demanded, and one of these.
   std::optional<std::vector<Token>> tokens{};
-  // The client has shown a certificate, or there is no connection.
+  // Set: the client has to have shown a certificate.
   bool certificates = false;
   // Names by which the server is called, in lower case; besides those of this machine's loopback.
   std::vector<std::string> hosts{};
@@ -38,11 +38,12 @@ struct Access {
   struct Request {
     std::optional<std::string_view> host;
     std::optional<std::string_view> authorization;
-    std::string_view path;  // of a RequestTarget
+    std::string_view path;                   // of a RequestTarget
+    std::optional<std::string> certificate;  // the name in the one that was shown on this connection
   };
   [[nodiscard]] std::optional<http::Refusal> refusal(const Request& request) const;
-  // The name of the token that the request has; empty: none that is known.
-  [[nodiscard]] std::string_view user(const Request& request) const;
+  // The name of the request's token, or else its certificate; empty: it has neither that is known.
+  [[nodiscard]] std::string user(const Request& request) const;
   // Are clients told apart? Without that only this machine is served.
   [[nodiscard]] bool tells_clients_apart() const noexcept { return tokens || certificates; }
 

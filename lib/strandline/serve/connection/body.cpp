@@ -127,6 +127,9 @@ std::uint64_t Body::there_from(ByteRange range) const {
 }
 
 awaitable<std::optional<std::size_t>> Body::send_some(const store::Lease& lease, ByteRange range) {
+  if (!client_.takes_files()) {
+    co_return co_await send_copy(lease, range);
+  }
   for (;;) {
     const auto count = lease.send_to(client_.handle(), range);
     if (!count && (count.error().code == Errc::unsupported || count.error().code == Errc::corrupt)) {

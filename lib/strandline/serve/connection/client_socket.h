@@ -3,13 +3,18 @@
 // more is false, and gone() from then on. Cost: a timer for each wait. Lifetime: outlives what awaits it.
 #pragma once
 
+#include <strandline/serve/tls/tls.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace strandline::serve {
@@ -39,12 +44,20 @@ class ClientSocket {
     Clock::duration slow_for{};    // over so much time in which it could have
   };
 
-  ClientSocket(boost::asio::ip::tcp::socket socket, const Patience& patience)
-      : socket_(std::move(socket)), patience_(patience) {}
+  // `tls`: null: none is spoken.
+  ClientSocket(boost::asio::ip::tcp::socket socket, const Patience& patience, const TlsContext* tls)
+      : socket_(std::move(socket)),
+        patience_(patience),
+        tls_(tls != nullptr ? tls->connect(socket_.native_handle()) : nullptr) {}
 
   [[nodiscard]] auto executor() { return socket_.get_executor(); }
   [[nodiscard]] int handle() { return socket_.native_handle(); }
-  void prepare();
+  // False: what TLS demands has not been done within the limit.
+  [[nodiscard]] boost::asio::awaitable<bool> prepare(Clock::duration limit);
+  // May a file's bytes go to handle()? Else all goes by send().
+  [[nodiscard]] bool takes_files() const noexcept { return tls_ == nullptr; }
+  // The name of the certificate that it has shown, if it had to; none: it has shown none.
+  [[nodiscard]] std::optional<std::string> user() const { return tls_ != nullptr ? tls_->user() : std::nullopt; }
   // Address and port; empty: it has gone.
   [[nodiscard]] std::string peer() const;
   // The end of what is sent; what still comes is read, for a moment, so that a reset does not overtake the answer
@@ -74,7 +87,12 @@ class ClientSocket {
 
  private:
   boost::asio::ip::tcp::socket socket_;
+  [[nodiscard]] TlsConnection::Did peek();
+  // Some bytes at once; none: it can take none now, or has gone, and what it is to be waited for.
+  [[nodiscard]] std::size_t send_some(std::string_view bytes, int flags, Wait& next);
+
   const Patience patience_;
+  const std::unique_ptr<TlsConnection> tls_;
   Clock::duration slow_{};   // the time that it was waited for,
   std::uint64_t taken_ = 0;  // and the bytes it took, since that was judged
   Account account_;

@@ -1,4 +1,5 @@
 #include <strandline/serve/connection/serving.h>
+#include <strandline/serve/http/request/request_target.h>
 
 namespace strandline::serve {
 

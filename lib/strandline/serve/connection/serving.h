@@ -4,9 +4,9 @@
 #pragma once
 
 #include <strandline/serve/access/access.h>
-#include <strandline/serve/http/request/request_target.h>
 #include <strandline/serve/log/access_log.h>
 #include <strandline/serve/objects/objects.h>
+#include <strandline/serve/tls/tls.h>
 
 #include <atomic>
 #include <chrono>
@@ -40,6 +40,9 @@ struct SessionLimits {
 
 class Control;
 class Traffic;
+namespace http {
+struct RequestTarget;
+}
 
 struct Serving {
   std::shared_ptr<Objects> objects;
@@ -50,6 +53,7 @@ struct Serving {
   std::shared_ptr<Control> control;
   std::shared_ptr<Traffic> traffic;
   Logging logging;
+  std::shared_ptr<const TlsContext> tls = nullptr;  // of new connections; none: they are plain
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;

@@ -26,7 +26,7 @@ ClientSocket::Patience patience_of(const SessionLimits& limits) {
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:
   TcpSession(tcp::socket socket, std::shared_ptr<const CurrentServing> current)
-      : client_(std::move(socket), patience_of(current->get()->limits)),
+      : client_(std::move(socket), patience_of(current->get()->limits), current->get()->tls.get()),
         current_(std::move(current)),
         serving_(current_->get()),
         reader_(serving_->traffic->add_reader(client_.peer())) {}
@@ -57,8 +57,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   };
 
   awaitable<void> run() {
-    client_.prepare();
-    while (!ending_) {
+    const bool prepared = co_await client_.prepare(serving_->limits.head);
+    while (prepared && !ending_) {
       const auto head = co_await read_head();
       bool goes_on = false;
       {
@@ -131,7 +131,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await refuse(target.error(), true, head_only);
     }
     const bool close = request.close || ending_;
-    if (const auto refusal = serving_->access.refusal({request.host, request.authorization, target->path})) {
+    if (const auto refusal =
+            serving_->access.refusal({request.host, request.authorization, target->path, client_.user()})) {
       co_return co_await refuse(*refusal, close, head_only);
     }
     if (is_control) {

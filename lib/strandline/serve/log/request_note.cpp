@@ -22,9 +22,9 @@ int status_of(std::string_view head) {
   return static_cast<int>(origin::http::take_number(rest, 999).value_or(0));
 }
 
-LogEntry entry_of(const Logging& logging, const Access& access, const ClientSocket::Account& account,
-                  std::string_view head) {
+LogEntry entry_of(const Logging& logging, const Access& access, ClientSocket& client, std::string_view head) {
   LogEntry entry;
+  const ClientSocket::Account& account = client.account();
   const auto total = ClientSocket::Clock::now() - account.begun;
   entry.time = std::chrono::system_clock::now() - duration_cast<std::chrono::system_clock::duration>(total);
   entry.status = status_of(account.head);
@@ -39,7 +39,7 @@ LogEntry entry_of(const Logging& logging, const Access& access, const ClientSock
   RequestHead request = RequestHead::parse(head);
   entry.range = std::move(request.range).value_or("");
   if (const auto target = http::parse_request_target(request.target, request.host)) {
-    entry.user = access.user({request.host, request.authorization, target->path});
+    entry.user = access.user({request.host, request.authorization, target->path, client.user()});
     entry.path = target->path;
     entry.query = logging.queries ? target->query.value_or("") : "";
   }
@@ -54,7 +54,7 @@ void note_request(const Logging& logging, const Access& access, ClientSocket& cl
     return;
   }
   static_cast<void>(file::contained([&]() -> Result<void> {
-    LogEntry entry = entry_of(logging, access, client.account(), head);
+    LogEntry entry = entry_of(logging, access, client, head);
     entry.client = client.peer();
     logging.log->write(std::move(entry));
     return {};
