@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-export const LIMIT = 60000; // ms until a hang is a failure
+export const LIMIT = Number(process.env.STRANDLINE_LIMIT ?? 60000); // ms until a hang is a failure
 export const { STRANDLINE_COMMAND, STRANDLINE_PAGE_FILES, STRANDLINE_SCREENSHOTS } = process.env;
 
 const { chromium } = createRequire(path.join(process.env.STRANDLINE_PAGE_MODULES, "/"))("playwright-core");
@@ -24,12 +24,15 @@ export async function stop() {
   await browser?.close();
 }
 
-// act(page, problems): what stands in `problems` at the end fails the case.
-export async function withPage(url, options, act) {
+// `clock`: the page's time is the case's to put forward. act(page, problems): what stands in `problems` at the end fails the case.
+export async function withPage(url, { clock = false, ...options }, act) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, colorScheme: "light", ...options });
   context.setDefaultTimeout(LIMIT);
   try {
     const page = await context.newPage();
+    if (clock) {
+      await page.clock.install();
+    }
     const problems = [];
     page.on("console", (message) => problems.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => problems.push(`uncaught: ${error.stack}`));

@@ -41,7 +41,7 @@ export class MockServer {
     }
   }
 
-  // Until nobody listens to the events.
+  // Until none of those who listen to the events now does any more.
   async untilDeaf() {
     await Promise.all([...this.listeners].map((response) => once(response, "close")));
   }

@@ -49,6 +49,10 @@ test("a strip grows, its readers go on, and the one behind it does not move", ()
     await until(page, paintedIn, [STRIP, "fill", 1]);
     const before = await painted(page, STRIP, "fill");
     const rows = await page.locator(".row .file").allTextContents();
+    mock.say(shore(1));
+    await until(page, () => document.querySelector(".row .share").textContent === "21 %");
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(done)));
+    assert.ok((await painted(page, STRIP, "fill")).count >= before.count); // only what has just come shines
     const next = shore(30);
     next.objects.reverse(); // the server's order is its own matter
     mock.say(next);
@@ -90,6 +94,7 @@ test("keys: one stop for the list, arrows in it, Enter opens, Escape closes", ()
       await page.keyboard.press(key);
       assert.equal(await page.evaluate(() => document.activeElement.querySelector(".file").textContent), name);
     }
+    assert.equal(await page.locator(".name[tabindex='0']").count(), 1);
     await openFilm(page);
     assert.equal(await page.evaluate(() => document.activeElement.id), "window");
     await page.locator("#detail-close").focus();
@@ -185,28 +190,44 @@ test("a server that has gone is seen, and seen again when it is back", () =>
     assert.ok(problems.splice(0).every((each) => /ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(each)));
   }));
 
+test("a server that says nothing any more is one that has gone, and asked again", () =>
+  onShore({ clock: true }, async (page) => {
+    await until(page, () => document.getElementById("link-text").textContent === "Live");
+    await page.clock.fastForward(26000);
+    await until(page, () => document.getElementById("gone").textContent.includes("it has fallen silent"));
+    await page.clock.fastForward(1000);
+    await until(page, () => document.getElementById("link-text").textContent === "Live");
+  }));
+
 test("thousands of objects and more states than frames: the last is shown, drawn once for each frame", () => {
   mock.say(crowd(5000, 0));
   return withPage(mock.url, {}, async (page) => {
     await page.waitForSelector(".row");
+    await page.locator(".row").last().scrollIntoViewIfNeeded();
+    await until(page, () => document.querySelector(".row:last-child canvas.strip").width > 300);
+    await page.locator(".row").first().scrollIntoViewIfNeeded();
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
     await page.evaluate(() => {
       window.drawn = new Map(); // by frame: how often the first strip was cleared
+      window.unseen = 0; // how often one was that is out of sight
       const clear = CanvasRenderingContext2D.prototype.clearRect;
       CanvasRenderingContext2D.prototype.clearRect = function (...args) {
         if (this.canvas === document.querySelector(".row canvas.strip")) {
           const { currentTime } = document.timeline;
           window.drawn.set(currentTime, (window.drawn.get(currentTime) ?? 0) + 1);
         }
+        window.unseen += this.canvas === document.querySelector(".row:last-child canvas.strip");
         return clear.apply(this, args);
       };
     });
     for (let step = 1; step <= 60; ++step) {
       mock.say(crowd(5000, step));
     }
-    await until(page, () => document.getElementById("clients-note").textContent.includes("up 1 h 0 min"));
+    await until(page, () => document.getElementById("connections-note").textContent.includes("in 1 h 0 min"));
     assert.equal(await page.locator(".row").count(), 200);
     assert.equal(await textOf(page, "#more"), "and 4\u202f800 more");
     const drawn = await page.evaluate(() => [...window.drawn.values()]);
+    assert.equal(await page.evaluate(() => window.unseen), 0);
     assert.ok(drawn.length > 0 && drawn.every((times) => times === 1), `${drawn}`);
   });
 });
@@ -243,12 +264,16 @@ test("nothing is cut off on a narrow screen", () =>
 
 test("a page that nobody sees asks for nothing", () =>
   onShore({}, async (page) => {
+    const deaf = mock.untilDeaf();
     await page.evaluate(() => {
       Object.defineProperty(document, "hidden", { configurable: true, value: true });
       document.dispatchEvent(new Event("visibilitychange"));
     });
     await until(page, () => document.getElementById("link-text").textContent === "Live"); // it is not gone
-    await mock.untilDeaf();
+    await deaf;
+    await page.evaluate(() => fetch("icon.svg?later"));
+    await mock.untilAsked("/-/icon.svg?later"); // what had been asked for before it would have come before it
+    assert.equal(mock.listeners.size, 0);
     mock.say(state([object(9, "/late.bin", { readers: [reader(1, 0, [0, 1])] })]));
     await page.evaluate(() => {
       delete document.hidden;

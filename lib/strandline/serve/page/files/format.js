@@ -40,13 +40,14 @@ export function many(value, one, several) {
   return `${count(value)} ${value === 1 ? one : several}`;
 }
 
+// Tenths where it can have any: a server's uptime is in whole seconds.
 export function duration(ms) {
-  if (ms < 1000) {
+  if (ms > 0 && ms < 1000) {
     return `${Math.round(ms)} ms`;
   }
   const seconds = ms / 1000;
   if (seconds < 60) {
-    return `${seconds.toFixed(1)} s`;
+    return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(1)} s`;
   }
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) {

@@ -94,9 +94,9 @@ export class Summary {
       attribute(meter, "aria-valuenow", full.toFixed(0));
       meter.firstElementChild.style.width = `${full.toFixed(1)}%`;
     }
-    text($("clients"), count(state.connections));
-    text($("clients-note"), `${state.waiters ? `${count(state.waiters)} waiting` : "none waiting"}, up ${duration(1000 * state.uptime_s)}`);
-    attribute($("clients-note"), "title", many(totals.requests, "request", "requests"));
+    text($("connections"), count(state.connections));
+    const waiting = state.waiters ? `${count(state.waiters)} waiting` : "none waiting";
+    text($("connections-note"), `${waiting}, ${many(totals.requests, "request", "requests")} in ${duration(1000 * state.uptime_s)}`);
   }
 
   paint(now) {
