@@ -62,6 +62,18 @@ class Ranged:
         return False
 
 
+class Shrinking(Ranged):
+    """Says what it has, by 416 to a range past that, though the version is the one that was asked for."""
+
+    def __call__(self, connection, headers):
+        size = len(self.content)
+        found = re.fullmatch(r"bytes=(\d+)-\d*", headers.get("range", ""))
+        if found and int(found[1]) >= size:
+            head = (f"Content-Range: bytes */{size}", f"ETag: {self.etag}", "Content-Length: 0")
+            return response("416 No such range", *head)(connection, headers)
+        super().__call__(connection, headers)
+
+
 class Resume(ServerTest):
     def get(self, url, *more):
         return run("get", url, "-o", self.out, *more)
@@ -139,6 +151,18 @@ class Resume(ServerTest):
         self.assertEqual([e["event"] for e in self.events(result) if e["event"] not in ("start", "progress")],
                          ["restarted", "done"])
         self.assertEqual(self.out.read_bytes(), CONTENT[::-1])
+
+    def test_f53_an_object_that_is_shorter_now_under_the_same_tag(self):
+        route = Shrinking(CONTENT, pause=0.002)
+        url = self.serve({"/a": route}).url("/a")
+        process = self.start_and_wait(route, url, 400_000)
+        process.kill()
+        process.wait(command.LIMIT)
+        route.content = CONTENT[:200_000]
+        result = self.get(url, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("restarted", [event["event"] for event in self.events(result)])
+        self.assertEqual(self.out.read_bytes(), CONTENT[:200_000])
 
     def test_without_a_validator_nothing_is_gone_on_from(self):
         half = response("200 OK", f"Content-Length: {len(CONTENT)}", body=CONTENT[:500_000])
