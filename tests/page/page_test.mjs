@@ -16,4 +16,5 @@ const { start, stop } = await import("./browser.mjs");
 before(start);
 after(stop);
 await import("./page_cases.mjs");
+await import("./live_cases.mjs");
 await import("./video_cases.mjs");
