@@ -40,16 +40,7 @@ class Server::State {
         most_connections_(options.most_connections),
         most_per_client_(options.most_per_client),
         contexts_(contexts(options.threads)),
-        serving_(std::make_shared<CurrentServing>(
-            Serving{.objects = std::make_shared<Objects>(std::move(store), std::move(filler), options.objects),
-                    .mounts = std::move(options.mounts),
-                    .limits = options.limits,
-                    .access = std::move(options.access),
-                    .rules = std::move(options.rules),
-                    .control = std::make_shared<Control>(),
-                    .traffic = std::make_shared<Traffic>(),
-                    .logging = std::move(options.logging),
-                    .tls = std::move(options.tls)})) {}
+        serving_(serving(std::move(store), std::move(filler), std::move(options))) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() { stop({}); }
@@ -132,6 +123,7 @@ class Server::State {
         fewer_.wait(mutex_);
       }
     }
+    serving_->get()->control->stop();
     work_.clear();
     for (std::thread& thread : threads_) {
       thread.join();
@@ -146,6 +138,24 @@ class Server::State {
     while (made.size() < (count != 0 ? count : processors)) {
       made.push_back(std::make_unique<asio::io_context>(1));
     }
+    return made;
+  }
+
+  static std::shared_ptr<CurrentServing> serving(store::Store store, std::shared_ptr<fill::Filler> filler,
+                                                 ServerOptions options) {
+    const auto traffic = std::make_shared<Traffic>();
+    const auto objects = std::make_shared<Objects>(store, filler, options.objects);
+    const auto control = std::make_shared<Control>(ServerParts{std::move(store), std::move(filler), objects, traffic});
+    auto made = std::make_shared<CurrentServing>(Serving{.objects = objects,
+                                                         .mounts = std::move(options.mounts),
+                                                         .limits = options.limits,
+                                                         .access = std::move(options.access),
+                                                         .rules = std::move(options.rules),
+                                                         .control = control,
+                                                         .traffic = traffic,
+                                                         .logging = std::move(options.logging),
+                                                         .tls = std::move(options.tls)});
+    control->serves(made);
     return made;
   }
 

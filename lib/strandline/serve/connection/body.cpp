@@ -41,7 +41,7 @@ class Pinned {
 
 awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   store::Lease lease = object_.fetched.lease();
-  const Reading reading(reader_, lease.key(), resource(), range);
+  const Reading reading(reader_, lease.key(), resource(), range, object_.opened);
   std::optional<fill::Want> want;
   std::optional<Cursor<store::EntryDriver>> cursor;  // what is read on is fetched ahead of it
   if (range.size() <= limits_.at_once) {

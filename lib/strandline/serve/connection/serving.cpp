@@ -1,5 +1,7 @@
+#include <strandline/origin/http/protocol/syntax.h>
 #include <strandline/serve/connection/serving.h>
 #include <strandline/serve/http/request/request_target.h>
+#include <strandline/serve/http/request/uri_characters.h>
 
 namespace strandline::serve {
 
@@ -40,6 +42,43 @@ void CurrentServing::replace(Serving next) {
   MutexLock lock(mutex_);
   latest_.store(made.get(), std::memory_order_release);
   serving_.swap(made);
+}
+
+std::string Serving::path_of(std::string_view name) const {
+  const Mount* found = nullptr;
+  for (const Mount& mount : mounts) {
+    if (name.starts_with(mount.name) && (found == nullptr || mount.name.size() > found->name.size())) {
+      found = &mount;
+    }
+  }
+  if (found == nullptr) {
+    return {};
+  }
+  const std::string_view rest = name.substr(found->name.size());
+  if (found->urls) {
+    return found->prefix + std::string(rest.substr(0, rest.find('?')));
+  }
+  std::string path = found->prefix;
+  for (const char c : rest) {
+    if (c == '/' || http::is_path_character(c)) {
+      path += c;
+    } else {
+      origin::http::append_percent(path, c);
+    }
+  }
+  return path;
+}
+
+std::vector<std::string> Serving::names_below(const http::RequestTarget& path) const {
+  std::vector<std::string> names;
+  for (const Mount& mount : mounts) {
+    if (mount.prefix.starts_with(path.path)) {
+      names.push_back(mount.name);
+    } else if (path.path.starts_with(mount.prefix)) {
+      names.push_back(mount.name + (mount.urls ? path.path : path.decoded_path()).substr(mount.prefix.size()));
+    }
+  }
+  return names;
 }
 
 }  // namespace strandline::serve

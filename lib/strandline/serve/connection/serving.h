@@ -57,6 +57,10 @@ struct Serving {
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;
+  // What it was asked for by, but without its query, in which credentials may be; empty: nothing that is served.
+  [[nodiscard]] std::string path_of(std::string_view name) const;
+  // What the names of those begin with whose paths begin with this one.
+  [[nodiscard]] std::vector<std::string> names_below(const http::RequestTarget& path) const;
 };
 
 // What new requests are served by. It may be replaced; those under way go on with what they have.

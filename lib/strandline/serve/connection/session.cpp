@@ -114,6 +114,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   // False when the connection ends behind it.
   awaitable<bool> answer(std::string_view head) {
     serving_ = current_->get(std::move(serving_));
+    reader_->asks();
     const RequestHead request = RequestHead::parse(head);
     const bool head_only = request.method == "HEAD";
     const auto target = http::parse_request_target(request.target, request.host);
@@ -136,7 +137,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await refuse(*refusal, close, head_only);
     }
     if (is_control) {
-      ControlExchange exchange(client_, *serving_);
+      ControlExchange exchange(client_, *serving_, idle_);
       std::string body = behind(head);
       co_return co_await exchange.answer(request, *target, std::move(body), close);
     }

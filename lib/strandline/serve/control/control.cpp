@@ -1,15 +1,31 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/serve/control/arguments.h>
+#include <strandline/serve/control/changes/purge.h>
 #include <strandline/serve/control/control.h>
 #include <strandline/serve/control/page.h>
 
 #include <algorithm>
-#include <new>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace strandline::serve {
+
+using nlohmann::json;
+
 namespace {
+
+constexpr std::string_view kObjects = "/-/api/objects/";
 
 ControlAnswer plain(int status, std::string text) {
   return {.status = status, .type = "text/plain; charset=utf-8", .body = std::move(text) + "\n"};
+}
+
+ControlAnswer json_answer(const json& value, int status = 200) {
+  return {.status = status, .body = value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
+}
+
+ControlAnswer refused(int status, std::string_view why) {
+  return json_answer({{"error", why}}, status);
 }
 
 std::string type_of(std::string_view name) {
@@ -25,35 +41,176 @@ std::string type_of(std::string_view name) {
 
 }  // namespace
 
-void Control::answer(ControlRequest request, Done done) noexcept {
-  ControlAnswer answer;
-  try {
-    answer = answer_to(request);
-  } catch (const std::bad_alloc&) {
-    answer.status = 503;
-  }
-  done(std::move(answer));
+Control::Control(ServerParts parts) : parts_(std::move(parts)) {}
+
+void Control::serves(const std::shared_ptr<const CurrentServing>& serving) {
+  serving_ = serving;
+  picture_.emplace(parts_, serving_);
+  desk_ = std::make_shared<Desk>([this] { return tick(); });
+  prefetches_.emplace(parts_.objects, [desk = desk_] { desk->wake(); });
 }
 
-ControlAnswer Control::answer_to(const ControlRequest& request) const {
+void Control::stop() noexcept {
+  ending_.store(true, std::memory_order_relaxed);
+  desk_->wake();
+  idle_.get_future().wait();  // what has been begun answers to them
+  desk_->stop();
+}
+
+Desk::Clock::time_point Control::tick() {
+  auto next = Desk::Clock::time_point::max();
+  const auto done = file::contained([&]() -> Result<void> {
+    prefetches_->look();
+    if (ending_.load(std::memory_order_relaxed)) {
+      prefetches_->stop();
+      prefetches_->look();
+      if (prefetches_->idle() && !std::exchange(said_idle_, true)) {
+        idle_.set_value();
+      }
+    }
+    next = events_.tick(*picture_, Desk::Clock::now());
+    return {};
+  });
+  return done ? next : Desk::Clock::now() + std::chrono::seconds(1);  // there may be memory then
+}
+
+void Control::answer(ControlRequest request, Done done) noexcept {
+  static constexpr Route kRoutes[] = {{"/-/metrics", "GET", &Control::metrics},
+                                      {"/-/api/objects", "GET", &Control::objects},
+                                      {kObjects, "GET", &Control::object},
+                                      {"/-/api/prefetch", "POST", &Control::prefetch},
+                                      {"/-/api/purge", "POST", &Control::purge}};
+  const auto answered = file::contained([&]() -> Result<void> {
+    const std::string& path = request.target.path;
+    const auto* const route = std::find_if(std::begin(kRoutes), std::end(kRoutes), [&](const Route& each) {
+      return path == each.path || (each.path.ends_with('/') && path.starts_with(each.path));
+    });
+    const bool is_stream = path == kEventsPath;  // of which this is a HEAD
+    if (route == std::end(kRoutes) && !is_stream) {
+      done(page(request));
+      return {};
+    }
+    const std::string_view method = is_stream ? "GET" : route->method;
+    if (request.method != method) {
+      ControlAnswer answer = refused(405, "another method is wanted");
+      answer.allow = method == "GET" ? "GET, HEAD" : "POST";
+      done(std::move(answer));
+      return {};
+    }
+    if (is_stream) {
+      done({.type = "text/event-stream"});
+      return {};
+    }
+    const bool posted = desk_->post([this, handler = route->handler, request = std::move(request), done] {
+      ControlAnswer answer;
+      const auto made = file::contained([&]() -> Result<void> {
+        answer = (this->*handler)(request);
+        return {};
+      });
+      answer.status = made ? answer.status : 503;
+      done(std::move(answer));
+    });
+    if (!posted) {
+      done(refused(503, "too much is asked at once"));
+    }
+    return {};
+  });
+  if (!answered) {
+    done({.status = 503});
+  }
+}
+
+ControlAnswer Control::page(const ControlRequest& request) const {
   const std::string_view path = std::string_view(request.target.path).substr(kControlPrefix.size());
-  const bool is_read = request.method == "GET";
   const auto files = page_files();
   const auto file = std::find_if(files.begin(), files.end(), [&](const PageFile& each) {
-    return each.name == (path.empty() ? std::string_view("index.html") : path);
+    const std::string_view name = path.empty() ? "index.html" : path;
+    return each.name == name || (each.name == "openapi.yaml" && name == "api/openapi.yaml");
   });
   if (path != "healthz" && file == files.end()) {
     return plain(404, "nothing is there");
   }
-  if (!is_read) {
-    ControlAnswer refused = plain(405, "only GET and HEAD");
-    refused.allow = "GET, HEAD";
-    return refused;
+  if (request.method != "GET") {
+    ControlAnswer answer = plain(405, "only GET and HEAD");
+    answer.allow = "GET, HEAD";
+    return answer;
   }
   if (file != files.end()) {
     return {.type = type_of(file->name), .body = std::string(file->content)};
   }
   return stopping_.load(std::memory_order_relaxed) ? plain(503, "stopping") : plain(200, "ok");
+}
+
+ControlAnswer Control::metrics(const ControlRequest&) {
+  return {.type = kMetricsType, .body = metrics_text(parts_, prefetches_->counts())};
+}
+
+ControlAnswer Control::objects(const ControlRequest& request) {
+  const auto below = path_argument(argument(request.target, "prefix").value_or("/"));
+  const auto strip = strip_options(request.target);
+  if (!below || !strip) {
+    return refused(400, "prefix: a path that begins with '/'; cells: 1 to 4096");
+  }
+  picture_->look(Desk::Clock::now());
+  return json_answer(picture_->objects(*below, strip->cells));
+}
+
+ControlAnswer Control::object(const ControlRequest& request) {
+  const auto id = id_argument(std::string_view(request.target.path).substr(kObjects.size()));
+  const auto strip = strip_options(request.target);
+  if (!strip) {
+    return refused(400, "cells: 1 to 4096; from, to: offsets");
+  }
+  if (!id) {
+    return refused(404, "there is no such object");
+  }
+  picture_->look(Desk::Clock::now());
+  json found = picture_->object(*id, *strip);
+  if (const auto* const failure = prefetches_->failure(*id)) {
+    found = found.is_null() ? picture_->unknown(failure->name, *strip) : std::move(found);
+    found["state"] = "failed";
+    found["error"] = failure->error;
+  } else if (const auto* const name = prefetches_->under_way(*id)) {
+    found = found.is_null() ? picture_->unknown(*name, *strip) : std::move(found);
+    found["state"] = "arriving";
+  }
+  return found.is_null() ? refused(404, "there is no such object") : json_answer(found);
+}
+
+ControlAnswer Control::prefetch(const ControlRequest& request) {
+  const auto serving = current();
+  const auto asked = prefetch_arguments(request.body);
+  if (!asked || serving == nullptr) {
+    return refused(400, R"(wanted: {"url": "/path", "range": [begin, end] (optional)})");
+  }
+  auto source = serving->source_of(asked->target);
+  if (!source) {
+    return refused(404, "nothing is served there");
+  }
+  const std::string id = id_text(object_id(source->name));
+  if (!prefetches_->add({std::move(*source), asked->range})) {
+    return refused(503, "too many wait already");
+  }
+  return json_answer({{"id", id}}, 202);
+}
+
+ControlAnswer Control::purge(const ControlRequest& request) {
+  const auto serving = current();
+  const auto asked = purge_arguments(request.body);
+  if (!asked || serving == nullptr) {
+    return refused(400, R"(wanted: {"url": "/path"}, {"prefix": "/path/"} or {"all": true})");
+  }
+  const auto purged = strandline::serve::purge(parts_, *serving, *asked);
+  if (!purged) {
+    return refused(500, purged.error().message());
+  }
+  return json_answer({{"purged", purged->purged}, {"in_use", purged->in_use}});
+}
+
+std::shared_ptr<Listener> Control::listen(const ControlRequest& request, std::function<void()> wake) {
+  auto listener = events_.listen(strip_options(request.target).value_or(StripOptions()).cells, std::move(wake));
+  desk_->wake();
+  return listener;
 }
 
 }  // namespace strandline::serve

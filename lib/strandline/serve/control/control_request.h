@@ -12,6 +12,7 @@ namespace strandline::serve {
 
 // No origin's path begins so.
 inline constexpr std::string_view kControlPrefix = "/-/";
+inline constexpr std::string_view kEventsPath = "/-/api/events";
 inline constexpr std::size_t kMaxControlBody = std::size_t{64} * 1024;
 
 struct ControlRequest {

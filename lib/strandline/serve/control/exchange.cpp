@@ -2,7 +2,9 @@
 #include <strandline/serve/control/exchange.h>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <utility>
 
@@ -10,8 +12,11 @@ namespace strandline::serve {
 
 namespace asio = boost::asio;
 using asio::awaitable;
+using namespace boost::asio::experimental::awaitable_operators;
 
 namespace {
+
+constexpr auto kCommentEvery = std::chrono::seconds(10);  // so that both ends see that the other is there
 
 // What a web page of another site could make a browser send is refused: it says where it comes from (Fetch Metadata,
 // section 2.3; RFC 6454, section 7), and without being asked first it cannot send JSON (Fetch, section 3.3).
@@ -35,6 +40,27 @@ std::optional<http::Refusal> refusal_of_post(const RequestHead& request) {
   return std::nullopt;
 }
 
+// Nothing but the page's own files, from here: no other site's page may have it in a frame, or read it.
+AnswerHead control_head(int status, bool close, std::string_view type) {
+  AnswerHead head(status, close);
+  head.field("Content-Type", type)
+      .field("Cache-Control", "no-store")
+      .field("Content-Security-Policy",
+             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+      .field("Cross-Origin-Resource-Policy", "same-origin")
+      .field("Referrer-Policy", "no-referrer")
+      .field("X-Content-Type-Options", "nosniff");
+  return head;
+}
+
+// Wakes a session that waits for something new. Of its executor.
+struct Bell {
+  explicit Bell(const asio::any_io_executor& executor) : timer(executor) {}
+  asio::steady_timer timer;
+  bool rung = false;
+};
+
 }  // namespace
 
 awaitable<bool> ControlExchange::answer(const RequestHead& request, http::RequestTarget target, std::string body,
@@ -56,20 +82,15 @@ awaitable<bool> ControlExchange::answer(const RequestHead& request, http::Reques
     }
     asked.body = std::move(body);
   }
+  if (asked.target.path == kEventsPath && asked.method == "GET" && !head_only) {
+    co_return co_await stream(asked);
+  }
   const ControlAnswer answer = co_await ask(std::move(asked));
-  AnswerHead head(answer.status, close);
-  head.field("Content-Type", answer.type).field("Content-Length", std::to_string(answer.body.size()));
+  AnswerHead head = control_head(answer.status, close, answer.type);
+  head.field("Content-Length", std::to_string(answer.body.size()));
   if (!answer.allow.empty()) {
     head.field("Allow", answer.allow);
   }
-  // Nothing but the page's own files, from here: no other site's page may have it in a frame, or read it.
-  head.field("Cache-Control", "no-store")
-      .field("Content-Security-Policy",
-             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-      .field("Cross-Origin-Resource-Policy", "same-origin")
-      .field("Referrer-Policy", "no-referrer")
-      .field("X-Content-Type-Options", "nosniff");
   std::string text = head.text();
   if (!head_only) {
     text += answer.body;
@@ -111,6 +132,38 @@ awaitable<ControlAnswer> ControlExchange::ask(ControlRequest request) {
           },
           asio::use_awaitable);
   co_return std::move(*answer);
+}
+
+awaitable<bool> ControlExchange::stream(const ControlRequest& request) {
+  const auto bell = std::make_shared<Bell>(client_.executor());
+  const auto listener = serving_.control->listen(request, [bell, work = asio::make_work_guard(client_.executor())] {
+    asio::post(work.get_executor(), [bell] {
+      bell->rung = true;
+      bell->timer.cancel();
+    });
+  });
+  if (listener == nullptr) {
+    co_return co_await refuse({503, "too many listen"});
+  }
+  // The end of the connection is the end of it (RFC 9112, section 6.3).
+  std::string text = control_head(200, true, "text/event-stream").text();
+  while (co_await client_.send(std::move(text))) {
+    if (const auto event = listener->take()) {
+      text = *event;
+      continue;
+    }
+    bell->timer.expires_after(kCommentEvery);
+    if (!bell->rung) {
+      idle_ = true;
+      const auto first = co_await (bell->timer.async_wait(kToken) || client_.until_gone());
+      idle_ = false;
+      if (first.index() == 1) {
+        break;
+      }
+    }
+    text = std::exchange(bell->rung, false) ? "" : ": nothing has changed\n\n";
+  }
+  co_return false;
 }
 
 }  // namespace strandline::serve

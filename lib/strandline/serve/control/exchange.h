@@ -12,7 +12,9 @@ namespace strandline::serve {
 
 class ControlExchange {
  public:
-  ControlExchange(ClientSocket& client, const Serving& serving) noexcept : client_(client), serving_(serving) {}
+  // `idle`: while it is set the session may be ended at once.
+  ControlExchange(ClientSocket& client, const Serving& serving, bool& idle) noexcept
+      : client_(client), serving_(serving), idle_(idle) {}
 
   // `body`: what has come behind the head.
   [[nodiscard]] boost::asio::awaitable<bool> answer(const RequestHead& request, http::RequestTarget target,
@@ -23,9 +25,12 @@ class ControlExchange {
   // The body, of that many bytes; nothing: it does not come.
   [[nodiscard]] boost::asio::awaitable<bool> read(std::string& body, std::size_t size);
   [[nodiscard]] boost::asio::awaitable<ControlAnswer> ask(ControlRequest request);
+  // States, as they come, until the client goes.
+  [[nodiscard]] boost::asio::awaitable<bool> stream(const ControlRequest& request);
 
   ClientSocket& client_;
   const Serving& serving_;
+  bool& idle_;
 };
 
 }  // namespace strandline::serve

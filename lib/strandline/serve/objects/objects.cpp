@@ -186,13 +186,15 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   if (!may_be_shared(*info, freshness)) {
     settle(source.name, Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})});
   } else if (goes_on && told && at_hand->info.validator == info->validator) {
-    settle(source.name, Open{made({std::move(*info), freshness, at_hand->fetched}), true});
+    settle(source.name, Open{made({std::move(*info), freshness, at_hand->fetched, at_hand->opened}), true});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
     settle(source.name, Open{std::move(at_hand), true});  // another would break off those who read this one
   } else {
     fill::FetchOptions options;
     options.object = *info;
     if (at_hand != nullptr) {
+      replaced_.fetch_add(told && is_told(at_hand->info) && at_hand->info.validator != info->validator ? 1 : 0,
+                          std::memory_order_relaxed);
       options.instead_of = std::shared_ptr<const fill::Fetched>(at_hand, &at_hand->fetched);
     }
     open(source, std::move(options), std::make_shared<const Told>(Told{std::move(*info), freshness}));

@@ -9,7 +9,9 @@
 #include <strandline/fill/fetcher.h>
 #include <strandline/serve/rules/rules.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <list>
@@ -37,6 +39,7 @@ struct Object {
   origin::ObjectInfo info;
   http::Freshness freshness;
   fill::Fetched fetched;
+  std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
   mutable const Object* next = nullptr;  // the Closer's
 };
 
@@ -96,6 +99,18 @@ class Objects {
   // nothing of the object, `first` of it is asked for at once; empty: only what it is. `done` must not throw.
   void find(Source source, const http::CacheControl& request, ByteRange first, Done done) noexcept
       STRANDLINE_EXCLUDES(mutex_);
+  struct Listed {
+    std::string name;
+    std::string content_type;
+    fill::Fetched fetched;
+  };
+  [[nodiscard]] std::vector<Listed> open_objects() const STRANDLINE_EXCLUDES(mutex_);
+  // No more than before is known of it from now on, and nothing more of it is fetched; but for those that somebody
+  // reads or asks for.
+  enum class Forgot : std::uint8_t { was_not_open, forgotten, in_use };
+  Forgot forget(const std::string& name) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // How often an origin had another version of what was open.
+  [[nodiscard]] std::uint64_t replaced() const noexcept { return replaced_.load(std::memory_order_relaxed); }
   // Questions to origins end, as interrupted, those under way and all that come.
   void stop() noexcept { stop_.request_stop(); }
 
@@ -149,7 +164,8 @@ class Objects {
   const Options options_;
   const std::shared_ptr<Closer> closer_;
   std::stop_source stop_;
-  Mutex mutex_;  // a leaf
+  std::atomic<std::uint64_t> replaced_{0};
+  mutable Mutex mutex_;  // a leaf
   CondVar idle_;
   std::size_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // under way
   std::map<std::string, Slot> slots_ STRANDLINE_GUARDED_BY(mutex_);

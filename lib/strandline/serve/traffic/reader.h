@@ -18,6 +18,8 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   ~Reader();
 
+  // A request has come.
+  void asks() noexcept { asked_ = std::chrono::steady_clock::now(); }
   // To each request once, when its answer has ended.
   void answered(int status) noexcept;
   // Of the answer under way: it is this one, and not the one that was meant.
@@ -45,6 +47,7 @@ class Reader {
   const std::shared_ptr<Traffic> traffic_;
   const std::string client_;
   std::uint64_t id_ = 0;
+  Clock::time_point asked_;
   int instead_ = 0;
   Presence presence_;
   std::uint64_t sent_ = 0;
@@ -63,9 +66,13 @@ class Reader {
 class Reading {
  public:
   template <class Entry>
-  Reading(Reader& reader, std::string_view name, const Entry& resource, ByteRange range) : reader_(reader) {
+  Reading(Reader& reader, std::string_view name, const Entry& resource, ByteRange range,
+          std::chrono::steady_clock::time_point opened)
+      : reader_(reader) {
     Reader::Presence presence{range.size(), 0, 0};
-    if (const auto first = resource.next_gap(range.begin, range.end)) {
+    if (opened >= reader.asked_ && resource.stats().bytes_written > 0) {
+      presence = {0, 0, range.size()};  // what is there came for this request
+    } else if (const auto first = resource.next_gap(range.begin, range.end)) {
       presence = {first->begin - range.begin, 0, range.end - first->begin};
       std::uint64_t at = first->end;
       while (const auto gap = at < range.end ? resource.next_gap(at, range.end) : std::nullopt) {

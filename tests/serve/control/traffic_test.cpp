@@ -46,7 +46,8 @@ TEST_CASE("traffic: what was there when it was asked for is a hit, the rest is n
     const auto resource = resource_with(one.there);
     const auto traffic = std::make_shared<Traffic>();
     const auto reader = traffic->add_reader("x");
-    const Reading reading(*reader, "name", resource, one.asked);
+    reader->asks();
+    const Reading reading(*reader, "name", resource, one.asked, {});
     std::uint64_t last = 0;
     for (std::uint64_t sent = 0; sent < one.sent; sent += 50) {
       reader->sent(50);
@@ -60,15 +61,27 @@ TEST_CASE("traffic: what was there when it was asked for is a hit, the rest is n
   }
 }
 
+TEST_CASE("traffic: what was fetched while the object was opened for a request is no hit of it") {
+  const auto resource = resource_with({{0, 1000}});
+  const auto traffic = std::make_shared<Traffic>();
+  const auto reader = traffic->add_reader("x");
+  reader->asks();
+  const Reading reading(*reader, "name", resource, {0, 1000}, std::chrono::steady_clock::now());
+  reader->sent(1000);
+  CHECK(traffic->totals().hit_bytes == 0);
+  CHECK(traffic->totals().miss_bytes == 1000);
+}
+
 TEST_CASE("traffic: who reads, where they are, what they wait for") {
   const auto resource = resource_with({});
   const auto traffic = std::make_shared<Traffic>();
   CHECK(traffic->readers().empty());
   auto reader = traffic->add_reader("127.0.0.1:1");
+  reader->asks();
   CHECK(traffic->connections() == 1);
   CHECK(traffic->readers().empty());
   {
-    const Reading reading(*reader, "name", resource, {100, 900});
+    const Reading reading(*reader, "name", resource, {100, 900}, {});
     reader->sent(50);
     {
       const Waiting waiting(*reader, {150, 900});

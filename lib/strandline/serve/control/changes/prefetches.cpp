@@ -1,0 +1,116 @@
+#include <strandline/drivers/file/failure.h>
+#include <strandline/serve/control/changes/prefetches.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace strandline::serve {
+namespace {
+
+constexpr std::size_t kAtOnce = 16;
+constexpr std::size_t kMostQueued = 10'000;
+constexpr std::size_t kFailuresKept = 1000;
+
+}  // namespace
+
+bool Prefetches::add(Request request) {
+  if (queued_.size() >= kMostQueued || stop_.stop_requested()) {
+    return false;
+  }
+  std::erase_if(failed_, [&](const Failure& each) { return each.name == request.source.name; });
+  queued_.push_back(std::move(request));
+  return true;
+}
+
+void Prefetches::look() {
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (!(*it)->ended.load(std::memory_order_acquire)) {
+      ++it;
+      continue;
+    }
+    if (!(*it)->error.empty()) {
+      failed_.push_back({(*it)->request.source.name, (*it)->error});
+      if (failed_.size() > kFailuresKept) {
+        failed_.pop_front();
+      }
+    }
+    it = running_.erase(it);
+  }
+  while (!queued_.empty() && running_.size() < kAtOnce) {
+    auto next = std::make_shared<Running>(std::move(queued_.front()), wake_);
+    queued_.pop_front();
+    running_.push_back(next);
+    begin(next);
+  }
+}
+
+void Prefetches::stop() noexcept {
+  queued_.clear();
+  stop_.request_stop();
+}
+
+void Prefetches::begin(const std::shared_ptr<Running>& running) {
+  objects_->find(running->request.source, http::CacheControl(), {}, [this, running](Objects::Found found) {
+    auto waits = file::contained([&]() -> Result<void> {
+      opened(running, std::move(found));
+      return {};
+    });
+    if (!waits) {
+      running->error = waits.error().message();
+      end(*running);
+    }
+  });
+}
+
+void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found found) {
+  if (!found) {
+    running->error = found.error().error.message();
+    end(*running);
+    return;
+  }
+  if (found->object == nullptr) {
+    running->error = "it is for one client only, and is not kept";
+    end(*running);
+    return;
+  }
+  running->object = found->object;
+  WaitOptions options;
+  options.stop = stop_.get_token();
+  options.urgency = Urgency::background;
+  running->object->fetched.resource().async_wait(running->request.range, options,
+                                                 [this, running](Result<WaitOutcome> outcome) {
+                                                   if (!outcome) {
+                                                     const auto why = running->object->fetched.given_up();
+                                                     running->error = why ? why->message() : outcome.error().message();
+                                                   }
+                                                   end(*running);
+                                                 });
+}
+
+void Prefetches::end(Running& running) noexcept {
+  const auto wake = std::move(running.wake);
+  running.ended.store(true, std::memory_order_release);
+  wake();
+}
+
+const std::string* Prefetches::under_way(std::uint64_t id) const {
+  for (const Request& request : queued_) {
+    if (object_id(request.source.name) == id) {
+      return &request.source.name;
+    }
+  }
+  for (const auto& running : running_) {
+    if (object_id(running->request.source.name) == id) {
+      return &running->request.source.name;
+    }
+  }
+  return nullptr;
+}
+
+const Prefetches::Failure* Prefetches::failure(std::uint64_t id) const {
+  const auto found =
+      std::find_if(failed_.begin(), failed_.end(), [id](const Failure& each) { return object_id(each.name) == id; });
+  return found != failed_.end() ? &*found : nullptr;
+}
+
+}  // namespace strandline::serve

@@ -1,0 +1,246 @@
+// What the server tells of itself, and lets be done to it, under "/-/api/" and "/-/metrics".
+#include <tests/serve/scene.h>
+
+#include <nlohmann/json.hpp>
+
+using namespace strandline;
+using namespace strandline::testing;
+using nlohmann::json;
+
+namespace {
+
+Response post(const Scene& scene, const std::string& target, const json& body) {
+  auto client = scene.client();
+  const std::string text = body.dump();
+  return client.ask("POST", target,
+                    "Content-Type: application/json\r\nContent-Length: " + std::to_string(text.size()) +
+                        "\r\nConnection: close\r\n\r\n" + text);
+}
+
+json get(const Scene& scene, const std::string& target) {
+  auto client = scene.client();
+  const auto response = client.get(target);
+  CHECK(response.field("content-type") == "application/json");
+  return json::parse(response.body);
+}
+
+// The next event of a stream: its data.
+class EventReader {
+ public:
+  explicit EventReader(Client& client) : client_(client) {}
+  json next() {
+    for (;;) {
+      if (const auto end = text_.find("\n\n"); end != std::string::npos) {
+        const std::string event = text_.substr(0, end);
+        text_.erase(0, end + 2);
+        if (const auto data = event.find("data: "); data != std::string::npos) {
+          CHECK(event.find("event: state\n") != std::string::npos);
+          return json::parse(event.substr(data + 6));
+        }
+      }
+      text_ += client_.take_some();
+    }
+  }
+
+ private:
+  Client& client_;
+  std::string text_;
+};
+
+}  // namespace
+
+TEST_CASE("api: an object as it is") {
+  Scene scene;
+  scene.object({.size = 100'000});
+  auto client = scene.client();
+  REQUIRE(client.get("/a", "Range: bytes=0-9999\r\n").status == 206);
+  REQUIRE(client.get("/a").whole);
+  const json listed = get(scene, "/-/api/objects?cells=10");
+  REQUIRE(listed["objects"].size() == 1);
+  const json& object = listed["objects"][0];
+  CHECK(object["url"] == "/a");
+  CHECK(object["length"] == 100'000);
+  CHECK(object["present"] == 100'000);
+  CHECK(object["state"] == "whole");
+  CHECK(object["strip"] == "##########");
+  CHECK(object["validator"] == "\"v1\"");
+  CHECK(object["readers"].empty());
+  const json found = get(scene, "/-/api/objects/" + object["id"].get<std::string>() + "?cells=2&from=10&to=20");
+  CHECK(found["ranges"] == json::array({{0, 100'000}}));
+  CHECK(found["strip"] == "##");
+  CHECK(found["block_bytes"] == 4096);
+  CHECK(get(scene, "/-/api/objects?prefix=/b")["objects"].empty());
+  CHECK(client.get("/-/api/objects/0000000000000000").status == 404);
+  CHECK(client.get("/-/api/objects?cells=0").status == 400);
+  CHECK(client.get("/-/api/objects?prefix=x").status == 400);
+}
+
+TEST_CASE("api: queries of URLs are told to nobody, for credentials may be in them") {
+  Scene scene;
+  scene.object({.size = 100});
+  auto client = scene.client();
+  REQUIRE(client.get("/a?key=secret").status == 200);
+  const json listed = get(scene, "/-/api/objects");
+  REQUIRE(listed["objects"].size() == 1);
+  CHECK(listed["objects"][0]["url"] == "/a");
+  CHECK(listed.dump().find("secret") == std::string::npos);
+}
+
+TEST_CASE("api: a purge takes what nobody reads, and it is fetched anew") {
+  Scene scene;
+  const auto object = scene.object({.size = 100'000, .lines = {"Cache-Control: max-age=1000"}});
+  auto client = scene.client();
+  json asked;
+  SUBCASE("by its path") {
+    asked = {{"url", "/a"}};
+  }
+  SUBCASE("by what its path begins with") {
+    asked = {{"prefix", "/"}};
+  }
+  SUBCASE("all") {
+    asked = {{"all", true}};
+  }
+  REQUIRE(client.get("/a").whole);
+  CHECK(eventually([&] {
+    const auto purged = json::parse(post(scene, "/-/api/purge", asked).body);
+    CHECK(purged["purged"].get<int>() + purged["in_use"].get<int>() <= 1);
+    return purged["purged"] == 1;
+  }));
+  CHECK(json::parse(post(scene, "/-/api/purge", asked).body) == json{{"purged", 0}, {"in_use", 0}});
+  CHECK(client.get("/a").body == text(1, {0, 100'000}));
+  CHECK(object->sent_bytes() == 200'000);
+}
+
+TEST_CASE("api: what is being read is not purged") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .rate = 5'000'000});
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  REQUIRE(client.take_some().starts_with("HTTP/1.1 200 OK"));
+  CHECK(json::parse(post(scene, "/-/api/purge", {{"all", true}}).body) == json{{"purged", 0}, {"in_use", 1}});
+  CHECK_FALSE(client.take_some().empty());
+}
+
+TEST_CASE("api: what is prefetched is there when it is asked for") {
+  Scene scene;
+  const auto object = scene.object({.size = 8 * kMiB, .lines = {"Cache-Control: max-age=1000"}});
+  const auto taken = post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {kMiB, 2 * kMiB}}});
+  CHECK(taken.status == 202);
+  const std::string id = json::parse(taken.body)["id"];
+  const auto is_there = [&](std::uint64_t end) {
+    const json found = get(scene, "/-/api/objects/" + id);
+    const auto& ranges = found["ranges"];
+    return std::any_of(ranges.begin(), ranges.end(), [&](const json& each) {
+      return each[0].get<std::uint64_t>() <= kMiB && each[1].get<std::uint64_t>() >= end;
+    });
+  };
+  CHECK(eventually([&] { return is_there(2 * kMiB); }));
+  CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}}).status == 202);
+  CHECK(eventually([&] { return get(scene, "/-/api/objects/" + id)["state"] == "whole"; }));
+  const auto sent = object->sent_bytes();
+  auto client = scene.client();
+  CHECK(client.get("/a").field("cache-status").find("fwd=") == std::string::npos);
+  CHECK(object->sent_bytes() == sent);
+}
+
+TEST_CASE("api: a prefetch that fails says why") {
+  Scene scene;
+  const auto taken = post(scene, "/-/api/prefetch", {{"url", "/none"}});
+  REQUIRE(taken.status == 202);
+  const std::string id = json::parse(taken.body)["id"];
+  CHECK(eventually([&] { return get(scene, "/-/api/objects/" + id)["state"] == "failed"; }));
+  CHECK(get(scene, "/-/api/objects/" + id)["error"].get<std::string>().find("not_found") != std::string::npos);
+}
+
+TEST_CASE("api: what is one client's is not prefetched") {
+  Scene scene;
+  scene.object({.size = 100, .lines = {"Cache-Control: private"}});
+  const std::string id = json::parse(post(scene, "/-/api/prefetch", {{"url", "/a"}}).body)["id"];
+  CHECK(eventually([&] { return get(scene, "/-/api/objects/" + id)["state"] == "failed"; }));
+}
+
+TEST_CASE("api: a server ends though it prefetches what does not come") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .rate = 1000});
+  for (int i = 0; i < 30; ++i) {
+    CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}}).status == 202);
+  }
+}
+
+TEST_CASE("api: bodies that are not what is wanted") {
+  Scene scene;
+  const char* const bodies[] = {"", "{", "[]", "1", R"({"url": 1})", R"({"url": "a"})", R"({"url": "/a/../b"})", "{}"};
+  for (const char* const body : bodies) {
+    for (const char* const target : {"/-/api/purge", "/-/api/prefetch"}) {
+      CAPTURE(body);
+      auto client = scene.client();
+      client.send("POST " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+                  "Content-Length: " + std::to_string(std::string_view(body).size()) + "\r\n\r\n" + body);
+      CHECK(client.receive().status == 400);
+    }
+  }
+  CHECK(post(scene, "/-/api/purge", {{"url", "/a"}, {"all", true}}).status == 400);
+  CHECK(post(scene, "/-/api/purge", {{"all", false}}).status == 400);
+  CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {2, 1}}}).status == 400);
+  CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {1, -1}}}).status == 400);
+  CHECK(post(scene, "/-/api/prefetch", {{"url", "/"}}).status == 404);
+}
+
+TEST_CASE("api: states, as they come") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .rate = 5'000'000});
+  auto listening = scene.client();
+  listening.send("GET /-/api/events?cells=8 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const std::string head = listening.take_some();
+  CHECK(head.starts_with("HTTP/1.1 200"));
+  CHECK(head.find("Content-Type: text/event-stream\r\n") != std::string::npos);
+  EventReader events(listening);
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  REQUIRE(client.take_some().starts_with("HTTP/1.1 200 OK"));
+  for (bool seen = false; !seen;) {
+    const json state = events.next();
+    seen = !state["objects"].empty() && !state["objects"][0]["readers"].empty();
+    if (seen) {
+      const json& object = state["objects"][0];
+      CHECK(object["strip"].get<std::string>().size() == 8);
+      CHECK(object["readers"][0]["client"].get<std::string>().starts_with("127.0.0.1:"));
+      CHECK(object["readers"][0]["range"] == json::array({0, 64 * kMiB}));
+      CHECK(state["connections"] >= 2);
+    }
+  }
+}
+
+TEST_CASE("api: events are told to a few, and end with the server") {
+  Scene scene;
+  std::vector<std::unique_ptr<Client>> listening;
+  for (int i = 0; i < 64; ++i) {
+    listening.push_back(std::make_unique<Client>(scene.server->port()));
+    listening.back()->send("GET /-/api/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK(listening.back()->take_some().starts_with("HTTP/1.1 200"));
+  }
+  auto client = scene.client();
+  CHECK(client.get("/-/api/events").status == 503);
+  scene.server->stop(std::chrono::seconds(60));  // which they do not take
+  while (!listening.front()->take_some().empty()) {
+  }
+}
+
+TEST_CASE("metrics: what was served") {
+  Scene scene;
+  scene.object({.size = 100'000});
+  auto client = scene.client();
+  REQUIRE(client.get("/a").whole);
+  REQUIRE(client.get("/a").whole);
+  REQUIRE(client.get("/none").status == 404);
+  CHECK(client.get("/-/metrics").field("content-type") == "text/plain; version=0.0.4; charset=utf-8");
+  for (const std::string line :
+       {"strandline_requests_total{status=\"200\"} 2\n", "strandline_requests_total{status=\"404\"} 1\n",
+        "strandline_hit_bytes_total 100000\n", "strandline_miss_bytes_total 100000\n",
+        "strandline_origin_bytes_total 100000\n", "strandline_connections 1\n",
+        "strandline_origin_first_byte_seconds_bucket{le=\"+Inf\"} 1\n", "strandline_wait_seconds_bucket{le=\"30\"} "}) {
+    CAPTURE(line);
+    // What came from an origin is counted by another thread.
+    CHECK(eventually([&] { return client.get("/-/metrics").body.find("\n" + line) != std::string::npos; }));
+  }
+}
