@@ -36,6 +36,9 @@ struct Subcommand {
 [[nodiscard]] Subcommand add_get(CLI::App& app);
 [[nodiscard]] Subcommand add_cat(CLI::App& app);
 [[nodiscard]] Subcommand add_serve(CLI::App& app);
+[[nodiscard]] Subcommand add_purge(CLI::App& app);
+[[nodiscard]] Subcommand add_prefetch(CLI::App& app);
+[[nodiscard]] Subcommand add_top(CLI::App& app);
 [[nodiscard]] Subcommand add_ls(CLI::App& app);
 [[nodiscard]] Subcommand add_inspect(CLI::App& app);
 [[nodiscard]] Subcommand add_verify(CLI::App& app);

@@ -25,6 +25,7 @@ Examples:
   strandline get https://example.org/disk.img -o disk.img
   strandline cat https://example.org/film.mp4 --range 0-1048575 | file -
   strandline serve --origin https://example.org/films/ --cache ~/.cache/films
+  strandline top
   strandline ls ~/.cache/films
   strandline get --help)";
 
@@ -50,8 +51,9 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", version_text());
   app.footer(kMainFooter);
   app.require_subcommand(1);
-  const Subcommand commands[] = {add_get(app),     add_cat(app),    add_serve(app), add_ls(app),
-                                 add_inspect(app), add_verify(app), add_evict(app), add_rm(app)};
+  const Subcommand commands[] = {add_get(app),      add_cat(app),   add_serve(app), add_purge(app),
+                                 add_prefetch(app), add_top(app),   add_ls(app),    add_inspect(app),
+                                 add_verify(app),   add_evict(app), add_rm(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help and --version

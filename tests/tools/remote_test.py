@@ -1,0 +1,80 @@
+"""strandline purge, prefetch and top: what they ask of a server that runs, and what they make of its answers."""
+
+import json
+
+import command
+from command import CONTENT, ServeTest, run
+from resume_test import Ranged
+
+
+class Remote(ServeTest):
+    def setUp(self):
+        super().setUp()
+        self.route = Ranged(CONTENT)
+        self.origin = super().serve({"/a": self.route, "/b": Ranged(CONTENT)})
+        self.process, self.url = self.start("--origin", self.origin.url("/"))
+
+    def tearDown(self):
+        self.stop(self.process)
+
+    def ask(self, *args, **options):
+        return run(*args, "--server", self.url, **options)
+
+    def lines(self, result, exit_code=0):
+        self.assertEqual(result.returncode, exit_code, result.stderr)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def test_what_is_prefetched_is_not_asked_for_again(self):
+        listed = self.file("list", b"# films\n\n/a\n/b 1000-1999\n")
+        found = self.lines(self.ask("prefetch", listed, "--json"))
+        self.assertEqual(sorted(each["path"] for each in found), ["/a", "/b"])
+        self.assertEqual({each["state"] for each in found}, {"done"})
+        sent = self.route.sent
+        self.assertEqual(self.read(self.url + "a"), CONTENT)
+        self.assertEqual(self.route.sent, sent)
+
+    def test_a_prefetch_says_what_is_not_to_be_had(self):
+        listed = self.file("list", b"/a\n/none\n")
+        result = self.ask("prefetch", listed, "--json")
+        found = {each["path"]: each for each in self.lines(result, 1)}
+        self.assertEqual(found["/a"]["state"], "done")
+        self.assertEqual(found["/none"]["state"], "failed")
+        self.assertIn("not_found", found["/none"]["error"])
+        self.assertIn(b"/none: ", result.stderr)
+        self.assertEqual(self.ask("prefetch", listed, "--no-wait").returncode, 0)
+
+    def test_lists_that_are_none(self):
+        for text, words in ((b"a\n", "line 1"), (b"/a\n/b x\n", "line 2"), (b"/a 5-2\n", "line 1")):
+            with self.subTest(text=text):
+                self.check_fails(self.ask("prefetch", self.file("list", text)), 2, words)
+        self.check_fails(self.ask("prefetch", self.dir / "none"), 1, "No such file")
+
+    def test_what_is_purged_is_fetched_anew(self):
+        self.assertEqual(self.read(self.url + "a"), CONTENT)
+        self.until(lambda: self.lines(self.ask("purge", "/a", "--json")) == [{"path": "/a", "purged": 1, "in_use": 0}])
+        self.assertEqual(self.lines(self.ask("purge", "--all", "--json")), [{"path": None, "purged": 0, "in_use": 0}])
+        before = self.route.sent
+        self.assertEqual(self.read(self.url + "a"), CONTENT)
+        self.assertEqual(self.route.sent, before + len(CONTENT))
+        self.until(lambda: self.lines(self.ask("purge", "--prefix", "/", "--json"))[0]["purged"] == 1)
+
+    def test_wrong_command_lines(self):
+        self.check_fails(self.ask("purge"), 2, "one of them")
+        self.check_fails(self.ask("purge", "/a", "--all"), 2, "one of them")
+        self.check_fails(self.ask("purge", "a"), 1, "invalid_argument")
+        self.check_fails(run("top", "--server", "ftp://x"), 2, "--server ftp://x")
+        self.check_fails(run("top", "--server", "http://127.0.0.1:1"), 1, "127.0.0.1:1")
+
+    def test_top(self):
+        self.assertEqual(self.read(self.url + "a"), CONTENT)
+        state = self.lines(self.ask("top", "--once", "--json"))[0]
+        self.assertEqual(state["totals"]["sent_bytes"], len(CONTENT))
+        text = self.ask("top").stdout.decode()
+        self.assertIn("requests 1  errors 0", text)
+        self.assertNotIn("\033", text)
+        watched = self.popen("top", "--json", "--server", self.url)
+        self.assertIn("totals", json.loads(watched.stdout.readline()))
+
+
+if __name__ == "__main__":
+    command.main()
