@@ -913,4 +913,31 @@ BUGS = [
         "changes": [(LIB + "serve/access/access.cpp", "if (certificates && !request.certificate) {", "if (false) {")],
         "tests": [SERVE + " --test-case=F68*"],
     },
+    {
+        "name": "other-sites-purge",
+        "breaks": "serving/control.md: a page of another site has objects purged",
+        "changes": [(LIB + "serve/control/exchange.cpp", 'site != "same-origin" && site != "none"', "false")],
+        "tests": ["tests/serve/test_serve --test-case=F68*"],
+    },
+    {
+        "name": "purge-under-readers",
+        "breaks": "serving/control.md: what somebody reads is purged",
+        "changes": [(LIB + "serve/control/changes/purge.cpp", "read.contains(object_id(name)) || ", ""),
+                    (LIB + "serve/objects/listing.cpp", "slot->second.asking || slot->second.object.use_count() > 1",
+                     "slot->second.asking")],
+        "tests": ["tests/serve/test_serve --test-case=api*"],
+    },
+    {
+        "name": "queries-told",
+        "breaks": "serving/control.md: queries, in which credentials may be, are told",
+        "changes": [(LIB + "serve/control/view/picture.cpp", "object.name.substr(0, object.name.find('?'))",
+                     "object.name")],
+        "tests": ["tests/serve/test_serve --test-case=api*"],
+    },
+    {
+        "name": "opening-is-a-hit",
+        "breaks": "serving/control.md: what was fetched to open an object counts as a hit",
+        "changes": [(LIB + "serve/traffic/reader.h", "opened >= reader.asked_ &&", "false &&")],
+        "tests": ["tests/serve/test_serve --test-case=traffic*"],
+    },
 ]
