@@ -6,6 +6,23 @@ using namespace strandline::testing;
 using serve::Server;
 using std::chrono::milliseconds;
 
+TEST_CASE("F64: when a client goes that has read the beginning, no more is fetched than it was read ahead of") {
+  serve::ServerOptions options;
+  options.objects.limits.policy = fill::Policy::window;
+  constexpr fill::Limits kLimits;
+  Scene scene(options);
+  const auto object = scene.object({.size = 256 * kMiB});
+  {
+    auto client = scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK(client.take_some().starts_with("HTTP/1.1 200 OK"));
+  }
+  CHECK(eventually([&] { return scene.server->connections() == 0; }));
+  scene.server->stop();
+  constexpr std::uint64_t kInSockets = 16 * kMiB;
+  CHECK(object->sent_bytes() <= kInSockets + kLimits.window + kLimits.max_subrange);
+}
+
 TEST_CASE("F68: others than this machine are served only when clients are told apart") {
   serve::ServerOptions options;
   for (const char* address : {"0.0.0.0", "::", "192.0.2.1"}) {
