@@ -68,9 +68,9 @@ TEST_CASE("F68: a token is all of it, and of the scheme Bearer") {
                                                                    {"Bearer 0123456789abcdef, Bearer x", 401},
                                                                    {"Basic 0123456789abcdef", 401},
                                                                    {"0123456789abcdef", 401}};
-  for (const auto& [field, status] : cases) {
-    CAPTURE(std::string(field.value_or("none")));
-    CHECK(status_of(access, {{}, field, "/a", {}}) == status);
+  for (const auto& one : cases) {
+    CAPTURE(std::string(one.first.value_or("none")));
+    CHECK(status_of(access, {{}, one.first, "/a", {}}) == one.second);
   }
   CHECK(access.user({{}, "Bearer fedcba9876543210", "/a", {}}) == "bob");
   CHECK(access.user({{}, "Bearer x", "/a", {}}).empty());
@@ -83,9 +83,9 @@ TEST_CASE("F68: a token is for what lies below its prefixes") {
   access.tokens = required(parse_tokens("ann 0123456789abcdef /a /b/", "t"));
   const std::pair<std::string_view, int> cases[] = {{"/a", 200},   {"/a/b", 200}, {"/ab", 403}, {"/b/", 200},
                                                     {"/b/c", 200}, {"/b", 403},   {"/", 403},   {"/-/", 403}};
-  for (const auto& [path, status] : cases) {
-    CAPTURE(std::string(path));
-    CHECK(status_of(access, {{}, "Bearer 0123456789abcdef", path, {}}) == status);
+  for (const auto& one : cases) {
+    CAPTURE(std::string(one.first));
+    CHECK(status_of(access, {{}, "Bearer 0123456789abcdef", one.first, {}}) == one.second);
   }
 }
 

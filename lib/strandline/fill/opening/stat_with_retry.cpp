@@ -7,9 +7,9 @@
 namespace strandline::fill {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
-void sleep_until(Clock::time_point until, const std::stop_token& stop) {
+void sleep_until(steady_clock::time_point until, const std::stop_token& stop) {
   Mutex mutex;
   CondVar stopped;
   const std::stop_callback wake(stop, [&]() noexcept {
@@ -32,14 +32,14 @@ origin::Outcome<origin::ObjectInfo> stat_with_retry(origin::Origin& origin, cons
     if (object || !object.error().may_pass) {
       return object;
     }
-    const auto now = Clock::now();
+    const auto now = steady_clock::now();
     const auto& asked = object.error().retry_after;
     const auto wait = retry.failed(now.time_since_epoch(), std::uniform_real_distribution<double>()(random),
                                    asked ? std::optional<Seconds>(*asked) : std::nullopt);
     if (!wait) {
       return object;
     }
-    sleep_until(now + std::chrono::duration_cast<Clock::duration>(*wait), stop);
+    sleep_until(now + std::chrono::duration_cast<steady_clock::duration>(*wait), stop);
     if (stop.stop_requested()) {
       return tl::unexpected(origin::Failure{Error::make(Errc::interrupted, "asked again for " + key)});
     }

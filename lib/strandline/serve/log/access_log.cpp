@@ -59,6 +59,14 @@ void add_milliseconds(std::string& line, const char* name, std::chrono::microsec
   line.append(",\"").append(name).append("\":").append(text.data());
 }
 
+bool push(std::vector<LogEntry>& queue, LogEntry entry) noexcept {
+  const auto pushed = file::contained([&]() -> Result<void> {
+    queue.push_back(std::move(entry));
+    return {};
+  });
+  return pushed.has_value();
+}
+
 // RFC 3339, with milliseconds.
 std::string begin_line(std::chrono::system_clock::time_point time) {
   const auto ms = std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
@@ -120,10 +128,7 @@ AccessLog::~AccessLog() {
 
 void AccessLog::write(LogEntry entry) noexcept {
   MutexLock lock(mutex_);
-  const bool kept = queue_.size() < most_queued_ && file::contained([&]() -> Result<void> {
-                                                      queue_.push_back(std::move(entry));
-                                                      return {};
-                                                    }).has_value();
+  const bool kept = queue_.size() < most_queued_ && push(queue_, std::move(entry));
   lost_ += kept ? 0 : 1;
   more_.notify_all();
 }
