@@ -154,6 +154,18 @@ test("the detail view goes down to blocks, by keyboard and by mouse", () =>
     await until(page, () => document.getElementById("window").getAttribute("aria-valuenow") === "0");
   }));
 
+test("an object with thousands of readers and ranges is a table of some, and says so", () =>
+  onShore({}, async (page) => {
+    const readers = Array.from({ length: 3000 }, (_, i) => reader(i, (LENGTH / 3000) * i, [0, LENGTH]));
+    const ranges = Array.from({ length: 4096 }, (_, i) => [2 * i * 4096, (2 * i + 1) * 4096]);
+    mock.details.set(id(1), (...where) => ({ ...filmDetail(0)(...where), readers, ranges, truncated: true }));
+    await openFilm(page);
+    assert.equal(await page.locator("#readers tr").count(), 200);
+    assert.equal(await textOf(page, "#readers-more"), "and 2\u202f800 more");
+    assert.equal(await page.locator("#ranges tr").count(), 200);
+    assert.equal(await textOf(page, "#ranges-more"), "The first 200 of more than 4\u202f096.");
+  }));
+
 test("the detail view follows the events, and says when the object has gone", () =>
   onShore({}, async (page, problems) => {
     await openFilm(page);

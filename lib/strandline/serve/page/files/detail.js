@@ -7,7 +7,7 @@ import { Strip, describe } from "./strip.js";
 import { View } from "./view.js";
 
 const PAUSE = 200; // ms between two requests
-const ROWS = 200; // of the table of ranges
+const ROWS = 200; // of each table
 
 export class Detail {
   // closed(id): the focus is to go back there.
@@ -287,7 +287,7 @@ export class Detail {
   }
 
   showTables(object, length) {
-    const readers = object.readers.map((reader) => [
+    const readers = object.readers.slice(0, ROWS).map((reader) => [
       reader.client,
       place(reader.at, length),
       `${count(reader.range[0])} to ${count(reader.range[1])}`,
@@ -296,6 +296,9 @@ export class Detail {
       rate(reader.rate),
     ]);
     table($("readers"), readers.length ? readers : [["nobody reads it", "", "", "", "", ""]], [1, 4, 5]);
+    const others = object.readers.length - readers.length;
+    $("readers-more").hidden = others === 0;
+    text($("readers-more"), `and ${count(others)} more`);
     const { ranges } = object;
     const rows = ranges.slice(0, ROWS).map(([b, e]) => [count(b), count(e), bytes(e - b)]);
     table($("ranges"), rows.length ? rows : [["nothing", "", ""]], [0, 1, 2]);
