@@ -78,7 +78,7 @@ void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found 
   options.stop = stop_.get_token();
   options.urgency = Urgency::background;
   running->object->fetched.resource().async_wait(running->request.range, options,
-                                                 [this, running](Result<WaitOutcome> outcome) {
+                                                 [running](Result<WaitOutcome> outcome) {
                                                    if (!outcome) {
                                                      const auto why = running->object->fetched.given_up();
                                                      running->error = why ? why->message() : outcome.error().message();
