@@ -154,6 +154,18 @@ test("the detail view goes down to blocks, by keyboard and by mouse", () =>
     await until(page, () => document.getElementById("window").getAttribute("aria-valuenow") === "0");
   }));
 
+test("an object of unknown length has readers that ask to its end", () =>
+  onShore({}, async (page) => {
+    const live = shore(0).objects[3];
+    const readers = [reader(1, 3 * MIB, [0, null], [3 * MIB, null])];
+    mock.details.set(live.id, () => ({ ...live, readers, ranges: [[0, 3 * MIB]], block_bytes: BLOCK, truncated: false }));
+    await page.locator(".name").nth(3).click();
+    await until(page, () => document.querySelector("#readers td:nth-child(3)")?.textContent === "0 to the end");
+    assert.equal(await textOf(page, "#readers td:nth-child(4)"), "3\u202f145\u202f728 to the end");
+    assert.equal(await textOf(page, "#readers td:nth-child(2)"), "3.0 MiB");
+    assert.equal(await textOf(page, "#window-text"), "Its length is not known yet");
+  }));
+
 test("an object with thousands of readers and ranges is a table of some, and says so", () =>
   onShore({}, async (page) => {
     const readers = Array.from({ length: 3000 }, (_, i) => reader(i, (LENGTH / 3000) * i, [0, LENGTH]));

@@ -290,8 +290,8 @@ export class Detail {
     const readers = object.readers.slice(0, ROWS).map((reader) => [
       reader.client,
       place(reader.at, length),
-      `${count(reader.range[0])} to ${count(reader.range[1])}`,
-      reader.waiting ? `${count(reader.waiting[0])} to ${count(reader.waiting[1])}` : "–",
+      span(reader.range),
+      reader.waiting ? span(reader.waiting) : "–",
       reader.waiting ? duration(reader.waited_ms) : "–",
       rate(reader.rate),
     ]);
@@ -314,6 +314,11 @@ export class Detail {
     const fading = this.overview.paint(now);
     return this.window.paint(now) || fading;
   }
+}
+
+// While the length is not known a range may have no end.
+function span([begin, end]) {
+  return `${count(begin)} to ${end === null ? "the end" : count(end)}`;
 }
 
 // The part of a strip of the whole that a view shows: coarse, until a finer one has come.
