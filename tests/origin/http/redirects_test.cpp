@@ -196,6 +196,27 @@ TEST_CASE("F54: from public to public, within a host, and from private to privat
   CHECK(Read::start(*lenient, {.key = server.url("/private", "public.test")})->finish() == "ok");
 }
 
+TEST_CASE("F54: where only some hosts may be redirected to, it is gone to no other") {
+  const NetworkFaults faults;
+  const auto object = ServedObject::make({.size = kTargetSize});
+  HttpServer server;
+  server.on("/object", object->script());
+  server.on("/same", redirects(server.url("/object", "public.test")));
+  server.on("/other", redirects(server.url("/object", "elsewhere.test")));
+  server.on("/back", redirects(server.url("/away", "elsewhere.test")));
+  server.on("/away", redirects(server.url("/object", "public.test")));
+  const auto read = [&](const HttpOptions& options, const char* path) {
+    return Read::start(*open_origin(options), {.key = server.url(path, "public.test")})->finish();
+  };
+  CHECK(read({.redirects_to = std::vector<std::string>()}, "/same") == "ok");
+  CHECK(read({.redirects_to = std::vector<std::string>()}, "/other") == "permission_denied");
+  CHECK(read({.redirects_to = std::vector<std::string>{"private.test"}}, "/other") == "permission_denied");
+  CHECK(read({.redirects_to = std::vector<std::string>{"elsewhere.test"}}, "/other") == "ok");
+  CHECK(read({.redirects_to = std::vector<std::string>()}, "/back") == "permission_denied");
+  CHECK(read({.redirects_to = std::vector<std::string>{"elsewhere.test"}}, "/back") == "ok");
+  CHECK(read({}, "/other") == "ok");
+}
+
 TEST_CASE("F54: through a proxy only what a URL says of its host is known") {
   const NetworkFaults faults;
   const auto object = ServedObject::make({.size = kTargetSize});

@@ -70,6 +70,7 @@ TEST_CASE("access log: what does not fit is counted, nobody waits, and the end w
     while (read.find("\"lost\":") == std::string::npos) {
       const auto count = ::read(ends[0], some.data(), some.size());
       REQUIRE(count > 0);
+      REQUIRE(lines_of(read) < kEntries);
       read.append(some, 0, static_cast<std::size_t>(count));
       log->write(of("/b"));  // behind which the loss is told
     }

@@ -233,8 +233,9 @@ class Reader {
          {"stale_if_error", Kind::seconds, seconds_into(rule.freshness.stale_if_error)},
          {"read_ahead", Kind::size, [&](const std::string& text) { rule.read_ahead = size_of(text); }}}};
     for (const auto& [key, node] : table) {
+      const std::string_view name = key.str();
       const auto* const known =
-          std::find_if(keys.begin(), keys.end(), [&](const RuleKey& one) { return one.name == key.str(); });
+          std::find_if(keys.begin(), keys.end(), [&](const RuleKey& one) { return one.name == name; });
       if (known == keys.end()) {
         return unknown(key);
       }
