@@ -703,6 +703,18 @@ BUGS = [
         "tests": [SHARED + " --test-case=*yet?to?commit*"],
     },
     {
+        "name": "ahead-of-every-wait",
+        "breaks": "serve.md: a client that jumps about costs the origin far more than it asks for",
+        "changes": [(FILL + "planning/planner.cpp", "if (whole || now_.limits.ahead_of_waits) {", "if (true) {")],
+        "tests": ["tests/serve/test_serve --test-case=read-ahead*"],
+    },
+    {
+        "name": "sequence-unseen",
+        "breaks": "serve.md: who goes on where it was is not recognised",
+        "changes": [("lib/strandline/serve/connection/sequence.cpp", "requests_ >= kRequests", "requests_ > 1000")],
+        "tests": ["tests/serve/test_serve --test-case=read-ahead*"],
+    },
+    {
         "name": "want-forgotten",
         "breaks": "serve.md: what a client waits for is given up whenever it gets some of it",
         "changes": [(FILL + "want.h", "if (!resource.contains(range)) {", "if (false) {")],

@@ -165,6 +165,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   }
   serving.mounts = std::move(*mounts);
   serving.objects.limits.policy = fill::Policy::window;
+  serving.objects.limits.ahead_of_waits = false;
   if (auto may = serve::Server::may_listen(serving); !may) {
     return fail(Error::make(may.error().code, "--listen " + options.listen + ": " + may.error().context));
   }

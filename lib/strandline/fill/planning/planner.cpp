@@ -127,6 +127,9 @@ class Planner {
       case Policy::whole:
         return now_.length;
       case Policy::window:
+        if (!now_.limits.ahead_of_waits) {
+          break;
+        }
         return std::max(wanted.range.end, std::min(now_.length, wanted.range.begin + now_.limits.window));
       case Policy::demand_only:
         break;
@@ -223,7 +226,9 @@ class Planner {
       ahead.push_back({from, whole ? now_.length : std::min(now_.length, from + now_.limits.window)});
     };
     for (const Wanted& each : wanted) {
-      add(each.range.begin);
+      if (whole || now_.limits.ahead_of_waits) {
+        add(each.range.begin);
+      }
     }
     std::for_each(now_.readers.begin(), now_.readers.end(), add);
     if (whole) {

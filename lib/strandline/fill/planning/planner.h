@@ -33,6 +33,7 @@ struct Network {
 struct Limits {
   Policy policy = Policy::whole;
   std::uint64_t window = 16 << 20;        // bytes, for Policy::window
+  bool ahead_of_waits = true;             // likewise: of who waits, too; else of cursors only
   std::uint64_t min_subrange = 4 << 20;   // bytes of one request; demand may ask for less
   std::uint64_t max_subrange = 16 << 20;  // likewise
   std::uint64_t min_split = 1 << 20;      // a transfer is not divided into less

@@ -1,6 +1,7 @@
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/body.h>
 #include <strandline/serve/connection/passing.h>
+#include <strandline/serve/connection/sequence.h>
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/control/exchange.h>
 #include <strandline/serve/http/request/strict_head.h>
@@ -169,6 +170,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
   awaitable<bool> send(const Objects::Open& open, const Selected& selected) {
     if (open.object != nullptr) {
+      if (selected.parts.size() == 1) {
+        sequence_.read(*open.object, selected.parts.front());
+      }
       Body body(client_, serving_->limits, *open.object, *reader_);
       co_return co_await send(body, selected);
     }
@@ -214,7 +218,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   const std::shared_ptr<const CurrentServing> current_;
   std::shared_ptr<const Serving> serving_;  // for the request under way
   const std::shared_ptr<Reader> reader_;
-  std::string buffer_;   // what has come, from the request that is being answered on
+  std::string buffer_;  // what has come, from the request that is being answered on
+  Sequence sequence_;
   std::string cors_;     // fields of the answer
   bool idle_ = false;    // nothing of a request has come
   bool ending_ = false;  // after this answer
