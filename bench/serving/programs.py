@@ -96,7 +96,8 @@ def file_server(folder, root):
 
 
 def nginx_cache(folder, upstream, sliced=False):
-    """Tuned as its documentation says for large files: one fetch for all, buffers of a mebibyte."""
+    """Tuned as its documentation says for large files: one fetch for all, buffers of a mebibyte. With tcp_nopush each
+    answer of 64 KiB would wait 40 ms for an acknowledgement."""
     slices = (
         "slice 1m; proxy_cache_key $uri$slice_range; proxy_set_header Range $slice_range;" if sliced
         else "proxy_cache_key $uri;"
@@ -105,7 +106,7 @@ def nginx_cache(folder, upstream, sliced=False):
         folder,
         "proxy_cache_path {folder}/cache levels=1:2 keys_zone=z:16m max_size=8g inactive=1h use_temp_path=off;"
         f"upstream o {{{{ server 127.0.0.1:{upstream}; keepalive 16; }}}}"
-        "server {{ listen 127.0.0.1:{port} reuseport; location / {{ proxy_pass http://o; proxy_http_version 1.1;"
+        "server {{ listen 127.0.0.1:{port} reuseport; tcp_nopush off; location / {{ proxy_pass http://o; proxy_http_version 1.1;"
         ' proxy_set_header Connection ""; proxy_cache z; proxy_cache_lock on; proxy_cache_lock_timeout 1h; proxy_cache_lock_age 1h;'
         f" proxy_cache_valid 200 206 1h; proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 512k; {slices} }}}} }}}}",
     )
