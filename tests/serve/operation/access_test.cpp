@@ -67,12 +67,21 @@ TEST_CASE("F68: a token is all of it, and of the scheme Bearer") {
                                                                    {"Bearer 0123456789abcdeF", 401},
                                                                    {"Bearer 0123456789abcdef, Bearer x", 401},
                                                                    {"Basic 0123456789abcdef", 401},
+                                                                   {"Basic YW5uOjAxMjM0NTY3ODlhYmNkZWY=", 200},
+                                                                   {"Basic OjAxMjM0NTY3ODlhYmNkZWY=", 200},
+                                                                   {"Basic YW55Ym9keTpmZWRjYmE5ODc2NTQzMjEw", 200},
+                                                                   {"Basic MDEyMzQ1Njc4OWFiY2RlZg==", 401},
+                                                                   {"Basic YW5uOjAxMjM0NTY3ODlhYmNkZQ==", 401},
+                                                                   {"Basic MDEyMzQ1Njc4OWFiY2RlZjp4", 401},
+                                                                   {"Basic ", 401},
+                                                                   {"Basic :", 401},
                                                                    {"0123456789abcdef", 401}};
   for (const auto& one : cases) {
     CAPTURE(std::string(one.first.value_or("none")));
     CHECK(status_of(access, {{}, one.first, "/a", {}}) == one.second);
   }
   CHECK(access.user({{}, "Bearer fedcba9876543210", "/a", {}}) == "bob");
+  CHECK(access.user({{}, "basic eDpmZWRjYmE5ODc2NTQzMjEw", "/a", {}}) == "bob");
   CHECK(access.user({{}, "Bearer x", "/a", {}}).empty());
   CHECK(access.user({{}, {}, "/a", "cay"}) == "cay");
   CHECK(Access().user({{}, "Bearer fedcba9876543210", "/a", {}}).empty());

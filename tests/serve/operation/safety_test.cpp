@@ -45,7 +45,8 @@ TEST_CASE("F68: who has no token is told what is wanted, and nothing of the obje
   auto client = scene.client();
   const auto refused = client.get("/a");
   CHECK(refused.status == 401);
-  CHECK(refused.field("www-authenticate") == "Bearer realm=\"strandline\"");
+  CHECK(refused.field("www-authenticate") ==
+        "Bearer realm=\"strandline\", Basic realm=\"strandline\", charset=\"UTF-8\"");
   CHECK(client.get("/a", "Authorization: Bearer 0123456789abcdeg\r\n").status == 401);
   CHECK(client.get("/b", "Authorization: Bearer 0123456789abcdef\r\n").status == 403);
   CHECK(object->sent_bytes() == 0);

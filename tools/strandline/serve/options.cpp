@@ -33,7 +33,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->capture_default_str();
   app.add_option("--host-name", options.host_names, "a name that clients call the server by; may be repeated")
       ->type_name("NAME");
-  app.add_option("--token-file", options.token_file, "demand one of these tokens (Authorization: Bearer)")
+  app.add_option("--token-file", options.token_file,
+                 "demand one of these tokens (Authorization: Bearer, or Basic's password)")
       ->type_name("FILE");
   app.add_option("--cors", options.cors, "a site whose pages may read it, as https://HOST; *: all; may be repeated")
       ->type_name("ORIGIN");

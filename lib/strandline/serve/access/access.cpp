@@ -71,6 +71,41 @@ Result<Token> parse_token(std::string_view line) {
   return token;
 }
 
+// RFC 4648, section 4. Empty: it is none.
+std::string from_base64(std::string_view text) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  text = text.substr(0, std::min(text.find_last_not_of('=') + 1, text.size()));
+  std::string bytes;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char letter : text) {
+    const auto value = kLetters.find(letter);
+    if (value == std::string_view::npos) {
+      return {};
+    }
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes.push_back(static_cast<char>(bits >> count & 0xff));
+    }
+  }
+  return bytes;
+}
+
+// What is offered as a token: a Bearer's, or, for browsers, which know no other way to be asked, the password of Basic,
+// whoever it is of (RFC 6750, section 2.1; RFC 7617, section 2). In any case (RFC 9110, section 11.1). Empty: nothing.
+std::string offered(std::string_view authorization) {
+  const auto scheme = next_word(authorization);
+  const std::string_view rest = trimmed(authorization);
+  if (!origin::http::same_word(scheme, "basic")) {
+    return std::string(origin::http::same_word(scheme, "bearer") ? rest : "");
+  }
+  const std::string both = from_base64(rest);
+  const auto colon = both.find(':');
+  return colon == std::string::npos ? "" : both.substr(colon + 1);
+}
+
 }  // namespace
 
 Result<std::vector<Token>> parse_tokens(std::string_view text, const std::string& where) {
@@ -128,14 +163,10 @@ std::string Access::user(const Request& request) const {
 }
 
 const Token* Access::token_of(std::optional<std::string_view> authorization) const {
-  std::string_view rest = authorization.value_or("");
-  if (!origin::http::same_word(next_word(rest), "bearer")) {  // RFC 9110, section 11.1: in any case
-    return nullptr;
-  }
-  rest = trimmed(rest);
+  const std::string secret = offered(authorization.value_or(""));
   const Token* found = nullptr;
   for (const Token& token : *tokens) {
-    found = is_same_secret(rest, token.secret) ? &token : found;  // all of them, whichever it is
+    found = is_same_secret(secret, token.secret) ? &token : found;  // all of them, whichever it is
   }
   return found;
 }

@@ -152,7 +152,8 @@ std::string refusal_text(Refusal refusal, bool close, bool head_only) {
     head.field("Allow", "GET, HEAD");
   }
   if (refusal.status == 401) {
-    head.field("WWW-Authenticate", "Bearer realm=\"strandline\"");  // RFC 6750, section 3
+    // RFC 6750, section 3; RFC 7617, section 2.
+    head.field("WWW-Authenticate", "Bearer realm=\"strandline\", Basic realm=\"strandline\", charset=\"UTF-8\"");
   }
   head.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", std::to_string(body.size()));
   return head.text() + (head_only ? "" : body);
