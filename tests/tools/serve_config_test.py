@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import stat
+import time
 import unittest.mock
 import urllib.error
 
 import command
 from command import CONTENT, ServeTest, response, run, sized
+from resume_test import Ranged
 
 
 class Config(ServeTest):
@@ -183,6 +185,24 @@ class Config(ServeTest):
         self.assertEqual(self.status(url + "a"), 504)
         self.stop(process)
         self.assertEqual(origin.requests, [])
+
+    def test_offline_what_an_earlier_run_has_brought_is_served(self):
+        origin = self.serve({"/a": Ranged(CONTENT)})
+        process, url = self.start("--origin", origin.url("/"))
+        self.assertEqual(self.read(url + "a"), CONTENT)
+        until = time.monotonic() + command.LIMIT
+        while not json.loads(run("ls", self.cache, "--json").stdout)["complete"] and time.monotonic() < until:
+            pass  # its last byte is there a moment before it is said to be
+        process.kill()
+        process.wait(command.LIMIT)
+        asked = len(origin.requests)
+        process, url = self.start("--origin", origin.url("/"), "--offline")
+        for _ in range(2):
+            self.assertEqual(self.read(url + "a"), CONTENT)
+            self.assertEqual(self.read(url + "a", Range="bytes=5-9"), CONTENT[5:10])
+        self.assertEqual(self.status(url + "none"), 504)
+        self.stop(process)
+        self.assertEqual(len(origin.requests), asked)
 
     def test_f68_an_origin_redirects_to_itself_and_hosts_that_are_listed(self):
         other = self.serve({"/b": sized("200 OK", body=b"here")})

@@ -149,6 +149,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   }
   serving.access.cors.origins = options.cors;
   serving.rules = options.rules;
+  serving.objects.offline = options.offline;
   serving.objects.stale_if_error =
       options.offline ? serve::http::kForever : std::chrono::seconds(options.stale_if_error);
   serving.most_per_client = options.client_connections;

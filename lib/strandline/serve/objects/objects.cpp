@@ -118,7 +118,9 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand), false});
   }
-  if (*begun && (known || first.empty())) {
+  if (*begun && !known && options_.offline) {
+    open_what_is_here(source);
+  } else if (*begun && (known || first.empty())) {
     ask(source);
   } else if (*begun) {
     read_first(source, first);
@@ -222,6 +224,19 @@ void Objects::read_first(const Source& source, ByteRange first) {
   }
 }
 
+void Objects::open_what_is_here(const Source& source) {
+  fill::FetchOptions options;
+  options.any_version = true;
+  options.retry.give_up = fill::Seconds(0);
+  auto begun = file::contained([&]() -> Result<void> {
+    open(source, std::move(options), nullptr);
+    return {};
+  });
+  if (!begun) {
+    settle(source.name, tl::unexpected(Failure{std::move(begun.error()), true}));
+  }
+}
+
 void Objects::open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told) {
   options.limits = options_.limits;
   if (source.rule && source.rule->read_ahead) {
@@ -235,7 +250,12 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
         [this, server, source, told](Result<fill::Fetched> opened) {
           open_next(server);
           auto found = file::contained([&]() -> Result<Open> {
-            if (told->unshared) {
+            if (opened && told == nullptr) {
+              const auto now = wall_clock();
+              ObjectInfo info{opened->resource().length(), opened->validator(), true, {}};
+              return Open{made({info, freshness_of(info, now, now), std::move(*opened)}), false};
+            }
+            if (told != nullptr && told->unshared) {
               return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, told->info, told->freshness})};
             }
             return opened ? Result<Open>(Open{made({told->info, told->freshness, std::move(*opened)}), true})

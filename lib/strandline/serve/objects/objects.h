@@ -72,6 +72,8 @@ class Objects {
     std::chrono::seconds stale_if_error{86'400};
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
     std::chrono::seconds untold_for{60};
+    // No origin is to be had: what the store has all of is served, though nobody knows any more how fresh it is.
+    bool offline = false;
   };
   // What is for the one who asked: not kept, and read past the store.
   struct Unshared {
@@ -145,8 +147,9 @@ class Objects {
   [[nodiscard]] bool has_all_locked(const std::string& name, const http::CacheControl& request) const
       STRANDLINE_REQUIRES(mutex_);
   void read_first(const Source& source, ByteRange first);
+  void open_what_is_here(const Source& source);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
-  // `told`: for the object that is made, by the time it is open.
+  // `told`: for the object that is made, by the time it is open; null: what the entry itself tells.
   void open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told)
       STRANDLINE_EXCLUDES(mutex_);
   // An opening has ended: the next one that waits for its turn begins.
