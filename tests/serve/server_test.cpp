@@ -288,13 +288,15 @@ TEST_CASE("F65: of an origin without ranges, or that changes, or does not say ho
   const auto object = scene.object({.size = 64 * kMiB, .lines = {"Cache-Control: private"}, .rate = 20'000'000});
   auto reader = scene.client();
   reader.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  CHECK(reader.take_some().starts_with("HTTP/1.1 200 OK"));
+  std::string got = reader.take_some();
+  CHECK(got.starts_with("HTTP/1.1 200 OK"));
   object->change({.size = 64 * kMiB, .version = 2});
-  std::size_t got = 0;
   for (std::string more; !(more = reader.take_some()).empty();) {
-    got += more.size();
+    got += more;
   }
-  CHECK(got < 64 * kMiB);  // broken off
+  const std::string body = got.substr(got.find("\r\n\r\n") + 4);
+  CHECK(body.size() < 64 * kMiB);  // broken off
+  CHECK(body == text(1, {0, body.size()}));
 
   scene.origin.on("/live", [](HttpExchange& exchange) {
     exchange.head(200, {"Cache-Control: no-store", "Transfer-Encoding: chunked"});
@@ -305,6 +307,25 @@ TEST_CASE("F65: of an origin without ranges, or that changes, or does not say ho
   auto live = scene.client();
   CHECK(live.get("/live").body == "hello world");
   CHECK(live.get("/live").body == "hello world");  // the connection goes on
+}
+
+TEST_CASE("F65: what has no validator and is passed on comes as one answer of the origin's") {
+  Scene scene;
+  scene.object({.size = 3 * kMiB, .etag = "", .lines = {"Cache-Control: private"}});
+  auto client = scene.client();
+  CHECK(client.get("/a").body == text(1, {0, 3 * kMiB}));
+  const auto requests = scene.origin.requests();
+  const auto gets =
+      std::count_if(requests.begin(), requests.end(), [](const auto& each) { return each.method == "GET"; });
+  CHECK(gets == 2);  // the first told that it is private
+}
+
+TEST_CASE("serve: an origin may take longer over its first byte than over others") {
+  Scene scene;
+  scene.object({.size = 1000, .latency = std::chrono::milliseconds(3500)});
+  auto client = scene.client();
+  CHECK(client.get("/a").body == text(1, {0, 1000}));
+  CHECK(scene.origin.requests().size() == 1);
 }
 
 TEST_CASE("RFC 9111 5.2.1.5: what a client does not want kept is not, and what is here is not kept from it") {

@@ -16,6 +16,9 @@ bool Fetched::fetching() const noexcept {
 FillProgress Fetched::progress() const {
   return state_->progress();
 }
+const Limits& Fetched::limits() const noexcept {
+  return state_->limits();
+}
 Validator Fetched::validator() const {
   return state_->validator();
 }

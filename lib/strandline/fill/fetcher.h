@@ -47,6 +47,8 @@ class Fetched {
   [[nodiscard]] bool fetching() const noexcept;
   // Of what this process fetches.
   [[nodiscard]] FillProgress progress() const;
+  // As it was opened with.
+  [[nodiscard]] const Limits& limits() const noexcept;
   // Of the version that it is; none: the origin tells no versions apart.
   [[nodiscard]] Validator validator() const;
   // Why what is missing cannot be had, once this process knows.

@@ -267,6 +267,9 @@ void FillState::learn_size(std::uint64_t size) {
 
 // Longer each time: what is slow by nature must come through at last.
 Clock::duration FillState::patience(const Transfer& transfer) const noexcept {
+  if (request_.first_answer_decides && !transfer.answered() && !object()) {
+    return std::chrono::hours(1);  // it is not asked again: how long it may take the origin's own limits say
+  }
   const Seconds round_trip = server_->network.round_trip;
   Seconds patience = transfer.answered()
                          ? std::clamp(std::max(8 * transfer.longest_gap, 4 * round_trip), Seconds(0.5), Seconds(2.5))

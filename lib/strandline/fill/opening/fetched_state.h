@@ -33,6 +33,7 @@ class Fetched::State : public std::enable_shared_from_this<State> {
 
   [[nodiscard]] const Resource<store::EntryDriver>& resource() const noexcept { return lease_.resource(); }
   [[nodiscard]] std::optional<Error> why_given_up() const noexcept { return given_up_->why(); }
+  [[nodiscard]] const Limits& limits() const noexcept { return options_.limits; }
   [[nodiscard]] Validator validator() const;
   [[nodiscard]] store::Lease lease() const noexcept { return store::Lease(lease_.entry().shared_from_this()); }
   void give_up(const Error& why) noexcept;

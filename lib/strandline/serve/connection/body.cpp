@@ -42,9 +42,11 @@ class Pinned {
 awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   store::Lease lease = object_.fetched.lease();
   const Reading reading(reader_, lease.key(), resource(), range, object_.opened);
+  // What is read on is fetched ahead of it, but nothing past its end: of the last of it just that is wanted.
   std::optional<fill::Want> want;
-  std::optional<Cursor<store::EntryDriver>> cursor;  // what is read on is fetched ahead of it
-  if (range.size() <= limits_.at_once) {
+  std::optional<Cursor<store::EntryDriver>> cursor;
+  const std::uint64_t window = object_.fetched.limits().window;
+  if (range.size() <= window) {
     want.emplace(resource(), range);
   } else {
     auto made = resource().cursor(range.begin);
@@ -74,13 +76,19 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     }
     if (there > at) {
       at = there;
-      if (cursor) {
+      if (cursor && range.end - at <= window) {
+        cursor.reset();
+        want.emplace(resource(), ByteRange{at, range.end});
+      } else if (cursor) {
         static_cast<void>(cursor->seek(at));  // behind bytes that are there
       }
       co_await boost::asio::post(client_.executor(), kToken);  // others of this thread have their turn
       continue;
     }
     const auto outcome = co_await wait(next);
+    if (!outcome && client_.has_gone()) {
+      co_return false;
+    }
     if (outcome == WaitOutcome::eof) {
       break;
     }

@@ -1,5 +1,6 @@
 #include <strandline/serve/connection/sequence.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace strandline::serve {
@@ -8,20 +9,18 @@ void Sequence::read(const Object& object, ByteRange range) {
   const store::Lease lease = object.fetched.lease();
   const void* const entry = &lease.entry();
   const bool same = std::exchange(entry_, entry) == entry;
+  ahead_.reset();
   if (!same || range.begin != end_) {
-    cursor_.reset();
     bytes_ = 0;
     requests_ = 0;
   }
   end_ = range.end;
   bytes_ += range.size();
   ++requests_;
-  if (cursor_) {
-    static_cast<void>(cursor_->seek(range.begin));  // behind what has been asked for
-  } else if (requests_ >= kRequests && bytes_ >= kBytes) {
-    if (auto made = object.fetched.resource().cursor(range.begin)) {
-      cursor_.emplace(std::move(*made));
-    }
+  const std::uint64_t most = std::min(bytes_, object.fetched.limits().window);
+  const std::uint64_t upto = std::min(object.fetched.resource().length().value_or(kMaxOffset), end_ + most);
+  if (requests_ >= kRequests && upto > end_) {
+    ahead_.emplace(object.fetched.resource(), ByteRange{end_, upto});
   }
 }
 

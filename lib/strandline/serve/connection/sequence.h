@@ -1,9 +1,10 @@
-// Sequence: notices that a connection's requests, each for a little, go on where the one before ended; then what comes
-// behind them is fetched ahead. So no more is asked of an origin for a client that jumps about than what it asks for.
-// Threads: the session's. Blocks: never. Errors: without memory nothing is fetched ahead. Cost: a few words, and a
-// cursor while there is a sequence. Lifetime: the session's.
+// Sequence: notices that a connection's requests, each for a little, go on where the one before ended; then as much as
+// they have asked for is fetched behind them. So an origin is never asked for more than twice what a client asks for.
+// Threads: the session's. Blocks: never. Errors: without memory nothing is fetched ahead. Cost: a few words, and a wait
+// while there is a sequence. Lifetime: the session's.
 #pragma once
 
+#include <strandline/fill/want.h>
 #include <strandline/serve/objects/objects.h>
 
 #include <optional>
@@ -16,14 +17,13 @@ class Sequence {
   void read(const Object& object, ByteRange range);
 
  private:
-  static constexpr unsigned kRequests = 3;            // one after the other are a sequence
-  static constexpr std::uint64_t kBytes = 128 << 10;  // if that much has been asked for
+  static constexpr unsigned kRequests = 3;  // one after the other are a sequence
 
   const void* entry_ = nullptr;  // which one was read last: the same version, though the origin has been asked since
   std::uint64_t end_ = 0;
   std::uint64_t bytes_ = 0;
   unsigned requests_ = 0;
-  std::optional<Cursor<store::EntryDriver>> cursor_;
+  std::optional<fill::Want> ahead_;
 };
 
 }  // namespace strandline::serve

@@ -138,7 +138,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await refuse(*refusal, close, head_only);
     }
     if (is_control) {
-      ControlExchange exchange(client_, *serving_, idle_);
+      ControlExchange exchange(client_, *serving_, *current_, idle_);
       std::string body = behind(head);
       co_return co_await exchange.answer(request, *target, std::move(body), close);
     }

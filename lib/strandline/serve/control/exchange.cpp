@@ -147,7 +147,8 @@ awaitable<bool> ControlExchange::stream(const ControlRequest& request) {
   }
   // The end of the connection is the end of it (RFC 9112, section 6.3).
   std::string text = control_head(200, true, "text/event-stream").text();
-  while (co_await client_.send(std::move(text))) {
+  // So are other rules: who listens asks again, and has to be allowed to.
+  while (co_await client_.send(std::move(text)) && current_.get().get() == &serving_) {
     if (const auto event = listener->take()) {
       text = *event;
       continue;

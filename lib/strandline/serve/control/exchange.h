@@ -13,8 +13,8 @@ namespace strandline::serve {
 class ControlExchange {
  public:
   // `idle`: while it is set the session may be ended at once.
-  ControlExchange(ClientSocket& client, const Serving& serving, bool& idle) noexcept
-      : client_(client), serving_(serving), idle_(idle) {}
+  ControlExchange(ClientSocket& client, const Serving& serving, const CurrentServing& current, bool& idle) noexcept
+      : client_(client), serving_(serving), current_(current), idle_(idle) {}
 
   // `body`: what has come behind the head.
   [[nodiscard]] boost::asio::awaitable<bool> answer(const RequestHead& request, http::RequestTarget target,
@@ -30,6 +30,7 @@ class ControlExchange {
 
   ClientSocket& client_;
   const Serving& serving_;
+  const CurrentServing& current_;
   bool& idle_;
 };
 

@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::size_t kOpeningAtOnce = 16;  // of one server's
 
-bool is_told(const ObjectInfo& info) noexcept {
-  return info.validator.kind != Validator::Kind::none;
-}
-
 Freshness freshness_of(const ObjectInfo& info, Freshness::Time asked, Freshness::Time answered) {
   const auto field = [](const std::string& text) {
     return text.empty() ? std::nullopt : std::optional<std::string_view>(text);

@@ -35,6 +35,11 @@ struct Source {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
+// Does its origin tell versions apart?
+[[nodiscard]] inline bool is_told(const origin::ObjectInfo& info) noexcept {
+  return info.validator.kind != Validator::Kind::none;
+}
+
 struct Object {
   origin::ObjectInfo info;
   http::Freshness freshness;
