@@ -14,11 +14,12 @@
 namespace strandline::testing {
 
 struct Scene {
-  explicit Scene(serve::ServerOptions options = {}) {
+  // `give_up`: how long an origin that fails is asked again.
+  explicit Scene(serve::ServerOptions options = {}, fill::Seconds give_up = fill::Seconds(0.2)) {
     options.mounts.push_back(
         {.origin = required(origin::HttpOrigin::open()), .base = origin.url("/"), .name = origin.url("/")});
     fill::FillerOptions filling;
-    filling.retry.give_up = fill::Seconds(0.2);
+    filling.retry.give_up = give_up;
     filling.retry.longest = fill::Seconds(0.05);
     auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
     auto store = required(store::Store::open((directory.path() / "store").native()));

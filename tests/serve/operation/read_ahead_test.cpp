@@ -22,7 +22,7 @@ std::string ask(Client& client, std::uint64_t begin, std::uint64_t size) {
 }  // namespace
 
 TEST_CASE("read-ahead: who asks for a byte here and there costs the origin little more") {
-  Scene scene(options());
+  Scene scene(options(), patience());
   const auto object = scene.object({.size = 256 * kMiB});
   auto client = scene.client();
   constexpr std::uint64_t kPlaces = 100;
@@ -34,7 +34,7 @@ TEST_CASE("read-ahead: who asks for a byte here and there costs the origin littl
 }
 
 TEST_CASE("read-ahead: who goes on where it was is recognised, until it jumps") {
-  Scene scene(options());
+  Scene scene(options(), patience());
   const auto object = scene.object({.size = 256 * kMiB});
   auto client = scene.client();
   constexpr std::uint64_t kStep = 64 << 10;
@@ -52,7 +52,7 @@ TEST_CASE("read-ahead: who goes on where it was is recognised, until it jumps") 
 }
 
 TEST_CASE("read-ahead: nothing behind the end of what is asked for") {
-  Scene scene(options());
+  Scene scene(options(), patience());
   const auto object = scene.object({.size = 256 * kMiB});
   auto client = scene.client();
   CHECK(ask(client, 10 * kMiB, 2 * kMiB) == text(1, {10 * kMiB, 12 * kMiB}));

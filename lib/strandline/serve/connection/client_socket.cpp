@@ -36,7 +36,7 @@ awaitable<bool> ClientSocket::prepare(Clock::duration limit) {
   co_return true;
 }
 
-std::string ClientSocket::peer() const {
+std::string ClientSocket::name_of_peer() const {
   error_code gone;
   const auto endpoint = socket_.remote_endpoint(gone);
   if (gone) {

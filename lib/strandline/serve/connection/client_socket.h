@@ -48,7 +48,8 @@ class ClientSocket {
   ClientSocket(boost::asio::ip::tcp::socket socket, const Patience& patience, const TlsContext* tls)
       : socket_(std::move(socket)),
         patience_(patience),
-        tls_(tls != nullptr ? tls->connect(socket_.native_handle()) : nullptr) {}
+        tls_(tls != nullptr ? tls->connect(socket_.native_handle()) : nullptr),
+        peer_(name_of_peer()) {}
 
   [[nodiscard]] auto executor() { return socket_.get_executor(); }
   [[nodiscard]] int handle() { return socket_.native_handle(); }
@@ -58,8 +59,8 @@ class ClientSocket {
   [[nodiscard]] bool takes_files() const noexcept { return tls_ == nullptr; }
   // The name of the certificate that it has shown, if it had to; none: it has shown none.
   [[nodiscard]] std::optional<std::string> user() const { return tls_ != nullptr ? tls_->user() : std::nullopt; }
-  // Address and port; empty: it has gone.
-  [[nodiscard]] std::string peer() const;
+  // Address and port; empty: it had gone before anybody looked.
+  [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   // The end of what is sent; what still comes is read, for a moment, so that a reset does not overtake the answer
   // (RFC 9112, section 9.6).
   [[nodiscard]] boost::asio::awaitable<void> close();
@@ -87,12 +88,14 @@ class ClientSocket {
 
  private:
   boost::asio::ip::tcp::socket socket_;
+  [[nodiscard]] std::string name_of_peer() const;
   [[nodiscard]] TlsConnection::Did peek();
   // Some bytes at once; none: it can take none now, or has gone, and what it is to be waited for.
   [[nodiscard]] std::size_t send_some(std::string_view bytes, int flags, Wait& next);
 
   const Patience patience_;
   const std::unique_ptr<TlsConnection> tls_;
+  const std::string peer_;   // known for the log when it has gone
   Clock::duration slow_{};   // the time that it was waited for,
   std::uint64_t taken_ = 0;  // and the bytes it took, since that was judged
   Account account_;
