@@ -7,8 +7,11 @@
 #include <tests/serve/client.h>
 #include <tests/support/http/served_object.h>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 
 namespace strandline::testing {
@@ -56,6 +59,13 @@ struct Scene {
 inline std::string text(std::uint64_t version, ByteRange range) {
   const auto bytes = strandline::testing::content(version, range);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline std::string text_of(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 }  // namespace strandline::testing

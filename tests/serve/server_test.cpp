@@ -65,6 +65,25 @@ TEST_CASE("serve: conditions") {
   CHECK(client.get("/a").whole);  // and nothing of a body stood between
 }
 
+TEST_CASE(
+    "RFC 9211: what no byte is sent of is a miss where nothing is here, and stale where it was asked about again") {
+  serve::ServerOptions options;
+  options.objects.limits.policy = fill::Policy::window;
+  Scene scene(std::move(options));
+  scene.object({.size = 1000});
+  auto client = scene.client();
+  const auto forwarded = [&](const char* method, const char* fields, const char* why) {
+    const std::string told = client.ask(method, "/a", fields).field("cache-status");
+    CAPTURE(told);
+    CHECK(told.starts_with(std::string("strandline; fwd=") + why));
+  };
+  forwarded("HEAD", "", "uri-miss");
+  forwarded("GET", "If-None-Match: \"v1\"\r\nCache-Control: no-cache\r\n", "uri-miss");
+  forwarded("GET", "Range: bytes=1000-\r\nCache-Control: no-cache\r\n", "uri-miss");
+  REQUIRE(client.get("/a").whole);
+  forwarded("HEAD", "Cache-Control: no-cache\r\n", "stale");
+}
+
 TEST_CASE("serve: requests that come at once are answered one after the other") {
   Scene scene;
   scene.object({.size = 300'000});
@@ -152,6 +171,37 @@ TEST_CASE("serve: what is not there, and origins that fail") {
   CHECK(client.get("/closed").status == 403);
   scene.object({.size = 10});
   CHECK(client.get("/a").body == text(1, {0, 10}));  // on the same connection
+}
+
+TEST_CASE("serve: an origin that asks for a pause is not broken, and clients are told for how long") {
+  Scene scene;
+  auto client = scene.client();
+  for (const char* method : {"GET", "HEAD"}) {
+    const std::string path = std::string("/busy-") + method;
+    scene.origin.on(path, [](HttpExchange& exchange) {
+      exchange.head(503, {"Retry-After: 7", "Content-Length: 0"});
+      exchange.close();
+    });
+    const auto refused = client.ask(method, path);
+    CHECK(refused.status == 503);
+    CHECK(refused.field("retry-after") == "7");
+  }
+}
+
+TEST_CASE("F68: queries of URLs tell objects apart, and stand in no name and no file") {
+  Scene scene;
+  scene.object({.size = 100'000});
+  auto client = scene.client();
+  const auto sent = [&] { return scene.origin.requests().size(); };
+  REQUIRE(client.get("/a?key=secret").whole);
+  const auto once = sent();
+  REQUIRE(client.get("/a?key=secret").whole);
+  CHECK(client.get("/a?key=another").whole);
+  CHECK(sent() > once);
+  for (const auto& file : std::filesystem::recursive_directory_iterator(scene.directory.path())) {
+    CAPTURE(file.path());
+    CHECK((!file.is_regular_file() || text_of(file.path()).find("secret") == std::string::npos));
+  }
 }
 
 TEST_CASE("serve: another version in the midst of it breaks the answer off, and is what the next one is of") {

@@ -66,6 +66,9 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
       if (!object) {
         auto asked = stat_with_retry(*origin, key, options.retry, stop);
         auto accepted = asked && options.accept ? options.accept(*asked) : Result<void>();
+        if (!asked && options.refused) {
+          options.refused(asked.error());
+        }
         if (!asked || !accepted) {
           return fail(std::move(asked ? accepted.error() : asked.error().error));
         }

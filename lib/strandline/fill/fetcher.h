@@ -33,6 +33,8 @@ struct FetchOptions {
   // Told what the origin says, when it is asked: an error ends the opening with it. On this call's thread or one of the
   // origin's; must not throw.
   std::function<Result<void>(const origin::ObjectInfo&)> accept = {};
+  // Told why it says nothing, where the opening fails for that. On this call's thread or the filler's; must not throw.
+  std::function<void(const origin::Failure&)> refused = {};
   // Of an older version, which is given up first: while it is fetched no other can be.
   std::shared_ptr<const Fetched> instead_of = {};
   RetryOptions retry = {};  // of the question what the object is; the bytes: the filler's

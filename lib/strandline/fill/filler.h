@@ -9,6 +9,7 @@
 #include <strandline/fill/planning/retry.h>
 #include <strandline/fill/target.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,7 +27,9 @@ struct FillRequest {
   Limits limits;          // the policy among them
   Validator validator{};  // of the version that the target holds bytes of; none: whatever is there now
   std::unique_ptr<Target> target;
-  bool first_answer_decides = false;  // a failure before the object is known is not asked again
+  // If there is any, a failure before the object is known is not asked again, but told of, and ends the fill. On the
+  // filler's thread; must not throw.
+  std::function<void(const origin::Failure&)> refused = {};
 };
 
 // At one moment.

@@ -2,9 +2,9 @@
 #include <tests/serve/scene.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 using namespace strandline;
@@ -14,13 +14,6 @@ using serve::LogEntry;
 using std::chrono::milliseconds;
 
 namespace {
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 std::size_t lines_of(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
@@ -110,6 +103,9 @@ TEST_CASE("access log: a file that has been moved away is made anew, and one tha
   CHECK(eventually([&] { return text_of(path).find("/b") != std::string::npos; }));
   CHECK(lines_of(text_of(directory.path() / "log.1")) == 1);
   CHECK_FALSE(AccessLog::open((directory.path() / "none" / "log").native(), kNone));
+  const auto fifo = directory.path() / "fifo";
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  CHECK_FALSE(AccessLog::open(fifo.native(), kNone));  // nobody reads it; and it is not waited for
 }
 
 TEST_CASE("access log: what requests were, in the order in which they ended") {

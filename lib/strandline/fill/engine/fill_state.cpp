@@ -229,7 +229,7 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
   }
   // Of two copies behind one name, one may be behind: another answer may be of the version that we have.
   const bool other_version = failure.error.code == Errc::changed && object() && changes_++ < kOtherVersions;
-  const bool decides = request_.first_answer_decides && !object();
+  const bool decides = request_.refused && !object();
   if ((failure.may_pass || other_version) && !transfer.refused() && !decides) {
     if (transfer.began < last_failure_ && not_before_) {
       return;  // of the same break as the last one
@@ -247,6 +247,9 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
       ++progress_.retries;
       return;
     }
+  }
+  if (decides) {
+    request_.refused(failure);
   }
   finish(fail(std::move(failure.error)));
 }
@@ -267,7 +270,7 @@ void FillState::learn_size(std::uint64_t size) {
 
 // Longer each time: what is slow by nature must come through at last.
 Clock::duration FillState::patience(const Transfer& transfer) const noexcept {
-  if (request_.first_answer_decides && !transfer.answered() && !object()) {
+  if (request_.refused && !transfer.answered() && !object()) {
     return std::chrono::hours(1);  // it is not asked again: how long it may take the origin's own limits say
   }
   const Seconds round_trip = server_->network.round_trip;

@@ -63,7 +63,11 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
   request.origin = origin;
   request.key = key;
   request.limits = options.limits;
-  request.first_answer_decides = true;
+  request.refused = [refused = options.refused](const origin::Failure& failure) {
+    if (refused) {
+      refused(failure);
+    }
+  };
   request.target = std::make_unique<LateTarget>(std::move(make), options.first);
   auto fill = filler->fill(std::move(request));
   if (!fill) {

@@ -155,6 +155,9 @@ std::string refusal_text(Refusal refusal, bool close, bool head_only) {
     // RFC 6750, section 3; RFC 7617, section 2.
     head.field("WWW-Authenticate", "Bearer realm=\"strandline\", Basic realm=\"strandline\", charset=\"UTF-8\"");
   }
+  if (refusal.retry_after) {
+    head.field("Retry-After", std::to_string(refusal.retry_after->count()));
+  }
   head.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", std::to_string(body.size()));
   return head.text() + (head_only ? "" : body);
 }
@@ -166,6 +169,9 @@ std::string chunk_head(std::uint64_t size) {
 }
 
 Refusal refusal_of(const origin::Failure& failure) noexcept {
+  if (failure.retry_after) {
+    return {503, "the origin asks for a pause", std::chrono::ceil<std::chrono::seconds>(*failure.retry_after)};
+  }
   switch (failure.error.code) {
     case Errc::not_found:
       return {404, "the origin has no such object"};
@@ -240,13 +246,15 @@ class ObjectAnswer {
       status.forward = http::CacheStatus::Forward::bypass;
       return status.text();
     }
+    using Forward = http::CacheStatus::Forward;
+    const bool nothing = resource_->next_gap(0) == ByteRange{0, resource_->length().value_or(kMaxOffset)};
     const auto is_here = [&](ByteRange range) { return resource_->contains(range); };
     if (!std::all_of(wanted.begin(), wanted.end(), is_here)) {
-      const bool nothing = resource_->next_gap(0) == ByteRange{0, resource_->length().value_or(kMaxOffset)};
-      status.forward = nothing ? http::CacheStatus::Forward::uri_miss : http::CacheStatus::Forward::partial;
+      status.forward = nothing ? Forward::uri_miss : Forward::partial;
       status.stored = true;
     } else if (asked_) {
-      status.forward = http::CacheStatus::Forward::stale;  // it was to be validated, and the bytes are here
+      status.forward =
+          nothing ? Forward::uri_miss : Forward::stale;  // it was to be validated, and what is sent is here
     }
     const auto left = freshness_.lifetime() - freshness_.age(at_);
     status.ttl = left.count();

@@ -1,4 +1,5 @@
 #include <strandline/origin/http/protocol/syntax.h>
+#include <strandline/serve/access/hidden.h>
 #include <strandline/serve/connection/serving.h>
 #include <strandline/serve/http/request/request_target.h>
 #include <strandline/serve/http/request/uri_characters.h>
@@ -15,18 +16,19 @@ std::optional<Source> Serving::source_of(const http::RequestTarget& target) cons
   if (found == nullptr || (!found->urls && target.query)) {
     return std::nullopt;
   }
-  std::string rest;
-  if (found->urls) {
-    rest = target.path.substr(found->prefix.size()) + (target.query ? "?" + *target.query : "");
-  } else {
-    // A prefix has nothing that is encoded: as many bytes of the path's are it.
-    rest = target.decoded_path().substr(found->prefix.size());
-  }
-  if (rest.empty()) {
+  // A prefix has nothing that is encoded: as many bytes of the decoded path's are it.
+  const std::string rest = (found->urls ? target.path : target.decoded_path()).substr(found->prefix.size());
+  if (rest.empty() && !target.query) {
     return std::nullopt;
   }
-  return Source{found->origin, found->base + rest, found->name + rest,
+  Source source{found->origin, found->base + rest, found->name + rest,
                 rules.empty() ? nullptr : rule_for(rules, target.decoded_path())};
+  if (target.query) {
+    const auto name = hidden(*target.query);
+    source.key += "?" + *target.query;
+    source.name = name ? source.name + "?sha256=" + *name : "";
+  }
+  return source;
 }
 
 std::shared_ptr<const Serving> CurrentServing::get(std::shared_ptr<const Serving> held) const {

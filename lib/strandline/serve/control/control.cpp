@@ -47,6 +47,7 @@ void Control::serves(const std::shared_ptr<const CurrentServing>& serving) {
   serving_ = serving;
   picture_.emplace(parts_, serving_);
   desk_ = std::make_shared<Desk>([this] { return tick(); });
+  long_desk_ = std::make_shared<Desk>([] { return Desk::Clock::time_point::max(); });
   prefetches_.emplace(parts_.objects, [desk = desk_] { desk->wake(); });
 }
 
@@ -55,6 +56,7 @@ void Control::stop() noexcept {
   desk_->wake();
   idle_.get_future().wait();  // what has been begun answers to them
   desk_->stop();
+  long_desk_->stop();
 }
 
 Desk::Clock::time_point Control::tick() {
@@ -79,7 +81,7 @@ void Control::answer(ControlRequest request, Done done) noexcept {
                                       {"/-/api/objects", "GET", &Control::objects},
                                       {kObjects, "GET", &Control::object},
                                       {"/-/api/prefetch", "POST", &Control::prefetch},
-                                      {"/-/api/purge", "POST", &Control::purge}};
+                                      {"/-/api/purge", "POST", &Control::purge, true}};
   const auto answered = file::contained([&]() -> Result<void> {
     const std::string& path = request.target.path;
     const auto* const route = std::find_if(std::begin(kRoutes), std::end(kRoutes), [&](const Route& each) {
@@ -101,7 +103,8 @@ void Control::answer(ControlRequest request, Done done) noexcept {
       done({.type = "text/event-stream"});
       return {};
     }
-    const bool posted = desk_->post([this, handler = route->handler, request = std::move(request), done] {
+    const auto& desk = route->is_long ? long_desk_ : desk_;
+    const bool posted = desk->post([this, handler = route->handler, request = std::move(request), done] {
       ControlAnswer answer;
       const auto made = file::contained([&]() -> Result<void> {
         answer = (this->*handler)(request);

@@ -1,7 +1,7 @@
 // Control: what the server tells of itself, and lets be done to it, under "/-/": docs/openapi.yaml has every path.
 // Threads: thread-safe; what takes its time is done on a thread of its own. Blocks: stop(), until nothing of it runs.
-// Errors: answers with a status of their own. Cost: a thread; nothing to those who are served meanwhile. Lifetime: the
-// server's sessions keep it; no answer is under way when it is stopped.
+// Errors: answers with a status of their own. Cost: two threads; nothing to those who are served meanwhile. Lifetime:
+// the server's sessions keep it; no answer is under way when it is stopped.
 #pragma once
 
 #include <strandline/serve/control/changes/prefetches.h>
@@ -38,6 +38,7 @@ class Control {
     std::string_view path;
     std::string_view method;
     Handler handler;
+    bool is_long = false;  // the others do not wait for it
   };
   [[nodiscard]] ControlAnswer page(const ControlRequest& request) const;
   // On the desk's thread.
@@ -45,8 +46,9 @@ class Control {
   [[nodiscard]] ControlAnswer objects(const ControlRequest& request);
   [[nodiscard]] ControlAnswer object(const ControlRequest& request);
   [[nodiscard]] ControlAnswer prefetch(const ControlRequest& request);
-  [[nodiscard]] ControlAnswer purge(const ControlRequest& request);
   [[nodiscard]] Desk::Clock::time_point tick();
+  // On a thread of its own.
+  [[nodiscard]] ControlAnswer purge(const ControlRequest& request);
   // Null: the server is ending.
   [[nodiscard]] std::shared_ptr<const Serving> current() const { return current_of(serving_); }
 
@@ -60,7 +62,8 @@ class Control {
   std::optional<Picture> picture_;
   Events events_;
   std::optional<Prefetches> prefetches_;
-  std::shared_ptr<Desk> desk_;  // the last to be made
+  std::shared_ptr<Desk> desk_;       // after all it touches
+  std::shared_ptr<Desk> long_desk_;  // for what takes long, one after the other
 };
 
 }  // namespace strandline::serve

@@ -22,7 +22,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPatience{1000};  // at the end, with a reader that takes nothing
 
 Result<int> open_file(const std::string& path) {
-  const int fd = path == "-" ? STDOUT_FILENO : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  // A FIFO that nobody reads is an error, and not waited for.
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK;
+  const int fd = path == "-" ? STDOUT_FILENO : ::open(path.c_str(), kFlags, 0640);
   return fd >= 0 ? Result<int>(fd) : fail(Error::system(errno, "access log", path));
 }
 

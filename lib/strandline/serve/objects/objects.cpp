@@ -80,7 +80,7 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
-    if (request.no_store && !request.only_if_cached && !has_all_locked(source.name, request)) {
+    if (source.name.empty() || (request.no_store && !request.only_if_cached && !has_all_locked(source.name, request))) {
       alone = true;
       ++questions_;
       return false;
@@ -211,6 +211,7 @@ void Objects::read_first(const Source& source, ByteRange first) {
       return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
     });
   };
+  options.refused = [told](const origin::Failure& failure) { told->refusal = failure.clone(); };
   auto begun = file::contained([&]() -> Result<void> {
     open(source, std::move(options), told);
     return {};
@@ -257,8 +258,10 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
             return opened ? Result<Open>(Open{made({told->info, told->freshness, std::move(*opened)}), true})
                           : fail(std::move(opened.error()));
           });
-          settle(source.name,
-                 found ? Found(std::move(*found)) : tl::unexpected(Failure{std::move(found.error()), true}));
+          const bool refused = told != nullptr && told->refusal;
+          settle(source.name, found     ? Found(std::move(*found))
+                              : refused ? tl::unexpected(told->refusal->clone())
+                                        : tl::unexpected(Failure{std::move(found.error()), true}));
         });
   };
   {

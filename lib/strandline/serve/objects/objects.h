@@ -17,6 +17,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +28,7 @@ namespace strandline::serve {
 struct Source {
   std::shared_ptr<origin::Origin> origin;
   std::string key;   // there
-  std::string name;  // of its entry in the store: tells objects of all origins apart
+  std::string name;  // of its entry in the store: tells objects of all origins apart; empty: nothing of it is kept
   std::shared_ptr<const Rule> rule = nullptr;
 };
 
@@ -140,6 +141,7 @@ class Objects {
     origin::ObjectInfo info;
     http::Freshness freshness;
     bool unshared = false;
+    std::optional<origin::Failure> refusal{};  // it says nothing
   };
   // Those that open objects of a server: each has a thread meanwhile.
   struct Line {

@@ -36,7 +36,7 @@ Result<Purged> purge(ServerParts& parts, const Serving& serving, const PurgeArgu
   const auto read = objects_read(*parts.traffic);
   if (!asked.below) {
     const auto source = serving.source_of(asked.target);
-    const auto there = source ? parts.store.contains(source->name) : Result<bool>(false);
+    const auto there = source && !source->name.empty() ? parts.store.contains(source->name) : Result<bool>(false);
     if (!there) {
       return fail(there.error().clone());
     }
