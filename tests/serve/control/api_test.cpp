@@ -244,3 +244,20 @@ TEST_CASE("metrics: what was served") {
     CHECK(eventually([&] { return client.get("/-/metrics").body.find("\n" + line) != std::string::npos; }));
   }
 }
+
+TEST_CASE("metrics: what was passed on to one client, and what of it was broken off") {
+  Scene scene;
+  const auto object = scene.object({.size = 3 * kMiB, .lines = {"Cache-Control: private"}});
+  REQUIRE(scene.client().get("/a").whole);
+  scene.origin.on("/short", [](HttpExchange& exchange) {
+    exchange.head(200, {"Cache-Control: no-store", "Content-Length: 10"});
+    exchange.send("hello");
+    exchange.close();
+  });
+  CHECK_FALSE(scene.client().get("/short").whole);
+  const std::string told = scene.client().get("/-/metrics").body;
+  CAPTURE(told);
+  CHECK(told.find("strandline_passed_bytes_total " + std::to_string(3 * kMiB + 5) + "\n") != std::string::npos);
+  CHECK(told.find("strandline_broken_answers_total 1\n") != std::string::npos);
+  CHECK(told.find("strandline_miss_bytes_total 0\n") != std::string::npos);
+}

@@ -184,15 +184,21 @@ awaitable<bool> Passing::send_piece(Piece& piece, std::string& before, bool chun
         co_return false;
       }
     }
+    const std::size_t count = bytes->size();
     if (!co_await client_.send(std::move(*bytes))) {
       co_return false;
     }
+    reader_.passed(count);
   }
 }
 
 awaitable<bool> Passing::refuse(const origin::Failure& failure) {
-  if (!begun_ && !client_.has_gone()) {
-    co_await client_.send(refusal_text(refusal_of(failure), true));
+  if (begun_) {
+    reader_.breaks_off();
+  } else if (!client_.has_gone()) {
+    const http::Refusal refusal = refusal_of(failure);
+    reader_.answers_instead(refusal.status);
+    co_await client_.send(refusal_text(refusal, true));
   }
   co_return false;
 }

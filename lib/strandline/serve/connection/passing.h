@@ -8,6 +8,7 @@
 
 #include <strandline/serve/connection/client_socket.h>
 #include <strandline/serve/connection/serving.h>
+#include <strandline/serve/traffic/reader.h>
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
@@ -17,8 +18,8 @@ namespace strandline::serve {
 
 class Passing {
  public:
-  Passing(ClientSocket& client, const SessionLimits& limits, const Objects::Unshared& object) noexcept
-      : client_(client), limits_(limits), object_(object) {}
+  Passing(ClientSocket& client, const SessionLimits& limits, const Objects::Unshared& object, Reader& reader) noexcept
+      : client_(client), limits_(limits), object_(object), reader_(reader) {}
 
   // As Body's.
   [[nodiscard]] boost::asio::awaitable<bool> send(ByteRange range, std::string before, bool chunked);
@@ -28,12 +29,13 @@ class Passing {
   [[nodiscard]] std::shared_ptr<Piece> ask(ByteRange range);
   // All of a piece; `before` goes with its first bytes.
   [[nodiscard]] boost::asio::awaitable<bool> send_piece(Piece& piece, std::string& before, bool chunked);
-  // Instead of the answer, if none of that has gone: always false.
+  // As Body's.
   [[nodiscard]] boost::asio::awaitable<bool> refuse(const origin::Failure& failure);
 
   ClientSocket& client_;
   const SessionLimits& limits_;
   const Objects::Unshared& object_;
+  Reader& reader_;
   bool begun_ = false;  // some of the answer has been sent
 };
 

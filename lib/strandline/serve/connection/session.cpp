@@ -176,7 +176,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       Body body(client_, serving_->limits, *open.object, *reader_);
       co_return co_await send(body, selected);
     }
-    Passing passing(client_, serving_->limits, *open.unshared);
+    Passing passing(client_, serving_->limits, *open.unshared, *reader_);
     co_return co_await send(passing, selected);
   }
 

@@ -26,6 +26,8 @@ class Reader {
   void answers_instead(int status) noexcept { instead_ = status; }
   void breaks_off() noexcept;
   void sent(std::uint64_t count) noexcept;
+  // Sent past the store.
+  void passed(std::uint64_t count) noexcept;
   // Nothing: it is not reading.
   [[nodiscard]] std::optional<ReaderState> state() const;
 

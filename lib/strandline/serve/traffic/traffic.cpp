@@ -44,6 +44,7 @@ TrafficTotals Traffic::totals() const {
     totals.broken_off += counters.broken_off.load(kRelaxed);
     totals.hit_bytes += counters.hit_bytes.load(kRelaxed);
     totals.miss_bytes += counters.miss_bytes.load(kRelaxed);
+    totals.passed_bytes += counters.passed_bytes.load(kRelaxed);
     totals.waits += counters.waits.snapshot();
   }
   return totals;
@@ -100,6 +101,10 @@ void Reader::answered(int status) noexcept {
 
 void Reader::breaks_off() noexcept {
   traffic_->counters().broken_off.fetch_add(1, kRelaxed);
+}
+
+void Reader::passed(std::uint64_t count) noexcept {
+  traffic_->counters().passed_bytes.fetch_add(count, kRelaxed);
 }
 
 void Reader::sent(std::uint64_t count) noexcept {

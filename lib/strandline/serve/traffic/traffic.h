@@ -26,6 +26,7 @@ struct TrafficTotals {
   std::uint64_t broken_off = 0;          // of those: less came than the answer said
   std::uint64_t hit_bytes = 0;           // sent that were there when the request came
   std::uint64_t miss_bytes = 0;          // sent that had to be waited for
+  std::uint64_t passed_bytes = 0;        // sent past the store, to one client only
   fill::Durations::Snapshot waits;       // for bytes
 
   [[nodiscard]] std::uint64_t requests() const noexcept;
@@ -67,6 +68,7 @@ class Traffic : public std::enable_shared_from_this<Traffic> {
     std::atomic<std::uint64_t> broken_off{0};
     std::atomic<std::uint64_t> hit_bytes{0};
     std::atomic<std::uint64_t> miss_bytes{0};
+    std::atomic<std::uint64_t> passed_bytes{0};
     fill::Durations waits;
   };
   // This thread's.

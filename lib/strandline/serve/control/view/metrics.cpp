@@ -66,6 +66,7 @@ std::string metrics_text(ServerParts& parts, const PrefetchCounts& prefetches) {
   text.counter("broken_answers_total", "Answers that ended before what they had said was sent.", sent.broken_off);
   text.counter("hit_bytes_total", "Bytes sent that were there when they were asked for.", sent.hit_bytes);
   text.counter("miss_bytes_total", "Bytes sent that had to be waited for.", sent.miss_bytes);
+  text.counter("passed_bytes_total", "Bytes sent past the store, to one client only.", sent.passed_bytes);
   text.counter("origin_bytes_total", "Bytes that came from origins.", fetched.fetched);
   text.counter("origin_requests_total", "Ranges asked of origins.", fetched.requests);
   text.counter("origin_retries_total", "Failures of origins after which they were asked once more.", fetched.retries);
