@@ -309,88 +309,12 @@ TEST_CASE("serve: what was there is served while its origin fails, unless that i
   CHECK(client.get("/a", "Cache-Control: only-if-cached\r\n").status == 504);
 }
 
-TEST_CASE("F65: what is one client's is passed on to it, and not given to another") {
-  Scene scene;
-  for (const char* line : {"Cache-Control: private", "Cache-Control: no-store", "Set-Cookie: a=b", "Vary: *"}) {
-    CAPTURE(line);
-    const auto object = scene.object({.size = 3 * kMiB + 1000, .lines = {line}});
-    auto client = scene.client();
-    const auto whole = client.get("/a");
-    CHECK(whole.status == 200);
-    CHECK(whole.body == text(1, {0, 3 * kMiB + 1000}));
-    CHECK(whole.field("cache-status") == "strandline; fwd=bypass");
-    const auto part = client.get("/a", "Range: bytes=5-1000004,2000000-2000009\r\n");
-    CHECK(part.status == 206);
-    CHECK(part.body.find(text(1, {5, 1'000'005})) != std::string::npos);
-    CHECK(part.body.find(text(1, {2'000'000, 2'000'010})) != std::string::npos);
-    auto store = required(store::Store::open((scene.directory.path() / "store").native()));
-    CHECK_FALSE(required(store.contains(scene.origin.url("/a"))));
-  }
-}
-
-TEST_CASE("F65: of an origin without ranges, or that changes, or does not say how much it will be") {
-  Scene scene;
-  scene.object({.size = 3 * kMiB, .lines = {"Cache-Control: private"}, .ranges = false});
-  auto client = scene.client();
-  CHECK(client.get("/a", "Range: bytes=2000000-2000999\r\n").body == text(1, {2'000'000, 2'001'000}));
-  CHECK(client.get("/a").body == text(1, {0, 3 * kMiB}));
-
-  const auto object = scene.object({.size = 64 * kMiB, .lines = {"Cache-Control: private"}, .rate = 20'000'000});
-  auto reader = scene.client();
-  reader.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  std::string got = reader.take_some();
-  CHECK(got.starts_with("HTTP/1.1 200 OK"));
-  object->change({.size = 64 * kMiB, .version = 2});
-  for (std::string more; !(more = reader.take_some()).empty();) {
-    got += more;
-  }
-  const std::string body = got.substr(got.find("\r\n\r\n") + 4);
-  CHECK(body.size() < 64 * kMiB);  // broken off
-  CHECK(body == text(1, {0, body.size()}));
-
-  scene.origin.on("/live", [](HttpExchange& exchange) {
-    exchange.head(200, {"Cache-Control: no-store", "Transfer-Encoding: chunked"});
-    if (exchange.request().method == "GET") {
-      exchange.send("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-    }
-  });
-  auto live = scene.client();
-  CHECK(live.get("/live").body == "hello world");
-  CHECK(live.get("/live").body == "hello world");  // the connection goes on
-}
-
-TEST_CASE("F65: what has no validator and is passed on comes as one answer of the origin's") {
-  Scene scene;
-  scene.object({.size = 3 * kMiB, .etag = "", .lines = {"Cache-Control: private"}});
-  auto client = scene.client();
-  CHECK(client.get("/a").body == text(1, {0, 3 * kMiB}));
-  const auto requests = scene.origin.requests();
-  const auto gets =
-      std::count_if(requests.begin(), requests.end(), [](const auto& each) { return each.method == "GET"; });
-  CHECK(gets == 2);  // the first told that it is private
-}
-
 TEST_CASE("serve: an origin may take longer over its first byte than over others") {
   Scene scene;
   scene.object({.size = 1000, .latency = std::chrono::milliseconds(3500)});
   auto client = scene.client();
   CHECK(client.get("/a").body == text(1, {0, 1000}));
   CHECK(scene.origin.requests().size() == 1);
-}
-
-TEST_CASE("RFC 9111 5.2.1.5: what a client does not want kept is not, and what is here is not kept from it") {
-  Scene scene;
-  const auto object = scene.object({.size = 1000, .lines = {"Cache-Control: max-age=1000"}});
-  auto client = scene.client();
-  const auto passed = client.get("/a", "Cache-Control: no-store\r\n");
-  CHECK(passed.body == text(1, {0, 1000}));
-  CHECK(passed.field("cache-status") == "strandline; fwd=bypass");
-  CHECK(client.get("/a").body == text(1, {0, 1000}));
-  CHECK(object->sent_bytes() == 2000);
-  CHECK(client.get("/a", "Cache-Control: no-store\r\n").body == text(1, {0, 1000}));
-  CHECK(object->sent_bytes() == 2000);
-  scene.origin.on("/b", [](HttpExchange& exchange) { exchange.answer(404, "none"); });
-  CHECK(client.get("/b", "Cache-Control: no-store\r\n").status == 404);
 }
 
 TEST_CASE("serve: what a client still waits for is not given up while it gets the rest") {

@@ -959,4 +959,17 @@ BUGS = [
         "changes": [(HTTP + "redirects.cpp", "const bool is_listed = !hosts_ ||", "const bool is_listed = hosts_ ||")],
         "tests": [ORIGIN_HTTP + " --test-case=F54*"],
     },
+    {
+        "name": "queries-in-names",
+        "breaks": "serving/safety.md: entries have names with the queries of URLs, and credentials",
+        "changes": [(LIB + "serve/connection/serving.cpp", 'source.name + "?sha256=" + *name',
+                     'source.name + "?" + *target.query')],
+        "tests": ["tests/serve/test_serve --test-case=F68*"],
+    },
+    {
+        "name": "pauses-not-passed-on",
+        "breaks": "serve.md: an origin that asks for a pause is said to be broken",
+        "changes": [(LIB + "fill/engine/fill_state.cpp", "request_.refused(failure);", "static_cast<void>(failure);")],
+        "tests": ["tests/serve/test_serve --test-case=*asks?for?a?pause*"],
+    },
 ]
