@@ -99,6 +99,11 @@ TEST_CASE("fetcher: of what the store has nothing, the first read tells what it 
   CHECK(says(open("/none")) == "!not_found");
   CHECK(says(open("/later")) == "!io");  // not repeated
   CHECK(server.requests().size() == requests.size() + 3);
+  // A refusal says how long it is, and nothing else.
+  server.on("/short", ServedObject::make({.size = 1000})->script());
+  const auto brief = required(open("/short"));
+  CHECK(brief.validator().kind == Validator::Kind::strong);
+  CHECK(right(brief, {0, 1000}));
 }
 
 TEST_CASE("fetcher: what the first read tells may be refused, and it may be stopped") {

@@ -23,6 +23,19 @@ TEST_CASE("F65: what is one client's is passed on to it, and not given to anothe
   }
 }
 
+TEST_CASE("F65: a first request past the end, which tells how long it is, does not make everybody's what is one's") {
+  Scene scene;
+  const auto object = scene.object({.size = 1000, .lines = {"Cache-Control: private"}});
+  auto client = scene.client();
+  const auto past = client.get("/a", "Range: bytes=1000-1999\r\n");
+  CHECK(past.status == 416);
+  CHECK(past.field("content-range") == "bytes */1000");
+  const auto whole = client.get("/a");
+  CHECK(whole.field("etag") == "\"v1\"");
+  CHECK(whole.field("cache-status") == "strandline; fwd=bypass");
+  CHECK(whole.body == text(1, {0, 1000}));
+}
+
 TEST_CASE("F65: of an origin without ranges, or that changes, or does not say how much it will be") {
   Scene scene;
   scene.object({.size = 3 * kMiB, .lines = {"Cache-Control: private"}, .ranges = false});

@@ -721,6 +721,12 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=*is?not?given?up*"],
     },
     {
+        "name": "opened-by-a-refusal",
+        "breaks": "serve.md: a first request past the end opens for all what is for one client, without its version",
+        "changes": [(FILL + "engine/fill_state.cpp", "&& !transfer.refused() && !decides) {\n    const auto", "&& !transfer.refused()) {\n    const auto")],
+        "tests": ["tests/serve/test_serve --test-case=F65*", "tests/fill/test_filler --test-case=*first?read?tells?what*"],
+    },
+    {
         "name": "hopeless-successor",
         "breaks": "fill.md: who has given up goes on to be asked to take over",
         "changes": [(FILL + "opening/fetched_state.cpp", "    return lease_.set_successor({});", "    return {};")],

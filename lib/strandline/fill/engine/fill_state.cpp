@@ -210,7 +210,9 @@ void FillState::transfer_ended(Transfer& transfer, Clock::time_point now) {
 }
 
 void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock::time_point now) {
-  if (failure.error.code == Errc::invalid_range && failure.size && !transfer.refused()) {
+  const bool decides = request_.refused && !object();
+  // Who decides by the first answer needs one that says of which version it is, and for whom: no length alone.
+  if (failure.error.code == Errc::invalid_range && failure.size && !transfer.refused() && !decides) {
     const auto known = object();
     if (!known || !known->size) {
       return learn_size(*failure.size);
@@ -229,7 +231,6 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
   }
   // Of two copies behind one name, one may be behind: another answer may be of the version that we have.
   const bool other_version = failure.error.code == Errc::changed && object() && changes_++ < kOtherVersions;
-  const bool decides = request_.refused && !object();
   if ((failure.may_pass || other_version) && !transfer.refused() && !decides) {
     if (transfer.began < last_failure_ && not_before_) {
       return;  // of the same break as the last one

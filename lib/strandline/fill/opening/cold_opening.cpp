@@ -63,8 +63,9 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
   request.origin = origin;
   request.key = key;
   request.limits = options.limits;
+  // What ends before options.first is still to be asked about.
   request.refused = [refused = options.refused](const origin::Failure& failure) {
-    if (refused) {
+    if (refused && failure.error.code != Errc::invalid_range) {
       refused(failure);
     }
   };
@@ -84,8 +85,8 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
       return fail(Errc::interrupted, "opening");
     }
     auto ended = fill->wait();
-    return ended || ended.error().code == Errc::busy ? Result<std::shared_ptr<Fetched::State>>()
-                                                     : fail(std::move(ended.error()));
+    const bool is_no_way = ended || ended.error().code == Errc::busy || ended.error().code == Errc::invalid_range;
+    return is_no_way ? Result<std::shared_ptr<Fetched::State>>() : fail(std::move(ended.error()));
   }
   state->adopt(std::move(*fill));
   if (auto started = state->start(); !started) {

@@ -13,7 +13,8 @@
 
 namespace strandline::fill {
 
-// Null: somebody else has begun to write it meanwhile, so that this is no way to open it.
+// Null: this is no way to open it: somebody else has begun to write it meanwhile, or it ends before options.first, and
+// the refusal tells its length, but not what it is.
 [[nodiscard]] Result<std::shared_ptr<Fetched::State>> open_by_reading(
     store::Store& store, const std::shared_ptr<Filler>& filler, const std::shared_ptr<origin::Origin>& origin,
     const std::string& key, const FetchOptions& options, const std::stop_token& stop);
