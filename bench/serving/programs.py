@@ -1,11 +1,13 @@
 """What `tools/bench serve` measures, started and ended: origins, and caches in front of them, all on loopback."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -54,13 +56,18 @@ class Program:
         return ticks / TICK
 
     def memory(self, name="VmHWM"):
-        """Bytes; VmHWM: the most there were; VmRSS: now. Pages of files do not count."""
+        """Bytes; VmHWM: the most there were; VmRSS: now; RssAnon: of those its own, not a file's."""
         total = 0
         for pid in children(self.process.pid):
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            values = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("VmHWM", "VmRSS", "RssFile", "RssShmem")))
+            values = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("VmHWM", "VmRSS", "RssAnon")))
             total += int(values[name].split()[0]) * 1024
         return total
+
+    def pss(self):
+        """Bytes: its own pages, and its share of those that others have, too."""
+        rollup = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return int(re.search(r"(?m)^Pss:\s+(\d+)", rollup)[1]) * 1024
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -148,17 +155,29 @@ class Strandline(Program):
             raise RuntimeError("strandline serve does not start: " + (folder / "strandline.log").read_text())
         self.port = int(line.rstrip("/\n").rpartition(":")[2])
 
+    def metrics(self):
+        """Those without labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        return {name: float(value) for name, value in re.findall(r"(?m)^strandline_(\w+) (\S+)$", text)}
 
-class SlowOrigin(Program):
-    def __init__(self, program, folder, size, **settings):
-        super().__init__([program, str(size), *(f"{name}={value}" for name, value in settings.items())], folder,
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+class Told(Program):
+    """One of ours that listens on a port and does what lines on its stdin say."""
+
+    def __init__(self, arguments, folder):
+        super().__init__([str(each) for each in arguments], folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self.process.stdout.readline())
 
     def ask(self, question):
         self.process.stdin.write(question.encode() + b"\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().decode().strip()
+
+
+class SlowOrigin(Told):
+    def __init__(self, program, folder, size, **settings):
+        super().__init__([program, size, *(f"{name}={value}" for name, value in settings.items())], folder)
 
     def sent(self):
         """Bytes of the body, and those of them that were sent more than once."""
