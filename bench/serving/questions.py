@@ -1,4 +1,7 @@
 """The questions of `tools/bench serve`: each yields rows of what was measured beside whom, and what is wanted."""
+import contextlib
+import http.client
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +14,8 @@ from . import clients, programs
 from .clients import MIB, Answer, Beside, must
 
 RATE, LATENCY_MS = 20_000_000, 75
+PARKED_BYTES, PARKED_STEP = 4096, 65536  # of each client's range, and from one to the next
+PROGRAMS = ("tools/strandline", "bench/bench_slow_origin", "bench/bench_parked")
 
 
 class Row:
@@ -32,8 +37,9 @@ def at_least(question, figure, unit, value, limit, words, others=None):
 class Scene:
     """Folders, and where our programs are."""
 
-    def __init__(self, strandline, slow_origin, quick, progress):
-        self.strandline, self.slow_origin, self.quick, self.progress = strandline, slow_origin, quick, progress
+    def __init__(self, built, quick, progress):
+        self.strandline, self.slow_origin, self.parked = (str(built / name) for name in PROGRAMS)
+        self.quick, self.progress = quick, progress
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="strandline-serve-"))
         self.root.chmod(0o755)
         self.size = (32 if quick else 1024) * MIB
@@ -281,7 +287,52 @@ def changes(scene, runs):
     yield Row("object changes while it is read", "old: all of it or a clear break; next: the new one", "", 1, {}, "never a mix", True)
 
 
-ALL = {"cold": cold_and_warm, "seeks": seeks, "readers": readers, "restarts": restarts, "faults": faults, "changes": changes}
+def parked_once(scene, clients):
+    folder = scene.folder("parked")
+    folder.mkdir()
+    origin = programs.Told([scene.parked, clients, PARKED_BYTES, PARKED_STEP], folder)
+    cache = scene.ours(origin.port)
+    try:
+        # What the object and the first connection take is not the clients'.
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", cache.port)) as first:
+            first.request("HEAD", "/a")
+            first.getresponse().read()
+        idle = cache.pss()
+        origin.ask(f"park {cache.port}")
+        until = time.monotonic() + 30
+        while cache.metrics()["waiters"] < clients:
+            if time.monotonic() > until:
+                raise RuntimeError(f"{cache.metrics()['waiters']:.0f} of {clients} clients wait")
+            time.sleep(0.1)
+        each = (cache.pss() - idle) / clients
+        used = cache.cpu()
+        served = json.loads(origin.ask("open"))
+        return {**served, "each": each, "cpu": (cache.cpu() - used) / clients}
+    finally:
+        cache.end()
+        origin.end()
+
+
+def parked(scene, runs):
+    """Many clients wait, each for a range of its own that the origin holds back; then it lets go."""
+    clients = 500 if scene.quick else 9000
+    got = []
+    for turn in range(runs):
+        scene.progress(f"  {clients} parked, {turn + 1} of {runs}")
+        got.append(parked_once(scene, clients))
+    question = f"{clients} connections, each waiting on a range; then all served"
+    wrong = [one for one in got if one["errors"] + one["wrong"]]
+    yield at_most(question, "errors and wrong bytes", "", sum(one["errors"] + one["wrong"] for one in wrong), 0, "none")
+    yield at_most(question, "memory of each", "KiB", max(one["each"] for one in got) / 1024, 32, "32")
+    yield Row(question, "median wake", "ms", statistics.median(one["wake_ms"][0] for one in got))
+    yield at_most(question, "wake, 99th percentile", "ms", statistics.median(one["wake_ms"][1] for one in got), 50, "50")
+    yield Row(question, "longest wake", "ms", max(one["wake_ms"][2] for one in got))
+    yield Row(question, "all served after", "s", statistics.median(one["all_ms"] for one in got) / 1e3)
+    yield Row(question, "CPU each, once let go", "us", statistics.median(one["cpu"] for one in got) * 1e6)
+
+
+ALL = {"cold": cold_and_warm, "seeks": seeks, "readers": readers, "restarts": restarts, "faults": faults, "changes": changes,
+       "parked": parked}
 
 
 def shown(value, unit):
