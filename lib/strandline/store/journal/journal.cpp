@@ -18,7 +18,7 @@ constexpr std::uint64_t kGrowth = 4;
 Journal::Journal(std::shared_ptr<FileSystem> files, std::string path) noexcept
     : files_(std::move(files)), path_(std::move(path)) {}
 
-Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
+Result<void> Journal::replace_locked(const JournalEncoder& image, bool synced) noexcept {
   return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
     const std::string beside = path_ + ".new";
@@ -27,7 +27,7 @@ Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
       return fail(std::move(file.error()));
     }
     auto done = write_all(**file, 0, image.bytes());
-    if (done) {
+    if (done && synced) {
       done = (*file)->sync();
     }
     if (done) {
@@ -41,6 +41,10 @@ Result<void> Journal::replace_locked(const JournalEncoder& image) noexcept {
     size_ = size_when_rewritten_ = image.bytes().size();
     chain_ = image.chain();
     broken_ = false;
+    name_synced_ = false;
+    if (!synced) {
+      return done;
+    }
     // The name may still lead to the old file after a power cut. That one ends where this one begins, so it is
     // right as well; but what is appended from here on would be lost, synced or not.
     done = files_->sync_directory_of(path_);
@@ -63,7 +67,7 @@ Result<std::unique_ptr<Journal>> Journal::create(std::shared_ptr<FileSystem> fil
       image.record(RecordType::cipher, payload);
     }
     MutexLock lock(journal->mutex_);
-    auto done = journal->replace_locked(image);
+    auto done = journal->replace_locked(image, header.generation > 1);
     lock.unlock();
     if (!done) {
       return fail(std::move(done.error()));

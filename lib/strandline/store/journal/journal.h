@@ -23,7 +23,8 @@ namespace strandline::store {
 class Journal {
  public:
   // Writes a new journal, empty but for its header and how the version is encrypted, if it is, in place of any that is
-  // there. It survives a power cut.
+  // there. It survives a power cut, unless it is of the first generation: then from the first sync() on, for what was
+  // there before says nothing, and neither does what a power cut may leave of it.
   [[nodiscard]] static Result<std::unique_ptr<Journal>> create(std::shared_ptr<FileSystem> files, std::string path,
                                                                const JournalHeader& header,
                                                                const Cipher* cipher = nullptr) noexcept;
@@ -74,7 +75,8 @@ class Journal {
   template <class Encode>
   [[nodiscard]] Result<void> append_locked(Encode&& encode) noexcept STRANDLINE_REQUIRES(mutex_);
   // Writes `image` beside the journal, syncs it and renames it into place.
-  [[nodiscard]] Result<void> replace_locked(const JournalEncoder& image) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> replace_locked(const JournalEncoder& image, bool synced = true) noexcept
+      STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> compact_locked() noexcept STRANDLINE_REQUIRES(mutex_);
 
   const std::shared_ptr<FileSystem> files_;
