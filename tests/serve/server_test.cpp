@@ -161,6 +161,18 @@ TEST_CASE("F64: a client that goes in the midst of a body, or while it waits, le
   CHECK(eventually([&] { return scene.server->connections() == 0; }));
 }
 
+TEST_CASE("F64: a client that goes while nobody knows yet what there is, is let go of at once") {
+  const Gate gate;
+  Scene scene;
+  scene.origin.on("/hang", [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
+  {
+    auto client = scene.client();
+    client.send("GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    REQUIRE(eventually([&] { return !scene.origin.requests().empty(); }));
+  }
+  CHECK(eventually([&] { return scene.server->connections() == 0; }));
+}
+
 TEST_CASE("serve: what is not there, and origins that fail") {
   Scene scene;
   auto client = scene.client();

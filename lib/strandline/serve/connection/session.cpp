@@ -10,7 +10,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <utility>
 
 namespace strandline::serve {
@@ -19,10 +21,54 @@ namespace {
 namespace asio = boost::asio;
 using asio::awaitable;
 using asio::ip::tcp;
+using namespace asio::experimental::awaitable_operators;
 
 ClientSocket::Patience patience_of(const SessionLimits& limits) {
   return {.silence = limits.progress, .least_rate = limits.least_rate, .slow_for = limits.slow_for};
 }
+
+// An answer of Objects', for a coroutine of the client's executor. tell(): on any thread, once.
+class Finding : public std::enable_shared_from_this<Finding> {
+ public:
+  explicit Finding(const asio::any_io_executor& executor) : work_(executor), told_(executor) {}
+
+  void tell(Objects::Found found) {
+    bool is_waited_for = false;
+    {
+      MutexLock lock(mutex_);
+      found_ = std::move(found);
+      is_waited_for = is_waited_for_;
+    }
+    if (is_waited_for) {
+      asio::post(work_.get_executor(), [self = shared_from_this()] { self->told_.cancel(); });
+    }
+  }
+  [[nodiscard]] std::optional<Objects::Found> take() {
+    MutexLock lock(mutex_);
+    return std::exchange(found_, std::nullopt);
+  }
+  // Ends once there is something to take.
+  awaitable<void> told() {
+    if (begin_wait()) {
+      co_await told_.async_wait(kToken);
+    }
+  }
+
+ private:
+  // False: it has been told.
+  [[nodiscard]] bool begin_wait() {
+    told_.expires_at(asio::steady_timer::time_point::max());
+    MutexLock lock(mutex_);
+    is_waited_for_ = !found_;
+    return is_waited_for_;
+  }
+
+  const asio::executor_work_guard<asio::any_io_executor> work_;
+  asio::steady_timer told_;
+  Mutex mutex_;                                               // a leaf
+  bool is_waited_for_ STRANDLINE_GUARDED_BY(mutex_) = false;  // what is posted then runs behind the wait's beginning
+  std::optional<Objects::Found> found_ STRANDLINE_GUARDED_BY(mutex_);
+};
 
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:
@@ -70,6 +116,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
         break;
       }
       buffer_.erase(0, static_cast<std::size_t>(head->data() + head->size() - buffer_.data()));
+      if (!buffer_.empty()) {
+        co_await asio::post(client_.executor(), kToken);  // others of this thread have their turn
+      }
     }
     co_await client_.close();
   }
@@ -149,10 +198,13 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     const auto since = Clock::now();
     const auto found = co_await find(std::move(*source), request);
     client_.account().waited_since(since);
+    if (!found) {
+      co_return false;
+    }
     if (!*found) {
       co_return co_await refuse(refusal_of(found->error()), close, head_only);
     }
-    const Objects::Open open = std::move(**found);
+    const Objects::Open& open = **found;
     const Selected selected = select_answer(request, open);
     const bool sent = co_await send(open, selected);
     reader_->answered(selected.status);
@@ -195,22 +247,19 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return before.empty() || co_await client_.send(std::move(before));
   }
 
-  awaitable<std::shared_ptr<Objects::Found>> find(Source source, const RequestHead& request) {
+  // None: the client has gone meanwhile.
+  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request) {
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
     const auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Objects::Found>)>(
-        [this, &source, &wanted, first = first_read(request)](auto handler) {
-          const auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-          serving_->objects->find(std::move(source), wanted, first,
-                                  [kept, work = asio::make_work_guard(client_.executor())](Objects::Found found) {
-                                    asio::post(
-                                        work.get_executor(),
-                                        [kept, answer = std::make_shared<Objects::Found>(std::move(found))]() mutable {
-                                          std::move (*kept)(std::move(answer));
-                                        });
-                                  });
-        },
-        asio::use_awaitable);
+    const auto finding = std::make_shared<Finding>(client_.executor());
+    serving_->objects->find(std::move(source), wanted, first_read(request),
+                            [finding](Objects::Found found) { finding->tell(std::move(found)); });
+    auto found = finding->take();
+    if (!found) {
+      co_await (finding->told() || client_.until_gone());
+      found = finding->take();
+    }
+    co_return found;
   }
 
   ClientSocket client_;
