@@ -62,6 +62,8 @@ void check(std::span<const std::byte> journal) {
               again->checksums == all->checksums,
           "a snapshot forgets");
   require(!again->gave_up, "a snapshot takes back what it says");
+  require(all->note.size() <= kMaxNotePayload && durable->note == all->note, "a note that cannot be");
+  require(again->note == all->note && still->note == all->note, "a snapshot has another note");
 }
 
 }  // namespace

@@ -3,12 +3,8 @@
 // is served is the right one of its version, was written and not evicted since; what was written whole is there.
 //
 // Input: steps of three bytes: what and who; two of where, or how much.
-#include <fuzz/store_content.h>
-#include <strandline/store/entry/entry.h>
-#include <tests/store/mortal_files.h>
+#include <fuzz/store_process.h>
 #include <tests/store/simulated_files.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -25,31 +21,6 @@ using strandline::testing::SimulatedFiles;
 namespace {
 
 constexpr std::size_t kMaxSteps = 100;
-// The memory that all processes share; it outlives the inputs.
-const std::shared_ptr<LiveFile>& live() {
-  static const auto file = [] {
-    const std::string path = "/tmp/strandline-fuzz-store-" + std::to_string(::getpid());
-    auto opened = LiveFile::open(path);
-    ::unlink(path.c_str());
-    require(opened.has_value(), "no live file");
-    return std::move(*opened);
-  }();
-  return file;
-}
-
-struct Wait {
-  ByteRange range{0, 0};
-  std::shared_ptr<std::string> outcome;  // empty while it goes on
-};
-
-struct Process {
-  std::shared_ptr<MortalFiles> files;
-  std::shared_ptr<store::Entry> entry;
-  std::shared_ptr<Written> content;
-  std::optional<Writer<EntryDriver>> writer;
-  std::vector<ByteRange> pins;
-  std::vector<Wait> waits;
-};
 
 class World {
  public:
@@ -197,6 +168,9 @@ class World {
       case 9:
         lose_power(a, b);
         break;
+      case 10:
+        note(process, b % 200);
+        break;
       case 11:
         read(process, range);
         break;
@@ -299,10 +273,22 @@ class World {
       leave(process);  // who keeps it keeps others from beginning it anew
     }
   }
+  static void note(Process& process, unsigned number) {
+    Written& content = *process.content;
+    content.notes.insert(number);
+    content.notes_after_power.insert(number);
+    const auto done = process.entry->set_note(note_of(number));
+    require(done || process.files->dead() || done.error().code == Errc::busy || done.error().code == Errc::changed,
+            "set_note: " + (done ? "" : done.error().message()));
+    if (done) {
+      content.notes = {number};
+    }
+  }
   static void keep(Written& content) {
     auto copy = content.must.clone();
     require(copy.has_value(), "memory");
     content.durable = std::move(*copy);
+    content.notes_after_power = content.notes;
   }
 
   void lose_power(unsigned a, unsigned b) {
@@ -317,6 +303,7 @@ class World {
       auto copy = content->durable.clone();
       require(copy.has_value(), "memory");
       content->must = std::move(*copy);
+      content->notes = content->notes_after_power;
     }
   }
 
@@ -365,7 +352,19 @@ class World {
                 "written, and not there: " + to_string(*available) + ", written " + to_string(process.content->must));
       }
     }
+    check_note(process);
     check_waits(process, *available);
+  }
+
+  static void check_note(Process& process) {
+    const auto note = process.entry->note();
+    if (process.files->dead() || process.entry->is_past()) {
+      return;
+    }
+    require(note.has_value(), "no answer to what the note is");
+    const auto& notes = process.content->notes;
+    require(std::any_of(notes.begin(), notes.end(), [&](unsigned number) { return *note == note_of(number); }),
+            "another note than was written");
   }
 
   void check_waits(Process& process, const RangeSet& available) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,12 +37,20 @@ inline std::uint64_t length_of(unsigned version) {
   return 100'000 + version * 70'001;
 }
 
+// What the number stands for. None is another's beginning.
+inline std::vector<std::byte> note_of(unsigned number) {
+  return std::vector<std::byte>(number * 15, static_cast<std::byte>(number));
+}
+
 // One data file: a version of the content, from its beginning to its replacement.
 struct Written {
   unsigned version = 0;
   RangeSet may;      // has been written, perhaps, and not evicted for sure
   RangeSet must;     // has been written, and not evicted, not even perhaps
   RangeSet durable;  // must still be there when the power has failed
+  // One of these notes is there, by number; 0: none.
+  std::set<unsigned> notes{0};
+  std::set<unsigned> notes_after_power{0};
 
   void lose(ByteRange range, bool surely) {
     for (RangeSet* const set : {&must, &durable}) {

@@ -16,7 +16,8 @@ import sys
 
 UNKNOWN = 2**64 - 1
 MAX_OFFSET = 2**63 - 1
-NAMES = "? range evict barrier length commit reopen blocks ranges checksums doomed cipher pieces".split()
+NAMES = dict(enumerate("? range evict barrier length commit reopen blocks ranges checksums doomed cipher pieces".split()))
+NAMES[128] = "note"
 
 
 def crc_table():
@@ -102,6 +103,7 @@ class Journal:
         self.committed = self.doomed = self.evicted = False
         self.checksums = {}
         self.algorithm, self.pieces = None, []  # pieces: (begin, end), disjoint
+        self.note = b""
 
     def hold(self, runs, durable, end):
         for a, b in runs:
@@ -122,7 +124,7 @@ class Journal:
         self.pending.append((at, True, begin, end))
         for block in [b for b in self.checksums if b * 65536 < end and begin < (b + 1) * 65536]:
             del self.checksums[block]
-        self.forget_empty_pieces(self.there)
+        self.forget_empty_pieces(self.there, begin, end)
 
     def sealed(self):
         all_of_them = Ranges()
@@ -130,8 +132,9 @@ class Journal:
             all_of_them.add(begin, end)
         return all_of_them
 
-    def forget_empty_pieces(self, there):
-        self.pieces = [piece for piece in self.pieces if there.meets(*piece)]
+    def forget_empty_pieces(self, there, begin, end):
+        apart = [(a, b) for a, b in self.pieces if b <= begin or end <= a]
+        self.pieces = apart + [(a, b) for a, b in self.pieces if a < end and begin < b and there.meets(a, b)]
 
     def seal(self, begin, end, at):
         for old in [piece for piece in self.pieces if piece[0] < end and begin < piece[1]]:
@@ -157,6 +160,8 @@ class Journal:
         self.length = length
 
     def apply(self, kind, payload, at, end, is_first):
+        if kind == 128 and len(payload) <= 4088:
+            self.note = payload
         if kind >= 128:
             return
         numbers = struct.unpack(f"<{len(payload) // 8}Q", payload[: len(payload) // 8 * 8])
@@ -254,11 +259,11 @@ def read(data, after_power_cut):
         except Bad as bad:
             records.append(f"{at}: not believed: {bad}")
             break
-        name = NAMES[kind] if kind < len(NAMES) else f"type {kind}"
+        name = NAMES.get(kind, f"type {kind}")
         records.append(f"{at}: {name} {data[at + 8 : min(end, at + 40)].hex(' ', 8)}")
         at, chain = end, crc
     there = Ranges() if journal.doomed else journal.durable if after_power_cut else journal.there
-    journal.forget_empty_pieces(there)
+    journal.forget_empty_pieces(there, 0, MAX_OFFSET)
     return header | {
         "length": journal.length,
         "committed": journal.committed,
@@ -267,6 +272,7 @@ def read(data, after_power_cut):
         "algorithm": journal.algorithm,
         "pieces": len(journal.pieces),
         "checksums": len(journal.checksums),
+        "note": journal.note.hex(),
         "valid_bytes": at,
         "torn_bytes": len(data) - at,
     }, records

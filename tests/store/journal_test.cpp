@@ -32,6 +32,11 @@ JournalEncoder begun() {
   return out;
 }
 
+std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
 std::string there(const JournalEncoder& journal, Trust trust = Trust::everything) {
   const auto found = replay(journal.bytes(), trust);
   return found ? to_string(found->available) : "!" + std::string(to_string(found.error().code));
@@ -67,13 +72,15 @@ TEST_CASE("journal: the example of docs/format.md is what is written, and says w
   out.record(RecordType::range, {200000, 200010});
   out.record(RecordType::barrier, {127});
   out.record(RecordType::evict, {65536, 131072});
+  out.record(RecordType::note, bytes_of("from a"));
   CHECK(out.bytes() == example());
   CHECK(there(out) == "{[0, 65536) [200000, 200010)}");
   CHECK(sure(out) == "{[0, 65536)}");
   const auto found = replay(out.bytes(), Trust::everything);
   REQUIRE(found);
   CHECK(found->header == some_header());
-  CHECK(found->records == 4);
+  CHECK(found->records == 5);
+  CHECK(found->note == bytes_of("from a"));
   CHECK(found->torn_bytes == 0);
 }
 

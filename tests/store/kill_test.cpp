@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <new>
+#include <set>
 
 using namespace strandline;
 using namespace strandline::store;
@@ -19,7 +20,7 @@ using namespace strandline::testing;
 namespace {
 
 struct Step {
-  enum class Kind : std::uint8_t { write, sync, evict, commit, reopen, next_version } kind;
+  enum class Kind : std::uint8_t { write, sync, evict, commit, reopen, next_version, note } kind;
   ByteRange range;
 };
 
@@ -31,6 +32,7 @@ const std::vector<Step>& steps() {
   static const std::vector<Step> all = {
       {Kind::write, {5000, 9000}},
       {Kind::write, {0, 100}},
+      {Kind::note, {0, 3}},
       {Kind::sync, {}},
       {Kind::write, {20000, 30000}},
       {Kind::evict, {6000, 25000}},
@@ -42,12 +44,15 @@ const std::vector<Step>& steps() {
       {Kind::write, {20000, 25000}},
       {Kind::write, {30000, kLength}},
       {Kind::commit, {0, kLength}},
+      {Kind::note, {0, 3000}},
       {Kind::evict, {10000, 20000}},
       {Kind::reopen, {}},
       {Kind::write, {10000, 20000}},
       {Kind::commit, {0, kLength}},
       {Kind::next_version, {}},
       {Kind::write, {0, 3000}},
+      {Kind::note, {0, 0}},
+      {Kind::note, {0, 10}},
       {Kind::write, {10000, 12000}},
       {Kind::sync, {}},
       {Kind::reopen, {}},
@@ -94,6 +99,11 @@ bool work(const std::filesystem::path& directory, Progress& progress) {
       case Step::Kind::commit:
         good = driver->commit(step.range.end).has_value();
         break;
+      case Step::Kind::note: {
+        std::uint64_t reserved = 0;
+        good = driver->set_note(content(step.range, version), reserved).has_value();
+        break;
+      }
       case Step::Kind::next_version:
         ++version;
         [[fallthrough]];
@@ -115,6 +125,7 @@ struct Model {
   std::uint64_t version = 1;
   RangeSet sure;
   RangeSet possible;
+  std::set<std::uint64_t> notes{0};  // of one of these sizes
 };
 Model model_of(std::size_t begun, std::size_t done) {
   Model model;
@@ -130,10 +141,17 @@ Model model_of(std::size_t begun, std::size_t done) {
       if (i < done) {
         (void)required(model.possible.erase(step.range));
       }
+    } else if (step.kind == Step::Kind::note) {
+      if (i < done) {
+        model.notes.clear();
+      }
+      model.notes.insert(step.range.size());
     } else if (step.kind == Step::Kind::next_version) {
+      model.notes.insert(0);
       model.sure.clear();
       if (i < done) {
         model.possible.clear();
+        model.notes = {0};
         ++model.version;
       }
     }
@@ -145,6 +163,9 @@ void check(const std::filesystem::path& directory, std::size_t begun, std::size_
   const Model model = model_of(begun, done);
   EntryDriver driver;
   const auto state = required(driver.open(options_of(directory, model.version)));
+  const auto note = required(driver.note());
+  CHECK_MESSAGE(model.notes.contains(note.size()), "a note of " << note.size());
+  CHECK(note == content({0, note.size()}, model.version));
   for (const ByteRange run : model.sure) {
     CHECK_MESSAGE(state.blocks.covers(run), to_string(run) << " is lost");
   }

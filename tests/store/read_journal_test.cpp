@@ -34,6 +34,16 @@ std::string listed(const BlockMap& map) {
   return text + "]";
 }
 
+std::string hex(std::span<const std::byte> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<std::size_t>(byte) >> 4];
+    text += kDigits[std::to_integer<std::size_t>(byte) & 15];
+  }
+  return text;
+}
+
 std::vector<std::byte> random_journal(std::mt19937_64& random) {
   JournalEncoder out;
   JournalHeader header;
@@ -69,7 +79,7 @@ std::vector<std::byte> random_journal(std::mt19937_64& random) {
     if (encrypted && below(3) != 0) {
       seal({begin, end + 1});
     }
-    switch (below(12)) {
+    switch (below(13)) {
       case 0:
         out.record(RecordType::evict, {begin, end});
         break;
@@ -101,6 +111,10 @@ std::vector<std::byte> random_journal(std::mt19937_64& random) {
           below(2) == 0 ? put(payload, Cipher{}) : put(payload, Piece{{begin, begin + 65537}, {}, {}});
           out.record(payload.size() == 40 ? RecordType::cipher : RecordType::pieces, payload);
         }
+        break;
+      case 8:
+        out.record(RecordType::note, std::vector<std::byte>(below(9) == 0 ? kMaxNotePayload + below(2) : below(20),
+                                                            static_cast<std::byte>(below(256))));
         break;
       default:
         out.record(RecordType::range, {begin, end + 1});
@@ -139,6 +153,7 @@ TEST_CASE("D3: the independent reader agrees, of random journals, torn ones amon
       CHECK(says_so("\"checksums\": " + std::to_string(found->checksums.size()) + ","));
       CHECK(says_so("\"pieces\": " + std::to_string(found->pieces.size()) + ","));
       CHECK(says_so("\"algorithm\": " + (found->cipher ? std::to_string(found->cipher->algorithm) : "null") + ","));
+      CHECK(says_so("\"note\": \"" + hex(found->note) + "\""));
       CHECK(says_so(std::string("\"committed\": ") + (found->committed ? "true" : "false")));
       CHECK(says_so("\"length\": " + (found->length ? std::to_string(*found->length) : "null")));
       ++compared;

@@ -74,6 +74,16 @@ class Lease {
     return entry_->send_to(socket, range);
   }
 
+  // A few words of the application's about this version, such as where it came from: kept with it, and read by whoever
+  // opens it, in any process, until the next ones take their place; empty: none, as a version begins. At most kMaxNote
+  // bytes: too_large. It survives a process that is killed, and a power cut as sync() says: after one, this or an
+  // earlier one is found. Encrypted with the version. Blocks on the disk; needs no writer. busy while another process
+  // writes or evicts; changed once another version has taken its place. Costs a journal record, and reading all of the
+  // journal where this process is not writing the entry: not for every read.
+  [[nodiscard]] Result<void> set_note(std::span<const std::byte> note) const noexcept { return entry_->set_note(note); }
+  // Follows other processes. Of an older version that is still read: as it was.
+  [[nodiscard]] Result<std::vector<std::byte>> note() const noexcept { return entry_->note(); }
+
   [[nodiscard]] const std::string& key() const noexcept { return entry_->key(); }
   // Of the version that this is a lease of.
   [[nodiscard]] const Validator& validator() const noexcept { return entry_->validator(); }

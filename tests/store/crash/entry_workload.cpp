@@ -16,6 +16,15 @@ std::byte byte_of(std::uint64_t offset, std::uint64_t version, std::uint64_t tim
   return static_cast<std::byte>(1 + (offset * 131 + (offset >> 8) * 17 + version * 59 + times_dropped * 31) % 255);
 }
 
+// Of every size, so that each has another one beside it cut off.
+std::vector<std::byte> note_of(std::uint64_t number) {
+  std::vector<std::byte> note;
+  for (std::uint64_t at = 0; number != 0 && at < 1 + number * 997 % store::kMaxNote; ++at) {
+    note.push_back(byte_of(at, number, 0));
+  }
+  return note;
+}
+
 RangeSet copy_of(const RangeSet& set) {
   return std::move(*set.clone());
 }
@@ -37,7 +46,7 @@ EntryWorkload::Model EntryWorkload::Model::clone() const {
   for (const auto& [number, one] : versions) {
     copy.versions[number] = {copy_of(one.attempted), one.sealed, one.lengths, one.dropped};
   }
-  copy.sure = {copy_of(sure.written), copy_of(sure.synced)};
+  copy.sure = {copy_of(sure.written), copy_of(sure.synced), sure.notes, sure.notes_after_power};
   copy.cut_blocks = cut_blocks;
   return copy;
 }
@@ -98,6 +107,14 @@ bool EntryWorkload::check(const DriverState& state, Crash after) {
       return wrong(to_string(run) + " holds other bytes than were written");
     }
   }
+  const auto note = driver_->note();
+  const auto& notes = after == Crash::power ? model_.sure.notes_after_power : model_.sure.notes;
+  const auto is_found = [&](std::uint64_t number) { return note && *note == note_of(number); };
+  const auto found = std::find_if(notes.begin(), notes.end(), is_found);
+  if (found == notes.end()) {
+    return wrong("another note than was written");
+  }
+  found_note_ = *found;
   for (const ByteRange run : after == Crash::power ? model_.sure.synced : model_.sure.written) {
     if (!state.blocks.covers(run)) {
       return wrong(to_string(run) + (after == Crash::power ? " was synced" : " was written") + " and is lost");
@@ -134,9 +151,11 @@ bool EntryWorkload::open(const Place& place, Crash after) {
   length_ = state->length;
   if (after != Crash::none) {
     model_.sure.written = copy_of(available_);
+    model_.sure.notes = {found_note_};
     // After a power cut all that is left is on the disk; after a kill what is sure of it is what it was.
     if (after == Crash::power) {
       model_.sure.synced = copy_of(available_);
+      note_is_sure();
     }
     changed();
   }
@@ -217,6 +236,7 @@ void EntryWorkload::commit() {
     length_ = whole.end;
     if (model_.version % 3 == 0) {
       model_.sure.synced = copy_of(available_);
+      note_is_sure();
       ++promises_;
       changed();
     }
@@ -247,7 +267,20 @@ void EntryWorkload::sync() {
   auto before = copy_of(available_);
   if (done("sync", driver_->sync())) {
     model_.sure.synced = std::move(before);
+    note_is_sure();
     ++promises_;
+    changed();
+  }
+}
+
+void EntryWorkload::note() {
+  const std::uint64_t number = random_() % 8 == 0 ? 0 : ++notes_;
+  model_.sure.notes.insert(number);
+  model_.sure.notes_after_power.insert(number);
+  changed();
+  std::uint64_t reserved = 0;
+  if (done("note", driver_->set_note(note_of(number), reserved))) {
+    model_.sure.notes = {number};
     changed();
   }
 }
@@ -280,6 +313,9 @@ bool EntryWorkload::step() {
       break;
     case 4:
       reopen();
+      break;
+    case 5:
+      note();
       break;
     default:
       if (!sealed_) {

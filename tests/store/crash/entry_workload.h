@@ -34,6 +34,9 @@ class EntryWorkload {
   struct Sure {
     RangeSet written;  // must be there after the process dies
     RangeSet synced;   // and after the power fails
+    // One of these notes is there, by number; 0: none.
+    std::set<std::uint64_t> notes{0};
+    std::set<std::uint64_t> notes_after_power{0};
   };
   // What a crash at this moment must and may leave.
   struct Model {
@@ -79,6 +82,8 @@ class EntryWorkload {
   void commit();
   void commit_below_and_reopen();
   void sync();
+  void note();
+  void note_is_sure() { model_.sure.notes_after_power = model_.sure.notes; }
   void reopen();
   [[nodiscard]] Version& version() { return model_.versions[model_.version]; }
   [[nodiscard]] std::vector<std::byte> bytes_of(ByteRange range);
@@ -100,6 +105,8 @@ class EntryWorkload {
   RangeSet available_;  // what the driver in use has
   bool sealed_ = false;
   std::optional<std::uint64_t> length_;  // as the core would know it: nothing is written past it
+  std::uint64_t found_note_ = 0;
+  std::uint64_t notes_ = 0;  // so many have been written
   std::uint64_t promises_ = 0;
   std::string violation_;
 };

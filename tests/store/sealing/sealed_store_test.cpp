@@ -226,3 +226,46 @@ TEST_CASE("encrypted store: readers in two processes, ragged evictions and refil
   CHECK(reads.right > 0);
   MESSAGE("reads: " << reads.right.load() << " right, " << reads.missed.load() << " of what was gone");
 }
+
+TEST_CASE("encrypted store: a note is encrypted with the version, and one that was changed is none") {
+  const StoreScene scene;
+  const std::string words = "text/secret, and nobody shall see it";
+  const auto note = std::as_bytes(std::span(words));
+  const auto is = [](const Lease& lease, std::span<const std::byte> wanted) {
+    const auto found = required(lease.note());
+    return std::equal(found.begin(), found.end(), wanted.begin(), wanted.end());
+  };
+  {
+    auto store = scene.open(sealed());
+    auto lease = required(store.acquire("key", version("1")));
+    REQUIRE(lease.set_note(note));
+    fill(lease, 1000);
+    CHECK(is(lease, note));
+    const std::vector<std::byte> longest(kMaxNote, std::byte{1});
+    REQUIRE(lease.set_note(longest));
+    CHECK(is(lease, longest));
+    REQUIRE(lease.set_note({}));
+    CHECK(is(lease, {}));
+    REQUIRE(lease.set_note(note));
+  }
+  const auto journal = scene.file(".journal");
+  CHECK(bytes_in(journal).find("secret") == std::string::npos);
+  {
+    auto store = scene.open(sealed());
+    CHECK(is(required(store.acquire("key", version("1"))), note));
+  }
+  // As who has no key could: the record's CRC is right, and what is in it is not.
+  auto bytes = bytes_in(journal);
+  const auto raw = std::as_bytes(std::span(bytes));
+  const auto found = required(replay(raw, Trust::everything));
+  JournalEncoder more(found.chain);
+  auto forged = found.note;
+  forged.back() ^= std::byte{1};
+  more.record(RecordType::note, forged);
+  std::ofstream(journal, std::ios::binary | std::ios::app)
+      .write(reinterpret_cast<const char*>(more.bytes().data()), static_cast<std::streamsize>(more.bytes().size()));
+  auto store = scene.open(sealed());
+  auto lease = required(store.acquire("key", version("1")));
+  CHECK(is(lease, {}));
+  CHECK(read(lease, {0, 1000}) == "1000");
+}

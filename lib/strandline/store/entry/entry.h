@@ -112,6 +112,9 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> verify(bool repair, const std::function<bool(std::uint64_t bytes)>& read,
                                     const std::function<void(ByteRange blocks, bool given_up)>& bad) noexcept
       STRANDLINE_EXCLUDES(mutex_);
+  // As Lease.
+  [[nodiscard]] Result<void> set_note(std::span<const std::byte> note) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::vector<std::byte>> note() noexcept STRANDLINE_EXCLUDES(mutex_);
   // Bytes that its files take on the disk.
   [[nodiscard]] std::uint64_t allocated() noexcept STRANDLINE_EXCLUDES(mutex_);
 
@@ -150,6 +153,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> read_anew_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> apply_difference_locked(const Replay& found, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void unpin_locked(ByteRange range) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] Result<void> write_note(std::span<const std::byte> note, std::uint64_t& reserved) noexcept
+      STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool drop_bad_blocks(ByteRange blocks) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::uint64_t> evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept
       STRANDLINE_REQUIRES(mutex_);

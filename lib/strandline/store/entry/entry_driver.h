@@ -34,6 +34,11 @@ enum class Durability : std::uint8_t {
   every_commit  // all of what was committed
 };
 
+// Bytes of a note, which the application keeps with an entry.
+inline constexpr std::size_t kMaxNote = 4000;
+// Encrypted, it has a nonce and a tag before it.
+static_assert(kMaxNote + sizeof(Piece::nonce) + sizeof(Piece::tag) <= kMaxNotePayload);
+
 // docs/format.md says what is written in which order, and why what is found may be believed.
 class EntryDriver {
  public:
@@ -138,6 +143,12 @@ class EntryDriver {
   // And for who follows one: a record of pieces, before that of the range that is in them; and all that a journal says.
   [[nodiscard]] Result<void> follow_pieces(std::span<const std::byte> payload) noexcept;
   [[nodiscard]] Result<void> follow_pieces(const Replay& found) noexcept;
+  // Entry's, which has reserved so much room for it: 0 once what the files take has been accounted for.
+  [[nodiscard]] Result<void> set_note(std::span<const std::byte> note, std::uint64_t& reserved) noexcept
+      STRANDLINE_EXCLUDES(note_mutex_);
+  [[nodiscard]] Result<std::vector<std::byte>> note() const noexcept STRANDLINE_EXCLUDES(note_mutex_);
+  // And for who follows one: the payload of its record.
+  [[nodiscard]] Result<void> follow_note(std::span<const std::byte> payload) noexcept STRANDLINE_EXCLUDES(note_mutex_);
   // Sends bytes that are there, and that the caller has pinned, into a socket: how many of them; 0: it takes none now.
   // What may have been destroyed nevertheless is asked for afterwards: `undisturbed`. unsupported when encrypted.
   struct Sent {
@@ -180,7 +191,7 @@ class EntryDriver {
   [[nodiscard]] Result<bool> leads_here(const File& data) const;
   [[nodiscard]] Result<DriverState> open_found(Journal::Opened found, std::unique_ptr<File> data);
   // Of what may be believed.
-  [[nodiscard]] DriverState state_of(Replay& found);
+  [[nodiscard]] Result<DriverState> state_of(Replay& found) STRANDLINE_EXCLUDES(note_mutex_);
   [[nodiscard]] Result<DriverState> begin_version(std::uint64_t generation);
   [[nodiscard]] Result<void> may_change() const noexcept;
   [[nodiscard]] Result<void> journal_lost(std::span<const ByteRange> lost);
@@ -202,6 +213,8 @@ class EntryDriver {
   // The same where bytes of other pieces stand that this one overlaps: they are sealed anew.
   [[nodiscard]] Result<void> write_over(ByteRange range, std::span<const std::byte> data) noexcept
       STRANDLINE_EXCLUDES(sealing_mutex_);
+  [[nodiscard]] Result<std::vector<std::byte>> payload_of(std::span<const std::byte> note) const;
+  [[nodiscard]] Result<std::vector<std::byte>> note_of(std::span<const std::byte> payload) const;
   // While one lives, the role stays what it is.
   class Change {
    public:
@@ -243,6 +256,9 @@ class EntryDriver {
   Mutex sealing_mutex_;
   Mutex barrier_mutex_;  // held while the data is synced; the journal's is taken under it
   Mutex checks_mutex_;   // held from making checksums to journalling them; likewise
+  // Held from journalling a note to keeping it, so that the last one is the same here and there; likewise.
+  mutable Mutex note_mutex_;
+  std::vector<std::byte> note_ STRANDLINE_GUARDED_BY(note_mutex_);  // of the version that is open
   // Raised by writes, set by commit().
   std::atomic<std::uint64_t> reach_{0};
   // Set by whoever sees an fsync of the data fail, read by every call; and by retire(), read by whatever changes

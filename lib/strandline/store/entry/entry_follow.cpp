@@ -170,6 +170,13 @@ Result<void> Entry::apply_locked(const DecodedRecord& record, Effects& effects) 
       }
       return noted;
     }
+    case RecordType::note: {
+      auto kept = is_note(record) ? driver_.follow_note(record.payload) : Result<void>();
+      if (!kept) {
+        follower_.reset();  // as above
+      }
+      return kept;
+    }
     case RecordType::doomed:
       become_past_locked(effects);
       return {};
@@ -238,6 +245,9 @@ Result<void> Entry::read_anew_locked(Effects& effects) {
   // Before the bytes in them.
   if (auto read = driver_.follow_pieces(*found); !read) {
     return read;
+  }
+  if (auto kept = driver_.follow_note(found->note); !kept) {
+    return kept;
   }
   // What the system has lost without a word is a hole; what is being evicted may be one already.
   if (const auto lost = driver_.take_out_holes(found->available); !lost) {

@@ -152,7 +152,7 @@ bool EntryDriver::is_other_version(const Replay& found) const noexcept {
          (options_.secret != nullptr && !found.cipher);
 }
 
-DriverState EntryDriver::state_of(Replay& found) {
+Result<DriverState> EntryDriver::state_of(Replay& found) {
   DriverState state;
   state.length = found.length;
   state.blocks = std::move(found.available);
@@ -163,6 +163,12 @@ DriverState EntryDriver::state_of(Replay& found) {
     throw std::bad_alloc();
   }
   reach_.store(state.blocks.end_offset(), std::memory_order_relaxed);
+  auto note = note_of(found.note);
+  if (!note) {
+    return fail(std::move(note.error()));
+  }
+  MutexLock lock(note_mutex_);
+  note_ = std::move(*note);
   return state;
 }
 

@@ -48,12 +48,15 @@ enum class RecordType : std::uint8_t {
   checksums = 9,
   doomed = 10,
   cipher = 11,
-  pieces = 12
+  pieces = 12,
+  note = 128
 };
 inline constexpr std::uint8_t kSkippable = 128;  // types from here on
 inline constexpr std::size_t kRecordHead = 8;
 inline constexpr std::size_t kMaxPayload = (std::size_t{1} << 24) - 1;
 inline constexpr std::uint32_t kDurable = 1;  // flag of blocks and ranges
+// Bytes of a note's payload. With its head a record has 4 KiB at the most: who follows reads it at once.
+inline constexpr std::size_t kMaxNotePayload = 4096 - kRecordHead;
 
 // Little-endian numbers.
 inline void put(std::vector<std::byte>& out, std::uint64_t value, std::size_t bytes) {
@@ -107,6 +110,10 @@ struct DecodedRecord {
   std::size_t size = 0;  // bytes, head and payload
   std::uint32_t chain = 0;
 };
+// Is it one that counts?
+[[nodiscard]] constexpr bool is_note(const DecodedRecord& record) noexcept {
+  return record.type == static_cast<std::uint8_t>(RecordType::note) && record.payload.size() <= kMaxNotePayload;
+}
 // The record that `bytes` begin with, behind one with the CRC `chain`; nothing when it is cut off or its CRC is wrong.
 [[nodiscard]] std::optional<DecodedRecord> decode_record(std::span<const std::byte> bytes,
                                                          std::uint32_t chain) noexcept;

@@ -151,6 +151,11 @@ Result<void> Journal::append(RecordType type, std::initializer_list<std::uint64_
   return append_locked([&](JournalEncoder& out) { out.record(type, numbers); });
 }
 
+Result<void> Journal::append_note(std::span<const std::byte> payload) noexcept {
+  MutexLock lock(mutex_);
+  return append_locked([&](JournalEncoder& out) { out.record(RecordType::note, payload); });
+}
+
 Result<void> Journal::append_checksums(std::optional<std::uint64_t> commit,
                                        std::span<const std::pair<std::uint64_t, std::uint32_t>> sums) noexcept {
   if (!commit && sums.empty()) {

@@ -40,6 +40,7 @@ class Journal {
 
   [[nodiscard]] Result<void> append(RecordType type, std::initializer_list<std::uint64_t> numbers) noexcept
       STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> append_note(std::span<const std::byte> payload) noexcept STRANDLINE_EXCLUDES(mutex_);
   // In one write: a commit, if there is one, and checksums of blocks.
   [[nodiscard]] Result<void> append_checksums(std::optional<std::uint64_t> commit,
                                               std::span<const std::pair<std::uint64_t, std::uint32_t>> sums) noexcept

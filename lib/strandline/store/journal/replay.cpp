@@ -270,6 +270,10 @@ bool Replayer::pieces(std::span<const std::byte> payload, std::uint64_t end) {
 
 bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
   if (record.type >= kSkippable) {
+    // One that is too long is skipped, as by who knows of none: all read the same journal as far as each other.
+    if (is_note(record)) {
+      result_.note.assign(record.payload.begin(), record.payload.end());
+    }
     return true;
   }
   const auto payload = record.payload;
@@ -335,6 +339,8 @@ bool Replayer::apply(const DecodedRecord& record, std::uint64_t begin) {
       return cipher(payload);
     case RecordType::pieces:
       return pieces(payload, end);
+    case RecordType::note:
+      break;  // above
   }
   return false;  // of a newer version, and not to be skipped
 }

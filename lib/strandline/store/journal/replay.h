@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace strandline::store {
 
@@ -31,6 +32,7 @@ struct Replay {
   ChecksumMap checksums;         // of blocks of kChecksumBlock
   std::optional<Cipher> cipher;  // of an encrypted version
   PieceMap pieces;               // those of which a byte is there; no byte is there without one
+  std::vector<std::byte> note;   // the payload of the last one; empty: there is none
 
   std::size_t valid_bytes = 0;      // header and records up to the torn tail
   std::size_t torn_bytes = 0;       // behind them

@@ -206,6 +206,9 @@ JournalEncoder encode_snapshot(const JournalHeader& header, const Replay& all, c
     put(payload, *all.cipher);
     out.record(RecordType::cipher, payload);
   }
+  if (!all.note.empty()) {
+    out.record(RecordType::note, all.note);
+  }
   // Explains the gaps of what was complete once.
   if (all.committed && !all.available.covers({0, *all.length})) {
     out.record(RecordType::evict, {0, *all.length});

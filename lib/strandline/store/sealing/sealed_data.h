@@ -20,6 +20,7 @@ class SealedData {
 
   [[nodiscard]] const Cipher& cipher() const noexcept { return sealer_->cipher(); }
   [[nodiscard]] PieceTable& table() noexcept { return table_; }
+  [[nodiscard]] const Sealer& sealer() const noexcept { return *sealer_; }
 
   // Some bytes from `offset` on, at least one.
   [[nodiscard]] Result<std::size_t> read(const File& data, std::uint64_t offset,
