@@ -66,6 +66,26 @@ TEST_CASE("fetcher: an object, once, and then from the store") {
   CHECK(right(offline, {0, 9 * kMiB}));
 }
 
+TEST_CASE("fetcher: what the store has is good enough if who asks says so, whole or not") {
+  Place place;
+  HttpServer server;
+  server.on("/a", ServedObject::make({.size = 9 * kMiB})->script());
+  User user(place.path);
+  FetchOptions options;
+  options.limits.policy = Policy::window;
+  options.limits.ahead_of_waits = false;
+  options.found = [](const store::Lease& lease) { return lease.validator().value == "\"v1\""; };
+  const auto open = [&] { return required(user.fetcher.open(user.origin, server.url("/a"), options)); };
+  CHECK(right(open(), {0, 100}));
+  const auto requests = server.requests().size();
+  CHECK(right(open(), {0, 100}));
+  CHECK(server.requests().size() == requests);
+  CHECK(right(open(), {8 * kMiB, 8 * kMiB + 100}));
+  options.found = [](const store::Lease& /*lease*/) { return false; };
+  CHECK(right(open(), {0, 100}));
+  CHECK(server.requests().back().method == "HEAD");
+}
+
 TEST_CASE("fetcher: of what the store has nothing, the first read tells what it is") {
   Place place;
   HttpServer server;

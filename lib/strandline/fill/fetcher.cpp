@@ -49,7 +49,7 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
   return file::contained([&]() -> Result<Fetched> {
     const std::string& name = options.store_key.empty() ? key : options.store_key;
     const bool reads_at_once = !options.object && !options.first.empty();
-    auto lease = options.any_version || reads_at_once ? store_.peek(name) : fail(Errc::not_found);
+    auto lease = options.any_version || options.found || reads_at_once ? store_.peek(name) : fail(Errc::not_found);
     if (!lease && lease.error().code != Errc::not_found) {
       return fail(std::move(lease.error()));
     }
@@ -61,7 +61,9 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
         return opened ? Result<Fetched>(Fetched(std::move(*opened))) : fail(std::move(opened.error()));
       }
     }
-    if (!options.any_version || !lease || lease->resource().status().state != State::committed) {
+    const bool is_good = lease && ((options.found && options.found(*lease)) ||
+                                   (options.any_version && lease->resource().status().state == State::committed));
+    if (!is_good) {
       std::optional<origin::ObjectInfo> object = options.object;
       if (!object) {
         auto asked = stat_with_retry(*origin, key, options.retry, stop);

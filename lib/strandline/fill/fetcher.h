@@ -30,6 +30,9 @@ struct FetchOptions {
   // What will be read first. Where the store has nothing of the object its first bytes are asked for at once, and not
   // before them what it is: a round trip less. Such a request is not repeated when it fails. Empty: nothing is known.
   ByteRange first = {};
+  // Told what the store has of the object, if it has anything, before the origin is asked: is that good enough, whole
+  // or not? Then the origin is not asked what it is. On this call's thread, which it may block; must not throw.
+  std::function<bool(const store::Lease&)> found = {};
   // Told what the origin says, when it is asked: an error ends the opening with it. On this call's thread or one of the
   // origin's; must not throw.
   std::function<Result<void>(const origin::ObjectInfo&)> accept = {};
