@@ -3,7 +3,9 @@
 // says of itself what it is: no length, range or part that its bytes are not. What the strict parser lets pass is read
 // alike by a naive one, however the bytes come in pieces.
 //
-// Input: which object, and where the bytes are cut in two; then the bytes, of requests one behind the other.
+// Input: which object, and where the bytes are cut in two; then the bytes, of requests one behind the other. They are
+// also taken for a note on an object, whose first line they lack: what is read from it is what would be written, and
+// makes no other answer.
 #include <strandline/serve/access/access.h>
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/http/request/request_target.h>
@@ -200,6 +202,23 @@ void check_answer(std::string_view bytes, const RequestHead* request, std::uint8
   }
 }
 
+void check_note(std::string_view bytes) {
+  const std::string note = "strandline serve 1\n" + std::string(bytes);
+  const auto said = said_in(std::as_bytes(std::span(note)));
+  if (!said) {
+    return;
+  }
+  require(note_of(*said) == note, "a note that would be written otherwise");
+  require(note.size() <= store::kMaxNote, "a note that could not be");
+  const auto object = std::make_shared<Objects::Unshared>();
+  object->info = said->info;
+  object->info.size = kSize;
+  object->info.validator = {Validator::Kind::strong, "\"v1\""};
+  object->freshness = freshness_of(*said);
+  const auto head = RequestHead::parse("GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9\r\n\r\n");
+  check_answer(bytes_of(select_answer(head, {nullptr, true, object})), &head, 0);
+}
+
 // False: the connection ends here.
 bool answer(std::string_view head, std::uint8_t kind) {
   static const Access access{.tokens = std::nullopt, .certificates = false, .hosts = {}, .cors = {}};
@@ -231,6 +250,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint8_t kind = data[0];
   const std::size_t cut = data[1];
   std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
+  check_note(bytes);
   for (int requests = 0; requests < 8; ++requests) {
     http::StrictHead at_once;
     const auto head = at_once.look(bytes);

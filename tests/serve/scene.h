@@ -3,6 +3,7 @@
 #pragma once
 
 #include <strandline/origin/http/http_origin.h>
+#include <strandline/serve/rules/offline.h>
 #include <strandline/serve/server.h>
 #include <tests/serve/client.h>
 #include <tests/support/http/served_object.h>
@@ -19,14 +20,27 @@ namespace strandline::testing {
 struct Scene {
   // `give_up`: how long an origin that fails is asked again.
   explicit Scene(serve::ServerOptions options = {}, fill::Seconds give_up = fill::Seconds(0.2)) {
-    options.mounts.push_back(
-        {.origin = required(origin::HttpOrigin::open()), .base = origin.url("/"), .name = origin.url("/")});
+    start(std::move(options), give_up);
+  }
+  // Another process, as far as it knows; of the one before only the store is left.
+  void restart(serve::ServerOptions options = {}) {
+    server.reset();
+    start(std::move(options), fill::Seconds(0.2));
+  }
+  [[nodiscard]] store::Store store() const {
+    return required(store::Store::open((directory.path() / "store").native()));
+  }
+  void start(serve::ServerOptions options, fill::Seconds give_up) {
+    std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open());
+    if (options.objects.offline) {
+      behind = std::make_shared<serve::OfflineOrigin>(std::move(behind));
+    }
+    options.mounts.push_back({.origin = std::move(behind), .base = origin.url("/"), .name = origin.url("/")});
     fill::FillerOptions filling;
     filling.retry.give_up = give_up;
     filling.retry.longest = fill::Seconds(0.05);
     auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
-    auto store = required(store::Store::open((directory.path() / "store").native()));
-    server.emplace(required(serve::Server::start(std::move(store), std::move(filler), std::move(options))));
+    server.emplace(required(serve::Server::start(store(), std::move(filler), std::move(options))));
   }
   std::shared_ptr<ServedObject> object(ObjectSettings settings) {
     auto made = ServedObject::make(std::move(settings));

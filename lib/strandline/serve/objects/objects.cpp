@@ -1,5 +1,4 @@
 #include <strandline/drivers/file/failure.h>
-#include <strandline/serve/http/caching/storing.h>
 #include <strandline/serve/objects/objects.h>
 
 #include <iterator>
@@ -8,49 +7,8 @@
 namespace strandline::serve {
 
 using http::CacheControl;
-using http::Freshness;
 using http::Reuse;
 using origin::Failure;
-using origin::ObjectInfo;
-
-namespace {
-
-constexpr std::size_t kOpeningAtOnce = 16;  // of one server's
-
-Freshness freshness_of(const ObjectInfo& info, Freshness::Time asked, Freshness::Time answered) {
-  const auto field = [](const std::string& text) {
-    return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
-  };
-  const origin::CachingFields& said = info.caching;
-  return Freshness::of({.cache_control = said.cache_control,
-                        .expires = field(said.expires),
-                        .date = field(said.date),
-                        .age = field(said.age),
-                        .last_modified = field(said.last_modified)},
-                       asked, answered);
-}
-
-Freshness ruled(const Source& source, const Freshness& said) {
-  return source.rule ? said.under(source.rule->freshness) : said;
-}
-
-bool may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
-  return !http::reason_not_to_store(
-      {.response = freshness.control(), .sets_cookie = info.caching.sets_cookie, .vary = info.caching.vary});
-}
-
-// Committed or not: its last byte is here before that.
-bool is_whole(const Resource<store::EntryDriver>& resource) {
-  const auto length = resource.length();
-  return length && resource.contains({0, *length});
-}
-
-// Is what is missing still to be had?
-bool can_go_on(const fill::Fetched& fetched) {
-  return !fetched.lease().entry().is_past() && (!fetched.given_up() || is_whole(fetched.resource()));
-}
-
-}  // namespace
 
 Objects::Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options)
     : fetcher_(std::move(store), std::move(filler)), options_(options), closer_(std::make_shared<Closer>()) {}
@@ -114,12 +72,8 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand), false});
   }
-  if (*begun && !known && options_.offline) {
-    open_what_is_here(source);
-  } else if (*begun && (known || first.empty())) {
-    ask(source);
-  } else if (*begun) {
-    read_first(source, first);
+  if (*begun) {
+    known ? ask(source) : look(source, first);
   }
 }
 
@@ -130,176 +84,13 @@ bool Objects::has_all_locked(const std::string& name, const CacheControl& reques
          is_whole(object->fetched.resource());
 }
 
-void Objects::ask_for_one(const Source& source, Done done) {
-  const auto kept = std::make_shared<Done>(std::move(done));
-  source.origin->stat(
-      source.key,
-      [this, source, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
-        auto found = file::contained([&]() -> Result<Open> {
-          if (!info) {
-            return fail(Errc::io);
-          }
-          const Freshness freshness = freshness_of(*info, asked, wall_clock());
-          return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
-        });
-        (*kept)(!info   ? Found(tl::unexpected(std::move(info.error())))
-                : found ? Found(std::move(*found))
-                        : tl::unexpected(Failure{std::move(found.error()), true}));
-        end_question();
-      },
-      stop_.get_token());
-}
-
-void Objects::ask(const Source& source) {
-  source.origin->stat(
-      source.key,
-      [this, source, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
-        auto told = file::contained([&]() -> Result<void> {
-          answered(source, asked, std::move(info));
-          return {};
-        });
-        if (!told) {
-          settle(source.name, tl::unexpected(Failure{std::move(told.error()), true}));
-        }
-      },
-      stop_.get_token());
-}
-
-void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectInfo> info) {
-  if (!info) {
-    settle(source.name, tl::unexpected(std::move(info.error())));
-    return;
-  }
-  std::shared_ptr<const Object> at_hand;
-  long holders = 0;
-  {
-    MutexLock lock(mutex_);
-    at_hand = slots_.at(source.name).object;
-    holders = at_hand.use_count();
-  }
-  constexpr long kSlotAndHere = 2;
-  const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
-  const bool told = is_told(*info);
-  const Freshness freshness = ruled(source, freshness_of(*info, asked, wall_clock()));
-  if (!may_be_shared(*info, freshness)) {
-    settle(source.name, Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})});
-  } else if (goes_on && told && at_hand->info.validator == info->validator) {
-    settle(source.name, Open{made({std::move(*info), freshness, at_hand->fetched, at_hand->opened}), true});
-  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
-    settle(source.name, Open{std::move(at_hand), true});  // another would break off those who read this one
-  } else {
-    fill::FetchOptions options;
-    options.object = *info;
-    if (at_hand != nullptr) {
-      replaced_.fetch_add(told && is_told(at_hand->info) && at_hand->info.validator != info->validator ? 1 : 0,
-                          std::memory_order_relaxed);
-      options.instead_of = std::shared_ptr<const fill::Fetched>(at_hand, &at_hand->fetched);
-    }
-    open(source, std::move(options), std::make_shared<const Told>(Told{std::move(*info), freshness}));
-  }
-}
-
-void Objects::read_first(const Source& source, ByteRange first) {
-  const auto told = std::make_shared<Told>();
-  fill::FetchOptions options;
-  options.first = first;
-  options.retry.give_up = fill::Seconds(0);
-  options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
-    return file::contained([&]() -> Result<void> {
-      *told = {info, ruled(source, freshness_of(info, asked, wall_clock()))};
-      told->unshared = !may_be_shared(info, told->freshness);
-      return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
-    });
-  };
-  options.refused = [told](const origin::Failure& failure) { told->refusal = failure.clone(); };
-  auto begun = file::contained([&]() -> Result<void> {
-    open(source, std::move(options), told);
-    return {};
-  });
-  if (!begun) {
-    settle(source.name, tl::unexpected(Failure{std::move(begun.error()), true}));
-  }
-}
-
-void Objects::open_what_is_here(const Source& source) {
-  fill::FetchOptions options;
-  options.any_version = true;
-  options.retry.give_up = fill::Seconds(0);
-  auto begun = file::contained([&]() -> Result<void> {
-    open(source, std::move(options), nullptr);
-    return {};
-  });
-  if (!begun) {
-    settle(source.name, tl::unexpected(Failure{std::move(begun.error()), true}));
-  }
-}
-
-void Objects::open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told) {
-  options.limits = options_.limits;
-  if (source.rule && source.rule->read_ahead) {
-    options.limits.window = *source.rule->read_ahead;
-  }
-  options.store_key = source.name;
-  const std::string server = source.origin->server(source.key);
-  auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {
-    fetcher_.async_open(
-        source.origin, source.key, options, stop_.get_token(),
-        [this, server, source, told](Result<fill::Fetched> opened) {
-          open_next(server);
-          auto found = file::contained([&]() -> Result<Open> {
-            if (opened && told == nullptr) {
-              const auto now = wall_clock();
-              ObjectInfo info{opened->resource().length(), opened->validator(), true, {}};
-              return Open{made({info, freshness_of(info, now, now), std::move(*opened)}), false};
-            }
-            if (told != nullptr && told->unshared) {
-              return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, told->info, told->freshness})};
-            }
-            return opened ? Result<Open>(Open{made({told->info, told->freshness, std::move(*opened)}), true})
-                          : fail(std::move(opened.error()));
-          });
-          const bool refused = told != nullptr && told->refusal;
-          settle(source.name, found     ? Found(std::move(*found))
-                              : refused ? tl::unexpected(told->refusal->clone())
-                                        : tl::unexpected(Failure{std::move(found.error()), true}));
-        });
-  };
-  {
-    MutexLock lock(mutex_);
-    Line& line = lines_[server];
-    if (line.opening == kOpeningAtOnce) {
-      line.waiting.emplace_back(std::move(begin));
-      return;
-    }
-    ++line.opening;
-  }
-  begin();
-}
-
-void Objects::open_next(const std::string& server) {
-  std::function<void()> next;
-  {
-    MutexLock lock(mutex_);
-    const auto it = lines_.find(server);
-    Line& line = it->second;
-    if (line.waiting.empty()) {
-      if (--line.opening == 0) {
-        lines_.erase(it);
-      }
-      return;
-    }
-    next = std::move(line.waiting.front());
-    line.waiting.pop_front();
-  }
-  next();
-}
-
 std::shared_ptr<const Object> Objects::made(Object object) {
   return {new Object(std::move(object)), [closer = closer_](const Object* unused) { closer->close(unused); }};
 }
 
 void Objects::settle(const std::string& name, Found found) {
   std::shared_ptr<const Object> before;  // ends outside the lock
+  bool forgotten = false;
   std::shared_ptr<const Object> stale;
   std::vector<Waiting> waiting;
   {
@@ -311,11 +102,15 @@ void Objects::settle(const std::string& name, Found found) {
       before = std::exchange(slot.object, found->object);
     } else if (found || slot.object == nullptr || !found.error().may_pass) {
       before = std::move(slot.object);
+      forgotten = before != nullptr;
       used_.erase(slot.used);
       slots_.erase(name);
     } else if (is_whole(slot.object->fetched.resource())) {
       stale = slot.object;  // not what is incomplete: its end would be missed in the midst
     }
+  }
+  if (forgotten) {
+    notes_.keep(before->fetched.lease(), "");  // nor shall a later process go by what was said before
   }
   for (const Waiting& one : waiting) {
     // RFC 5861, section 4.
@@ -330,6 +125,36 @@ void Objects::settle(const std::string& name, Found found) {
     }
   }
   end_question();
+}
+
+void Objects::settle_noted(const Source& source, Open noted) {
+  std::vector<Waiting> told;
+  bool asks = false;
+  const auto settled = file::contained([&]() -> Result<void> {
+    const auto now = wall_clock();
+    MutexLock lock(mutex_);
+    Slot& slot = slots_.at(source.name);
+    std::vector<Waiting> waiting;
+    waiting.reserve(slot.waiting.size());
+    told.reserve(slot.waiting.size());
+    for (Waiting& one : slot.waiting) {
+      const Reuse how = reuse(*noted.object, one.request, now);
+      asks = asks || how == Reuse::validated || how == Reuse::while_validating;
+      (how == Reuse::validated ? waiting : told).push_back(std::move(one));
+    }
+    slot.object = noted.object;
+    slot.waiting = std::move(waiting);
+    slot.asking = asks;
+    return {};
+  });
+  if (!settled) {
+    settle(source.name, tl::unexpected(Failure{settled.error().clone(), true}));
+    return;
+  }
+  for (const Waiting& one : told) {
+    one.done(noted);
+  }
+  asks ? ask(source) : end_question();
 }
 
 void Objects::end_question() {

@@ -5,8 +5,9 @@
 // any more, until others need its place.
 #pragma once
 
-#include <strandline/base/mutex.h>
 #include <strandline/fill/fetcher.h>
+#include <strandline/serve/objects/notes/note_keeper.h>
+#include <strandline/serve/objects/notes/said.h>
 #include <strandline/serve/rules/rules.h>
 
 #include <atomic>
@@ -41,10 +42,22 @@ struct Source {
   return info.validator.kind != Validator::Kind::none;
 }
 
+// Committed or not: its last byte is here before that.
+[[nodiscard]] inline bool is_whole(const Resource<store::EntryDriver>& resource) {
+  const auto length = resource.length();
+  return length && resource.contains({0, *length});
+}
+
+// Is what is missing still to be had?
+[[nodiscard]] inline bool can_go_on(const fill::Fetched& fetched) {
+  return !fetched.lease().entry().is_past() && (!fetched.given_up() || is_whole(fetched.resource()));
+}
+
 struct Object {
   origin::ObjectInfo info;
   http::Freshness freshness;
   fill::Fetched fetched;
+  std::shared_ptr<const Said> noted = nullptr;  // what its note says, or will soon; null: nothing that is known
   std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
   mutable const Object* next = nullptr;  // the Closer's
 };
@@ -138,8 +151,10 @@ class Objects {
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
   // What the origin has said, and when.
   struct Told {
-    origin::ObjectInfo info;
-    http::Freshness freshness;
+    enum class By : std::uint8_t { nobody, note, origin };
+    Said said{};
+    http::Freshness freshness{};
+    By by = By::nobody;
     bool unshared = false;
     std::optional<origin::Failure> refusal{};  // it says nothing
   };
@@ -153,10 +168,16 @@ class Objects {
   void ask_for_one(const Source& source, Done done);
   [[nodiscard]] bool has_all_locked(const std::string& name, const http::CacheControl& request) const
       STRANDLINE_REQUIRES(mutex_);
-  void read_first(const Source& source, ByteRange first);
-  void open_what_is_here(const Source& source);
+  // For what is not open: in the store, which may have noted what the origin said; else of the origin, whose first
+  // answer brings `first`.
+  void look(const Source& source, ByteRange first);
+  [[nodiscard]] std::optional<Told> told_by_note(const Source& source, const store::Lease& lease) const;
+  // Has the store note what has been said, if that is news to `noted`: what the note will say.
+  [[nodiscard]] std::shared_ptr<const Said> note(const fill::Fetched& fetched, std::shared_ptr<const Said> noted,
+                                                 const Said& said);
+  [[nodiscard]] Open opened_as(const Told& told, fill::Fetched fetched);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
-  // `told`: for the object that is made, by the time it is open; null: what the entry itself tells.
+  // `told`: for the object that is made, by the time it is open; by nobody: what the entry itself tells.
   void open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told)
       STRANDLINE_EXCLUDES(mutex_);
   // An opening has ended: the next one that waits for its turn begins.
@@ -165,6 +186,8 @@ class Objects {
   void end_question() STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
   void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
+  // Tells those for whom what a note says is enough; for the others, the origin is asked.
+  void settle_noted(const Source& source, Open noted) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::shared_ptr<const Object> made(Object object);
   [[nodiscard]] Slot& slot_of_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
       STRANDLINE_REQUIRES(mutex_);
@@ -173,6 +196,7 @@ class Objects {
   fill::Fetcher fetcher_;
   const Options options_;
   const std::shared_ptr<Closer> closer_;
+  NoteKeeper notes_;
   std::stop_source stop_;
   std::atomic<std::uint64_t> replaced_{0};
   mutable Mutex mutex_;  // a leaf

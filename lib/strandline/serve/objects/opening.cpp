@@ -1,0 +1,233 @@
+// Objects: what origins are asked, what the store knows already, and how what they answer becomes open.
+#include <strandline/drivers/file/failure.h>
+#include <strandline/serve/http/caching/storing.h>
+#include <strandline/serve/objects/objects.h>
+
+#include <utility>
+
+namespace strandline::serve {
+
+using http::Freshness;
+using http::Reuse;
+using origin::Failure;
+using origin::ObjectInfo;
+
+namespace {
+
+constexpr std::size_t kOpeningAtOnce = 16;  // of one server's
+
+Freshness ruled(const Source& source, const Said& said) {
+  const Freshness freshness = freshness_of(said);
+  return source.rule ? freshness.under(source.rule->freshness) : freshness;
+}
+
+bool may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
+  return !http::reason_not_to_store(
+      {.response = freshness.control(), .sets_cookie = info.caching.sets_cookie, .vary = info.caching.vary});
+}
+
+}  // namespace
+
+void Objects::ask_for_one(const Source& source, Done done) {
+  const auto kept = std::make_shared<Done>(std::move(done));
+  source.origin->stat(
+      source.key,
+      [this, source, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        auto found = file::contained([&]() -> Result<Open> {
+          if (!info) {
+            return fail(Errc::io);
+          }
+          const Freshness freshness = freshness_of({*info, asked, wall_clock()});
+          return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
+        });
+        (*kept)(!info   ? Found(tl::unexpected(std::move(info.error())))
+                : found ? Found(std::move(*found))
+                        : tl::unexpected(Failure{std::move(found.error()), true}));
+        end_question();
+      },
+      stop_.get_token());
+}
+
+void Objects::ask(const Source& source) {
+  source.origin->stat(
+      source.key,
+      [this, source, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        auto told = file::contained([&]() -> Result<void> {
+          answered(source, asked, std::move(info));
+          return {};
+        });
+        if (!told) {
+          settle(source.name, tl::unexpected(Failure{std::move(told.error()), true}));
+        }
+      },
+      stop_.get_token());
+}
+
+void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectInfo> info) {
+  if (!info) {
+    settle(source.name, tl::unexpected(std::move(info.error())));
+    return;
+  }
+  std::shared_ptr<const Object> at_hand;
+  long holders = 0;
+  {
+    MutexLock lock(mutex_);
+    at_hand = slots_.at(source.name).object;
+    holders = at_hand.use_count();
+  }
+  constexpr long kSlotAndHere = 2;
+  const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
+  Said said{std::move(*info), asked, wall_clock()};
+  const Freshness freshness = ruled(source, said);
+  const bool told = is_told(said.info);
+  if (!may_be_shared(said.info, freshness)) {
+    settle(source.name,
+           Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
+  } else if (goes_on && told && at_hand->info.validator == said.info.validator) {
+    auto noted = note(at_hand->fetched, at_hand->noted, said);
+    settle(source.name,
+           Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened}), true});
+  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
+    settle(source.name, Open{std::move(at_hand), true});  // another would break off those who read this one
+  } else {
+    fill::FetchOptions options;
+    options.object = said.info;
+    if (at_hand != nullptr) {
+      replaced_.fetch_add(told && is_told(at_hand->info) && at_hand->info.validator != said.info.validator ? 1 : 0,
+                          std::memory_order_relaxed);
+      options.instead_of = std::shared_ptr<const fill::Fetched>(at_hand, &at_hand->fetched);
+    }
+    open(source, std::move(options), std::make_shared<const Told>(Told{std::move(said), freshness, Told::By::origin}));
+  }
+}
+
+void Objects::look(const Source& source, ByteRange first) {
+  const auto told = std::make_shared<Told>();
+  fill::FetchOptions options;
+  options.any_version = options_.offline;
+  options.first = options_.offline ? ByteRange{} : first;
+  options.retry.give_up = fill::Seconds(0);
+  options.found = [this, told, source](const store::Lease& lease) {
+    const auto known = file::contained([&]() -> Result<bool> {
+      auto noted = told_by_note(source, lease);
+      if (noted) {
+        *told = std::move(*noted);
+      }
+      return noted.has_value();
+    });
+    return known && *known;
+  };
+  options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
+    return file::contained([&]() -> Result<void> {
+      *told = {{info, asked, wall_clock()}, {}, Told::By::origin};
+      told->freshness = ruled(source, told->said);
+      told->unshared = !may_be_shared(info, told->freshness);
+      return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
+    });
+  };
+  options.refused = [told](const origin::Failure& failure) { told->refusal = failure.clone(); };
+  auto begun = file::contained([&]() -> Result<void> {
+    open(source, std::move(options), told);
+    return {};
+  });
+  if (!begun) {
+    settle(source.name, tl::unexpected(Failure{std::move(begun.error()), true}));
+  }
+}
+
+std::optional<Objects::Told> Objects::told_by_note(const Source& source, const store::Lease& lease) const {
+  const auto note = lease.note();
+  auto said = note ? said_in(*note) : std::nullopt;
+  if (!said) {
+    return std::nullopt;
+  }
+  said->info.validator = lease.validator();
+  said->info.size = lease.resource().length();
+  Told told{std::move(*said), {}, Told::By::note};
+  told.freshness = ruled(source, told.said);
+  // Of a clock that has been set back since nobody knows how old the note is. What is incomplete is of no use to who
+  // asks no origin. And the rules may be others by now.
+  const bool may_serve =
+      options_.offline ? lease.resource().status().state == State::committed : told.said.answered <= wall_clock();
+  return may_serve && may_be_shared(told.said.info, told.freshness) ? std::optional(std::move(told)) : std::nullopt;
+}
+
+std::shared_ptr<const Said> Objects::note(const fill::Fetched& fetched, std::shared_ptr<const Said> noted,
+                                          const Said& said) {
+  // Of what has no versions nobody could tell later whether it is still the same.
+  if (!is_told(said.info) || (noted != nullptr && !is_news(*noted, said))) {
+    return noted;
+  }
+  notes_.keep(fetched.lease(), note_of(said).value_or(""));
+  return std::make_shared<const Said>(said);
+}
+
+void Objects::open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told) {
+  options.limits = options_.limits;
+  if (source.rule && source.rule->read_ahead) {
+    options.limits.window = *source.rule->read_ahead;
+  }
+  options.store_key = source.name;
+  const std::string server = source.origin->server(source.key);
+  auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {
+    fetcher_.async_open(
+        source.origin, source.key, options, stop_.get_token(),
+        [this, server, source, told](Result<fill::Fetched> opened) {
+          open_next(server);
+          auto found = file::contained([&]() -> Result<Open> {
+            if (told->unshared) {
+              return Open{nullptr, true,
+                          std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
+            }
+            return opened ? Result<Open>(opened_as(*told, std::move(*opened))) : fail(std::move(opened.error()));
+          });
+          if (found && told->by == Told::By::note) {
+            settle_noted(source, std::move(*found));
+          } else {
+            settle(source.name, found           ? Found(std::move(*found))
+                                : told->refusal ? tl::unexpected(told->refusal->clone())
+                                                : tl::unexpected(Failure{std::move(found.error()), true}));
+          }
+        });
+  };
+  {
+    MutexLock lock(mutex_);
+    Line& line = lines_[server];
+    if (line.opening == kOpeningAtOnce) {
+      line.waiting.emplace_back(std::move(begin));
+      return;
+    }
+    ++line.opening;
+  }
+  begin();
+}
+
+Objects::Open Objects::opened_as(const Told& told, fill::Fetched fetched) {
+  if (told.by == Told::By::nobody) {
+    const auto now = wall_clock();
+    const Said said{{fetched.resource().length(), fetched.validator(), true, {}}, now, now};
+    return {made({said.info, freshness_of(said), std::move(fetched)}), false};
+  }
+  auto noted = told.by == Told::By::note ? std::make_shared<const Said>(told.said) : note(fetched, nullptr, told.said);
+  return {made({told.said.info, told.freshness, std::move(fetched), std::move(noted)}), told.by == Told::By::origin};
+}
+
+void Objects::open_next(const std::string& server) {
+  std::function<void()> next;
+  {
+    MutexLock lock(mutex_);
+    const auto it = lines_.find(server);
+    Line& line = it->second;
+    if (line.waiting.empty()) {
+      if (--line.opening == 0) {
+        lines_.erase(it);
+      }
+      return;
+    }
+    next = std::move(line.waiting.front());
+    line.waiting.pop_front();
+  }
+  next();
+}
+
+}  // namespace strandline::serve
