@@ -503,7 +503,7 @@ BUGS = [
     {
         "name": "block-not-verified",
         "breaks": "D4: a block that is not what it was is served",
-        "changes": [(LIB + "store/entry/block_checks.cpp", "    if (*checksum != expected) {",
+        "changes": [(LIB + "store/checksums/block_checks.cpp", "    if (*checksum != expected) {",
                      "    if (*checksum != expected && range.empty()) {")],
         "tests": [STORE],
     },

@@ -1,6 +1,6 @@
 // EntryDriver: what is found, and what of it is believed; and how a version begins.
 #include <strandline/drivers/file/failure.h>
-#include <strandline/store/entry/block_checks.h>
+#include <strandline/store/checksums/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/inspection.h>
 #include <strandline/store/sealing/sealed_data.h>

@@ -1,5 +1,5 @@
 // EntryDriver: who may change the files, and what they take on the disk.
-#include <strandline/store/entry/block_checks.h>
+#include <strandline/store/checksums/block_checks.h>
 #include <strandline/store/entry/entry_driver.h>
 #include <strandline/store/live/room.h>
 #include <strandline/store/sealing/sealed_data.h>

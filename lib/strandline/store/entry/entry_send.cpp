@@ -2,7 +2,7 @@
 // have gone by then. So the caller pins them, which nobody evicts; and what goes in spite of a pin, a block found to be
 // bad, or a file that a crash of the system has taken bytes from, is asked for afterwards, and the answer is an error.
 #include <strandline/resource/core/parts.h>
-#include <strandline/store/entry/block_checks.h>
+#include <strandline/store/checksums/block_checks.h>
 #include <strandline/store/entry/entry.h>
 #include <strandline/store/live/room.h>
 

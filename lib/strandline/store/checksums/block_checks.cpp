@@ -1,4 +1,4 @@
-#include <strandline/store/entry/block_checks.h>
+#include <strandline/store/checksums/block_checks.h>
 #include <strandline/store/journal/crc32c.h>
 #include <strandline/store/journal/format.h>
 
