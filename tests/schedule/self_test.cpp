@@ -146,7 +146,7 @@ void parker() {
   spawn("waiter", [&] {
     Parker parker;
     parked.store(&parker);
-    while (!parker.park_until(soon())) {
+    while (!parker.park_until(soon(), Sync::futex_wait)) {
       if (parked.exchange(nullptr) != nullptr) {
         return;  // gave up
       }

@@ -339,7 +339,7 @@ BUGS = [
     {
         "name": "deadline-does-not-meet-its-wake",
         "breaks": "R5: a wait that times out while it is being woken returns with the wake still to come",
-        "changes": [(CORE + "core_wait.cpp", "    static_cast<void>(waiter.sleep(time_point::max()));\n", "")],
+        "changes": [(CORE + "core_wait.cpp", "    static_cast<void>(waiter.sleep(time_point::max(), nullptr));\n", "")],
         "tests": [SCHEDULE + "wait_deadline"],
     },
     {
@@ -548,8 +548,39 @@ BUGS = [
     {
         "name": "watch-without-a-mark",
         "breaks": "docs/store.md: a follower sleeps without asking to be told",
-        "changes": [(LIB + "store/live/notice.h", "compare_exchange_weak(seen, seen | 1,", "compare_exchange_weak(seen, seen,")],
+        "changes": [(LIB + "store/live/news.h", "? seen : seen + kKeeper; })", "? seen : seen; })")],
         "tests": [SHARED + " --test-case=live*"],
+    },
+    {
+        "name": "sleep-without-a-mark",
+        "breaks": "docs/store.md: a thread sleeps on the news, and nobody knows that it must be woken",
+        "changes": [(LIB + "store/live/news.h", "return seen | kSleeper;", "return seen;")],
+        "tests": [SCHEDULE + "shared_scout", SHARED + " --test-case=scout*"],
+    },
+    {
+        "name": "scout-runs-callbacks",
+        "breaks": "docs/store.md: a thread that waits runs other people's callbacks",
+        "changes": [(LIB + "store/entry/entry_scout.cpp", "effects_->wake_threads();", "effects_->run();")],
+        "tests": [SHARED + " --test-case=scout*"],
+    },
+    {
+        "name": "scout-leaves-callbacks-alone",
+        "breaks": "docs/store.md: what a scout has decided and may not run is run by nobody",
+        "changes": [(LIB + "store/entry/entry_scout.cpp", "if (!all || effects_->calls()) {", "if (!all) {"),
+                    (LIB + "store/entry/entry_follow.cpp", "later == nullptr ? std::move(effects_) : nullptr;", "nullptr;")],
+        "tests": [SHARED + " --test-case=scout*"],
+    },
+    {
+        "name": "scout-of-a-writer",
+        "breaks": "docs/store.md: a scout sleeps on when its process has become the writer, and the keeper rings for nothing",
+        "changes": [(LIB + "store/live/scout.cpp", "if (found != Look::stop) {", "if (looks_out_) {")],
+        "tests": [SHARED + " --test-case=scout*"],
+    },
+    {
+        "name": "asked-by-one-forgotten-for-all",
+        "breaks": "docs/store.md: a keeper that takes back what it asked takes back what others did",
+        "changes": [(LIB + "store/live/news.h", "return keepers == 0 || keepers == kKeepers ? seen : seen - kKeeper;", "return seen - keepers;")],
+        "tests": [SHARED + " --test-case=scout*"],
     },
     {
         "name": "demand-unannounced",

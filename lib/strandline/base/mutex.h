@@ -18,6 +18,7 @@
 #define STRANDLINE_REQUIRES(...) STRANDLINE_ANNOTATE(requires_capability(__VA_ARGS__))
 #define STRANDLINE_EXCLUDES(...) STRANDLINE_ANNOTATE(locks_excluded(__VA_ARGS__))
 #define STRANDLINE_ACQUIRE(...) STRANDLINE_ANNOTATE(acquire_capability(__VA_ARGS__))
+#define STRANDLINE_TRY_ACQUIRE(...) STRANDLINE_ANNOTATE(try_acquire_capability(__VA_ARGS__))
 #define STRANDLINE_RELEASE(...) STRANDLINE_ANNOTATE(release_capability(__VA_ARGS__))
 #define STRANDLINE_ASSERT_CAPABILITY(m) STRANDLINE_ANNOTATE(assert_capability(m))
 
@@ -30,6 +31,7 @@ class STRANDLINE_CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void lock() STRANDLINE_ACQUIRE() { mutex_.lock(); }
+  [[nodiscard]] bool try_lock() STRANDLINE_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void unlock() STRANDLINE_RELEASE() { mutex_.unlock(); }
   // Tells the analysis, inside a lambda that runs under the lock, what it cannot see; does nothing.
   void assert_held() const noexcept STRANDLINE_ASSERT_CAPABILITY(this) {}

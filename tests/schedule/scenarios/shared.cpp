@@ -1,9 +1,12 @@
 // What processes tell each other through shared memory, as far as it is made of atomics: fibers stand for processes.
 #include <strandline/store/live/demand_table.h>
+#include <strandline/store/live/news.h>
 #include <strandline/store/live/notice.h>
 #include <tests/schedule/scenarios/scenario.h>
 
 #include <new>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace strandline::schedule {
@@ -11,6 +14,7 @@ namespace strandline::schedule {
 namespace {
 
 using store::DemandTable;
+using store::News;
 using store::Notice;
 
 constexpr std::uint64_t kTag = 7;
@@ -75,6 +79,100 @@ void shared_notice() {
   join();
 }
 
+// As Scout, Entry and the store's thread do it: a thread that waits sleeps on the news itself, and the keeper, which
+// then does not ask to be told, is asked for when that thread leaves. It leaves after the first of two changes; what
+// the second brings, a callback, is the keeper's to run, whoever has found it.
+void shared_scout() {
+  News news;
+  Sync::Atomic<std::uint32_t> bell{0};
+  Sync::Atomic<std::uint32_t> written{0};
+  Sync::Atomic<bool> scouted{false};
+  strandline::Mutex entry;
+  std::uint32_t followed = 0;          // News::count(), under the mutex
+  std::optional<std::uint32_t> asked;  // likewise
+  Sync::Atomic<bool> ended{false};     // the scout's wait, by whoever looks
+  const auto ring = [&] {
+    bell.fetch_add(1);
+    Sync::futex_wake(bell);
+  };
+  const auto watch_locked = [&] {
+    if (asked == followed) {
+      return news.count() == followed;
+    }
+    const bool watched = news.ask(followed);
+    asked = watched ? std::optional(followed) : asked;
+    return watched;
+  };
+  spawn("writer", [&] {
+    for (int i = 0; i < 2; ++i) {
+      written.fetch_add(1);
+      const News::Wanted wanted = news.raise();
+      if (wanted.by_sleepers) {
+        Sync::futex_wake(news.word());
+      }
+      if (wanted.by_keepers) {
+        ring();
+      }
+    }
+  });
+  spawn("scout", [&] {
+    while (!ended.load()) {
+      const std::uint32_t count = news.count();
+      if (!entry.try_lock()) {
+        ring();
+      } else {
+        scouted.store(true);
+        if (asked) {
+          news.take_back(*std::exchange(asked, std::nullopt));
+        }
+        const std::uint32_t applied = written.load();
+        if (applied > 0) {
+          ended.store(true);
+        }
+        followed = applied < 2 ? count : followed;
+        entry.unlock();
+      }
+      const auto value = ended.load() ? std::nullopt : news.ask_to_sleep(count);
+      if (value) {
+        static_cast<void>(Sync::futex_wait(news.word(), *value, Time::max()));
+      }
+    }
+    scouted.store(false);
+    bool watched = false;
+    if (entry.try_lock()) {
+      watched = watch_locked();
+      entry.unlock();
+    }
+    if (!watched) {
+      ring();
+    }
+  });
+  spawn("keeper", [&] {
+    for (;;) {
+      const std::uint32_t before = bell.load();
+      for (bool watched = false; !watched;) {
+        {
+          MutexLock lock(entry);
+          followed = news.count();
+          const std::uint32_t applied = written.load();
+          if (applied > 0 && !ended.exchange(true)) {
+            // In place of the wait's own word: here a thread can sleep on one only.
+            static_cast<void>(news.raise());
+            Sync::futex_wake(news.word());
+          }
+          if (applied == 2) {
+            return;
+          }
+        }
+        MutexLock lock(entry);
+        watched = scouted.load() || watch_locked();
+      }
+      static_cast<void>(Sync::futex_wait(bell, before, Time::max()));
+    }
+  });
+  join();
+}
+
 void shared_slot_whole() {
   DemandTable& table = fresh_table();
   const Time now = Scheduler::self().now();
@@ -129,6 +227,8 @@ void shared_slot_stolen() {
 constexpr Scenario kScenarios[] = {
     {"shared_notice", "what one process has said, and tells of if asked, is found by one that asks and then sleeps",
      shared_notice},
+    {"shared_scout", "what a thread that sleeps on the news does not find any more, the keeper finds that it relieved",
+     shared_scout},
     {"shared_slot_whole", "a slot of the table of demand is read as its owner wrote it, or not at all",
      shared_slot_whole},
     {"shared_slot_stolen", "of one taken for dead and the one that takes its slot exactly one has it",

@@ -26,25 +26,27 @@ TEST_CASE("live: a change rings if somebody has asked, and only then") {
   both.writer.changed();
   CHECK(both.two->bell() == quiet);
   const std::uint32_t changes = both.follower.changes();
-  CHECK(both.follower.watch(changes));
-  CHECK(both.follower.watch(changes));
+  const std::uint32_t news = both.follower.news();
+  CHECK(both.follower.watch(news));
+  CHECK(both.follower.watch(news));
   CHECK(both.two->bell() == quiet);
   both.writer.changed();
   CHECK(both.two->bell() == quiet + 1);
   CHECK(both.follower.changes() == changes + 1);
+  CHECK(both.follower.news() == news + 1);
   // Once: the next change is nobody's business until somebody asks again.
   both.writer.changed();
   CHECK(both.two->bell() == quiet + 1);
-  CHECK_FALSE(both.follower.watch(changes));
-  CHECK_FALSE(both.follower.watch(changes + 1));
-  CHECK(both.follower.watch(changes + 2));
+  CHECK_FALSE(both.follower.watch(news));
+  CHECK_FALSE(both.follower.watch(news + 1));
+  CHECK(both.follower.watch(news + 2));
 }
 
 TEST_CASE("live: a change wakes who sleeps in another mapping") {
   Both both;
   std::atomic<bool> woken{false};
   const std::uint32_t bell = both.two->bell();
-  REQUIRE(both.follower.watch(both.follower.changes()));
+  REQUIRE(both.follower.watch(both.follower.news()));
   std::thread sleeper([&] {
     while (both.two->bell() == bell) {
       both.two->sleep(bell, std::chrono::steady_clock::time_point::max());

@@ -20,6 +20,7 @@
 
 namespace strandline {
 
+class Sleeper;
 class View;
 
 // A pending async_wait's continuation; called exactly once, outside every lock.
@@ -75,6 +76,9 @@ class Core : public std::enable_shared_from_this<Core> {
   // What is waited for, and who is told of more of it.
   [[nodiscard]] Result<std::vector<Demand>> demand(std::size_t limit) const noexcept;
   void set_demand_observer(std::shared_ptr<DemandObserver> observer) noexcept STRANDLINE_EXCLUDES(mutex_);
+
+  // Where threads that wait() sleep from now on, if it takes them; null: on a futex of their own.
+  void set_sleeper(std::shared_ptr<Sleeper> sleeper) noexcept STRANDLINE_EXCLUDES(mutex_);
 
   // Positions of Cursors: they hold back the writer of a ring that blocks. Moving one takes no lock without a window.
   using CursorSlot = std::list<CursorPosition>::iterator;
@@ -243,6 +247,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Pins pins_ STRANDLINE_GUARDED_BY(mutex_);                          // of reads and views, in a window
   std::list<CursorPosition> cursors_ STRANDLINE_GUARDED_BY(mutex_);  // but for the positions themselves
   std::shared_ptr<DemandObserver> demand_observer_ STRANDLINE_GUARDED_BY(mutex_);
+  std::shared_ptr<Sleeper> sleeper_ STRANDLINE_GUARDED_BY(mutex_);
   bool writer_expected_ STRANDLINE_GUARDED_BY(mutex_) = false;
 };
 

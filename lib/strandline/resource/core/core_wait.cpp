@@ -187,19 +187,25 @@ Result<WaitOutcome> Core::wait(ByteRange range, const WaitOptions& options) noex
   // runs, and the callback takes the lock.
   const std::stop_callback on_stop(options.stop, [&]() noexcept { end_wait(waiter, Verdict::interrupted); });
   DemandCall demand;
+  std::shared_ptr<Sleeper> sleeper;
   {
     MutexLock lock(mutex_);
     if (park_locked(waiter, deadline, demand) != Verdict::pending) {
       lock.unlock();
       return outcome_of(waiter);
     }
+    sleeper = sleeper_;
   }
   const time_point start = Sync::now();
   demand.run();
-  if (!waiter.sleep(deadline)) {
+  const bool at_sleeper = sleeper != nullptr && sleeper->begin();
+  if (!waiter.sleep(deadline, at_sleeper ? sleeper.get() : nullptr)) {
     // If somebody else decided it in this moment, their wake() is on its way and must be met.
     end_wait(waiter, Verdict::timed_out);
-    static_cast<void>(waiter.sleep(time_point::max()));
+    static_cast<void>(waiter.sleep(time_point::max(), nullptr));
+  }
+  if (at_sleeper) {
+    sleeper->end();
   }
   const auto waited = std::chrono::duration_cast<std::chrono::nanoseconds>(Sync::now() - start);
   Counters::add(counters_->nanoseconds_waited, static_cast<std::uint64_t>(waited.count()));
@@ -237,6 +243,12 @@ void Core::set_demand_observer(std::shared_ptr<DemandObserver> observer) noexcep
   MutexLock lock(mutex_);
   demand_observer_.swap(observer);
   lock.unlock();  // what was there may end now, and may do anything
+}
+
+void Core::set_sleeper(std::shared_ptr<Sleeper> sleeper) noexcept {
+  MutexLock lock(mutex_);
+  sleeper_.swap(sleeper);
+  lock.unlock();  // likewise
 }
 
 void Core::interrupt() noexcept {

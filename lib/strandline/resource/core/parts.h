@@ -42,6 +42,8 @@ class Core::Effects {
   }
   // In the midst of a write, whose later pieces may take long.
   void wake_threads() noexcept { count_wakes(ready_.wake_threads()); }
+  // Is there more to run than threads to wake?
+  [[nodiscard]] bool calls() const noexcept { return ready_.has_had_callbacks() || appended_; }
   // Readers first: an observer that is slow delays none of them.
   void run() noexcept {
     wake_threads();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <strandline/resource/wait_index/parker.h>
+#include <strandline/resource/wait_index/sleeper.h>
 #include <strandline/resource/wait_index/waiter.h>
 
 namespace strandline {
@@ -16,9 +17,13 @@ class BlockedWaiter final : public Waiter {
 
   [[nodiscard]] Sync::time_point deadline() const noexcept override { return deadline_; }
 
-  // Until wake(), or the deadline: false when that came first. Who has been decided must be met: sleep again.
-  [[nodiscard]] bool sleep(Sync::time_point deadline) noexcept {
-    if (!parker_.park_until(deadline)) {
+  // Until wake(), or the deadline: false when that came first. Who has been decided must be met: sleep again. On a
+  // futex, where no sleeper has been begun.
+  [[nodiscard]] bool sleep(Sync::time_point deadline, Sleeper* sleeper) noexcept {
+    const auto sleep = [&](Sync::Atomic<std::uint32_t>& word, std::uint32_t expected, Sync::time_point until) {
+      return sleeper != nullptr ? sleeper->sleep(word, expected, until) : Sync::futex_wait(word, expected, until);
+    };
+    if (!parker_.park_until(deadline, sleep)) {
       return false;
     }
     const auto [first, second] = followers();

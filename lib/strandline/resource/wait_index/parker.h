@@ -13,14 +13,15 @@ namespace strandline {
 
 class Parker {
  public:
-  // True after unpark(); false when the deadline came first.
-  [[nodiscard]] bool park_until(Sync::time_point deadline) noexcept {
+  // True after unpark(); false when the deadline came first. `sleep` sleeps as Sync::futex_wait() does.
+  template <class Sleep>
+  [[nodiscard]] bool park_until(Sync::time_point deadline, Sleep&& sleep) noexcept {
     std::uint32_t seen = kRunning;
     if (!state_.compare_exchange_strong(seen, kParked, std::memory_order_acquire)) {
       return true;  // released already
     }
     while (state_.load(std::memory_order_acquire) == kParked) {
-      if (!Sync::futex_wait(state_, kParked, deadline)) {
+      if (!sleep(state_, kParked, deadline)) {
         seen = kParked;
         // Back to running, so that unpark() need not wake; unless it has just come.
         return !state_.compare_exchange_strong(seen, kRunning, std::memory_order_acquire);

@@ -121,6 +121,7 @@ class ReadyList {
   std::uint64_t wake_threads() noexcept;
   // Has a callback been pushed since the last call? The owner's own note, so no lock.
   [[nodiscard]] bool had_callbacks() noexcept { return std::exchange(had_callbacks_, false); }
+  [[nodiscard]] bool has_had_callbacks() const noexcept { return had_callbacks_; }  // and leaves the note
   static void wake(Waiter& waiter) noexcept { waiter.wake(); }
 
  private:

@@ -17,6 +17,7 @@ Result<std::shared_ptr<Entry>> Entry::open(EntryDriver::Options options, std::st
     auto owned = std::make_unique<EntryDriver>();
     EntryDriver& driver = *owned;
     options.may_follow = true;
+    const std::uint32_t news = options.signals.news();
     const std::uint32_t changes = options.signals.changes();
     auto state = driver.open(std::move(options));
     if (!state) {
@@ -51,7 +52,9 @@ Result<std::shared_ptr<Entry>> Entry::open(EntryDriver::Options options, std::st
     };
     Effects effects(entry->core());
     MutexLock lock(entry->mutex_);
+    entry->news_ = news;
     entry->changes_ = changes;
+    entry->make_scout();
     // It was opened as the writer, to put right what a crash may have left; that is all there is to write so far.
     entry->demote_locked();
     if (auto followed = entry->follow_locked(true, effects); !followed) {
@@ -61,7 +64,12 @@ Result<std::shared_ptr<Entry>> Entry::open(EntryDriver::Options options, std::st
   });
 }
 
+Entry::Entry(Resource<EntryDriver> resource, EntryDriver& driver, std::shared_ptr<SharedDemand> demand,
+             std::string name, std::uint64_t id) noexcept
+    : resource_(std::move(resource)), driver_(driver), demand_(std::move(demand)), name_(std::move(name)), id_(id) {}
+
 Entry::~Entry() {
+  end_scout();
   if (on_close) {
     on_close(*this);
   }
@@ -114,9 +122,10 @@ void Entry::demote_locked() noexcept {
     const Signals& signals = driver_.options().signals;
     // Up to here all changes were ours, and unlock() is one more. If there are others by now, whoever looks after
     // entries shall read them.
+    news_ = (signals.news() + 1) % News::kCounts;
     changes_ = signals.changes() + 1;
     driver_.unlock();
-    if (!signals.watch(changes_)) {
+    if (!watch_locked()) {
       signals.ring();
     }
   }
@@ -293,11 +302,6 @@ bool Entry::call_successors(std::chrono::steady_clock::time_point now) noexcept 
       (*successor)();
     }
   }
-}
-
-bool Entry::watch() noexcept {
-  MutexLock lock(mutex_);
-  return past_ || driver_.role() == EntryDriver::Role::writer || driver_.options().signals.watch(changes_);
 }
 
 bool Entry::is_written_elsewhere() noexcept {

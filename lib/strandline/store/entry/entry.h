@@ -23,6 +23,8 @@
 namespace strandline::store {
 
 class Later;
+class Scout;
+enum class Look : std::uint8_t;
 
 // Invariant: while the role is reader, the resource's writer is stand_in_, or nobody; while it is writer, a lease's.
 class Entry : public std::enable_shared_from_this<Entry> {
@@ -123,8 +125,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
 
  private:
   Entry(Resource<EntryDriver> resource, EntryDriver& driver, std::shared_ptr<SharedDemand> demand, std::string name,
-        std::uint64_t id) noexcept
-      : resource_(std::move(resource)), driver_(driver), demand_(std::move(demand)), name_(std::move(name)), id_(id) {}
+        std::uint64_t id) noexcept;
   using Effects = Core::Effects;
 
   // Until attempt(last) answers something: other processes hold the files for a moment at a time, and nothing tells
@@ -167,6 +168,14 @@ class Entry : public std::enable_shared_from_this<Entry> {
   void leave_stand_in_locked(Abandon how, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> reopen_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void become_past_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  // entry_scout.cpp
+  void make_scout();
+  void end_scout() noexcept;
+  [[nodiscard]] Look look(std::uint32_t news) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] Look look_locked(std::uint32_t news) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] bool apply_known_locked(std::uint32_t changes, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  void stand_down() noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool watch_locked() noexcept STRANDLINE_REQUIRES(mutex_);
 
   const Resource<EntryDriver> resource_;
   EntryDriver& driver_;  // the resource's
@@ -178,6 +187,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   std::optional<JournalFollower> follower_ STRANDLINE_GUARDED_BY(mutex_);  // made when there is something to follow
   std::optional<WriterId> stand_in_ STRANDLINE_GUARDED_BY(mutex_);         // for a writer in another process
   std::uint32_t changes_ STRANDLINE_GUARDED_BY(mutex_) = 0;                // those that have been applied
+  std::uint32_t news_ STRANDLINE_GUARDED_BY(mutex_) = 0;                   // and of those that are told of
+  std::optional<std::uint32_t> asked_ STRANDLINE_GUARDED_BY(mutex_);       // the news that the keeper has asked at
   bool taking_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;    // the writer's role is claimed, for one caller
   bool becoming_writer_ STRANDLINE_GUARDED_BY(mutex_) = false;  // the role is, the resource not yet
   std::optional<std::pair<std::uint64_t, std::uint64_t>> torn_ STRANDLINE_GUARDED_BY(mutex_);  // position, size
@@ -187,6 +198,10 @@ class Entry : public std::enable_shared_from_this<Entry> {
   std::vector<std::shared_ptr<const Successor>> successors_ STRANDLINE_GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point next_call_ STRANDLINE_GUARDED_BY(mutex_);  // of the successors
   std::atomic<bool> has_successors_{false};  // written under the mutex, read by the store's thread
+  std::shared_ptr<Scout> scout_;             // constant once open
+  std::atomic<bool> scouted_{false};         // does a thread sleep for the news, in the keeper's place?
+  // What follows from its looks and is not its to run. Ends before the resource.
+  std::unique_ptr<Effects> effects_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
 }  // namespace strandline::store

@@ -14,13 +14,16 @@ Result<void> Entry::follow(Later* later) noexcept {
   Effects own(core());
   Effects* const given = later != nullptr ? later->of(shared_from_this()) : nullptr;
   Effects& effects = given != nullptr ? *given : own;
+  std::unique_ptr<Effects> before;  // what a scout has left, from before what comes now
   MutexLock lock(mutex_);
+  before = later == nullptr ? std::move(effects_) : nullptr;
   return follow_locked(false, effects);
 }
 
 Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
   const Signals& signals = driver_.options().signals;
-  // Both before the journal is read: what comes after is found the next time.
+  // All before the journal is read: what comes after is found the next time.
+  const std::uint32_t news = signals.news();
   const std::uint32_t changes = signals.changes();
   const std::uint32_t drops = signals.drops();
   if (past_) {
@@ -35,7 +38,8 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
     driver_.followed(drops);  // nobody else changes anything
     return {};
   }
-  if (past_ || (!at_any_rate && changes == changes_ && !stand_in_)) {
+  if (!at_any_rate && changes == changes_ && !stand_in_) {
+    news_ = news;
     return {};
   }
   return file::contained([&]() -> Result<void> {
@@ -60,6 +64,7 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
       changes_ = changes;
       driver_.followed(drops);
     }
+    news_ = news;
     if (past_ || driver_.role() == EntryDriver::Role::writer) {
       return {};
     }

@@ -8,7 +8,7 @@ namespace strandline::store {
 
 constexpr std::size_t kReadAhead = 4096;
 
-Result<void> JournalFollower::read_ahead(std::size_t wanted) noexcept {
+Result<void> JournalFollower::read_ahead(std::size_t wanted, Reads reads) noexcept {
   filled_ = 0;
   buffer_begin_ = next_.offset;
   if (capacity_ < wanted) {
@@ -28,16 +28,31 @@ Result<void> JournalFollower::read_ahead(std::size_t wanted) noexcept {
       break;
     }
     filled_ += *count;
+    if (reads == Reads::one) {
+      break;
+    }
   }
   return {};
 }
 
+std::optional<DecodedRecord> JournalFollower::known() const noexcept {
+  const std::size_t skipped = std::min<std::size_t>(next_.offset - buffer_begin_, filled_);
+  return decode_record(std::span<const std::byte>(buffer_.get() + skipped, filled_ - skipped), next_.chain);
+}
+
+Result<void> JournalFollower::look() noexcept {
+  return read_ahead(kReadAhead, Reads::one);
+}
+
+bool JournalFollower::at_end() const noexcept {
+  return filled_ < kReadAhead && next_.offset == buffer_begin_ + filled_;
+}
+
 Result<std::optional<DecodedRecord>> JournalFollower::next() noexcept {
   const auto decode = [this] {
-    const std::size_t skipped = std::min<std::size_t>(next_.offset - buffer_begin_, filled_);
-    auto record = decode_record(std::span<const std::byte>(buffer_.get() + skipped, filled_ - skipped), next_.chain);
+    auto record = known();
     if (record) {
-      next_ = {next_.offset + record->size, record->chain};
+      take(*record);
     }
     return record;
   };
@@ -47,7 +62,7 @@ Result<std::optional<DecodedRecord>> JournalFollower::next() noexcept {
     if (record || (wanted > kReadAhead && filled_ < kReadAhead)) {
       break;
     }
-    if (auto done = read_ahead(wanted); !done) {
+    if (auto done = read_ahead(wanted, Reads::all); !done) {
       return fail(std::move(done.error()));
     }
     record = decode();

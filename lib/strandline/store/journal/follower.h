@@ -20,6 +20,13 @@ class JournalFollower {
       : file_(std::move(journal)), next_(from) {}
   // The next record; nothing when there is none yet, or only a part of one. It counts as read.
   [[nodiscard]] Result<std::optional<DecodedRecord>> next() noexcept;
+  // For who has no time: reads on once, by 4 KiB at the most. What that has brought is then known: the next record of
+  // it, which counts as read once it is taken.
+  [[nodiscard]] Result<void> look() noexcept;
+  [[nodiscard]] std::optional<DecodedRecord> known() const noexcept;
+  void take(const DecodedRecord& record) noexcept { next_ = {next_.offset + record.size, record.chain}; }
+  // Has the look come to the journal's end, and has all up to there been taken?
+  [[nodiscard]] bool at_end() const noexcept;
   [[nodiscard]] Journal::Position position() const noexcept { return next_; }
   [[nodiscard]] Result<std::uint64_t> size() const noexcept { return file_->size(); }
   // Does its name still lead to this journal? Asked after next() has found nothing: what was written before it was
@@ -27,7 +34,8 @@ class JournalFollower {
   [[nodiscard]] Result<bool> is_current() const noexcept { return file_->has_name(); }
 
  private:
-  [[nodiscard]] Result<void> read_ahead(std::size_t wanted) noexcept;
+  enum class Reads : std::uint8_t { one, all };  // a short one may be the end of the file
+  [[nodiscard]] Result<void> read_ahead(std::size_t wanted, Reads reads) noexcept;
 
   std::unique_ptr<File> file_;
   Journal::Position next_;               // behind the last record that next() has answered

@@ -49,6 +49,19 @@ std::size_t hash_of(const std::string& name) noexcept {
   return hash % kSlots;
 }
 
+// Not private futexes: the words are at another address in every process.
+void wake_all(std::atomic<std::uint32_t>& word) noexcept {
+  static_cast<void>(::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0));
+}
+
+// The clock of both is CLOCK_MONOTONIC, and the time absolute.
+timespec to_timespec(std::chrono::steady_clock::time_point when) noexcept {
+  const auto since = when.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+  return {static_cast<std::time_t>(seconds.count()),
+          static_cast<long>(std::chrono::nanoseconds(since - seconds).count())};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<LiveFile>> LiveFile::open(const std::string& path) noexcept {
@@ -110,24 +123,75 @@ std::uint32_t LiveFile::bell() const noexcept {
   return memory_->bell.load(std::memory_order_acquire);
 }
 
-void LiveFile::ring() noexcept {
-  memory_->bell.fetch_add(1, std::memory_order_release);
-  static_cast<void>(::syscall(SYS_futex, &memory_->bell, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0));
-}
-
 DemandTable& LiveFile::demand() const noexcept {
   return memory_->demand;
 }
 
+void LiveFile::ring() noexcept {
+  memory_->bell.fetch_add(1, std::memory_order_release);
+  wake_all(memory_->bell);
+}
+
+void LiveFile::announce(Slot& slot) noexcept {
+  const bool asked = slot.changes.raise();
+  const News::Wanted wanted = slot.news.raise();
+  if (wanted.by_sleepers) {
+    wake_all(slot.news.word());
+  }
+  if (asked || wanted.by_keepers) {
+    ring();
+  }
+}
+
 void LiveFile::sleep(std::uint32_t bell, std::chrono::steady_clock::time_point until) noexcept {
   const bool bounded = until != std::chrono::steady_clock::time_point::max();
-  const auto since = until.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  const timespec when{static_cast<std::time_t>(seconds.count()),
-                      static_cast<long>(std::chrono::nanoseconds(since - seconds).count())};
-  // Not a private futex: the word is at another address in every process.
+  const timespec when = to_timespec(until);
   static_cast<void>(::syscall(SYS_futex, &memory_->bell, FUTEX_WAIT_BITSET, bell, bounded ? &when : nullptr, nullptr,
                               FUTEX_BITSET_MATCH_ANY));
 }
+
+#if defined(SYS_futex_waitv)
+
+bool LiveFile::can_sleep_on_two() noexcept {
+  // None to wait for is invalid, where the call is known.
+  static const bool known = ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, 0) != 0 && errno == EINVAL;
+  return known;
+}
+
+bool LiveFile::sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
+                     Sync::time_point deadline) noexcept {
+  const auto value = news.ask_to_sleep(count);
+  if (!value) {
+    return true;
+  }
+  const auto address = [](std::atomic<std::uint32_t>& of) { return reinterpret_cast<std::uintptr_t>(&of); };
+  std::array<futex_waitv, 2> both{};
+  both[0].val = expected;
+  both[0].uaddr = address(word);
+  both[0].flags = FUTEX_32 | FUTEX_PRIVATE_FLAG;
+  both[1].val = *value;
+  both[1].uaddr = address(news.word());
+  both[1].flags = FUTEX_32;
+  if (deadline.time_since_epoch().count() < 0) {
+    return false;  // the kernel takes no time before its clock's begin
+  }
+  const bool bounded = deadline != Sync::time_point::max();
+  const timespec until = bounded ? to_timespec(deadline) : timespec{};
+  return ::syscall(SYS_futex_waitv, both.data(), both.size(), 0, bounded ? &until : nullptr, CLOCK_MONOTONIC) >= 0 ||
+         errno != ETIMEDOUT;
+}
+
+#else
+
+bool LiveFile::can_sleep_on_two() noexcept {
+  return false;
+}
+
+bool LiveFile::sleep(News& /*news*/, std::uint32_t /*count*/, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
+                     Sync::time_point deadline) noexcept {
+  return Sync::futex_wait(word, expected, deadline);
+}
+
+#endif
 
 }  // namespace strandline::store

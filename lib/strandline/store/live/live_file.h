@@ -7,6 +7,7 @@
 
 #include <strandline/base/error.h>
 #include <strandline/store/live/demand_table.h>
+#include <strandline/store/live/news.h>
 #include <strandline/store/live/notice.h>
 
 #include <atomic>
@@ -23,12 +24,14 @@ class LiveFile {
  public:
   // Of one entry, or of several whose names have the same hash. All are written and read by every process.
   struct alignas(64) Slot {
-    // Raised after every append to the journal.
+    // Raised after every append to the journal. To be told of it is asked here by older versions only.
     Notice changes;
     // Raised before bytes are destroyed, release.
     std::atomic<std::uint32_t> drops;
     // Raised after demand has been put in the table.
     Notice demands;
+    // Raised after `changes`, for who wants to be told.
+    News news;
   };
 
   // The file is made if there is none, and its memory set aside, so that no use of it can fail later.
@@ -45,11 +48,19 @@ class LiveFile {
     }
   }
   [[nodiscard]] DemandTable& demand() const noexcept;
+  // After a change: raises, wakes and rings, as far as anybody wants to be told.
+  void announce(Slot& slot) noexcept;
 
   [[nodiscard]] std::uint32_t bell() const noexcept;
   void ring() noexcept;
   // Until the bell has another value than this, or the time has come; may return without cause.
   void sleep(std::uint32_t bell, std::chrono::steady_clock::time_point until) noexcept;
+  // Until the news count more than this, or the word, which is this process's own futex, is not `expected` any more;
+  // may return without cause. False once the deadline has passed. Only where can_sleep_on_two(): futex_waitv(2), of
+  // Linux 5.16.
+  [[nodiscard]] static bool sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t>& word,
+                                  std::uint32_t expected, Sync::time_point deadline) noexcept;
+  [[nodiscard]] static bool can_sleep_on_two() noexcept;
 
   // The bytes in use, of all entries.
   [[nodiscard]] std::atomic<std::uint64_t>& used() const noexcept;
@@ -75,7 +86,7 @@ class Signals {
   [[nodiscard]] bool shared() const noexcept { return slot_ != nullptr; }
   void changed() const noexcept {
     if (slot_ != nullptr) {
-      file_->raise(slot_->changes);
+      file_->announce(*slot_);
     }
   }
   // Bytes are about to be destroyed: with the acquire fence of intact(), who copies what is left knows it.
@@ -99,9 +110,21 @@ class Signals {
       file_->ring();
     }
   }
-  // Asks to be told of the next change. False when there has been one since changes() was this.
-  [[nodiscard]] bool watch(std::uint32_t changes) const noexcept {
-    return slot_ == nullptr || slot_->changes.ask(changes);
+  // The same number, of those that have been told of: asked before changes(), none is counted here and not there.
+  [[nodiscard]] std::uint32_t news() const noexcept { return slot_ != nullptr ? slot_->news.count() : 0; }
+  // The keeper asks to be told of the next change. False when there has been one since news() was this.
+  [[nodiscard]] bool watch(std::uint32_t news) const noexcept { return slot_ == nullptr || slot_->news.ask(news); }
+  // It need not be told any more, if nothing has changed since.
+  void unwatch(std::uint32_t news) const noexcept {
+    if (slot_ != nullptr) {
+      slot_->news.take_back(news);
+    }
+  }
+  // As LiveFile::sleep(), for news.
+  [[nodiscard]] bool sleep(std::uint32_t news, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
+                           Sync::time_point deadline) const noexcept {
+    return slot_ != nullptr ? LiveFile::sleep(slot_->news, news, word, expected, deadline)
+                            : Sync::futex_wait(word, expected, deadline);
   }
   // The same for what is waited for, which is in the table; null: nobody else's.
   [[nodiscard]] DemandTable* demand_table() const noexcept { return file_ != nullptr ? &file_->demand() : nullptr; }
