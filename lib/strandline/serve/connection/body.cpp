@@ -82,7 +82,9 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
       } else if (cursor) {
         static_cast<void>(cursor->seek(at));  // behind bytes that are there
       }
-      co_await boost::asio::post(client_.executor(), kToken);  // others of this thread have their turn
+      if (at < range.end) {
+        co_await boost::asio::post(client_.executor(), kToken);  // others of this thread have their turn
+      }
       continue;
     }
     const auto outcome = co_await wait(next);
