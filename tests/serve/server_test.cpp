@@ -185,6 +185,14 @@ TEST_CASE("serve: what is not there, and origins that fail") {
   CHECK(client.get("/a").body == text(1, {0, 10}));  // on the same connection
 }
 
+TEST_CASE("serve: that the store has gone does not say that the object has") {
+  Scene scene;
+  const auto object = scene.object({.size = 10});
+  std::filesystem::remove_all(scene.directory.path() / "store");
+  CHECK(scene.client().get("/a").status == 503);
+  CHECK(scene.client().ask("HEAD", "/a").status == 503);
+}
+
 TEST_CASE("serve: an origin that asks for a pause is not broken, and clients are told for how long") {
   Scene scene;
   auto client = scene.client();

@@ -801,6 +801,13 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=*is?not?given?up*"],
     },
     {
+        "name": "store-speaks-for-the-origin",
+        "breaks": "serve.md: a store that has gone is a 404, as if the origin had said so",
+        "changes": [(LIB + "serve/objects/opening.cpp", "Failure{of_this_side(std::move(found.error())), true}",
+                     "Failure{std::move(found.error()), true}")],
+        "tests": ["tests/serve/test_serve --test-case=*store?has?gone*"],
+    },
+    {
         "name": "opened-by-a-refusal",
         "breaks": "serve.md: a first request past the end opens for all what is for one client, without its version",
         "changes": [(FILL + "engine/fill_state.cpp", "&& !transfer.refused() && !decides) {\n    const auto", "&& !transfer.refused()) {\n    const auto")],

@@ -27,8 +27,8 @@ struct FillRequest {
   Limits limits;          // the policy among them
   Validator validator{};  // of the version that the target holds bytes of; none: whatever is there now
   std::unique_ptr<Target> target;
-  // If there is any, a failure before the object is known is not asked again, but told of, and ends the fill. On the
-  // filler's thread; must not throw.
+  // If there is any, a failure before the object is known is not asked again, but ends the fill, and the origin's are
+  // told of. On the filler's thread; must not throw.
   std::function<void(const origin::Failure&)> refused = {};
 };
 

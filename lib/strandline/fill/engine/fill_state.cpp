@@ -249,7 +249,7 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
       return;
     }
   }
-  if (decides) {
+  if (decides && !transfer.refused()) {  // else it was the target
     request_.refused(failure);
   }
   finish(fail(std::move(failure.error)));

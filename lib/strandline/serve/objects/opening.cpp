@@ -26,6 +26,14 @@ bool may_be_shared(const ObjectInfo& info, const Freshness& freshness) {
       {.response = freshness.control(), .sets_cookie = info.caching.sets_cookie, .vary = info.caching.vary});
 }
 
+// The store's folder may have gone, or be closed to us: no word of the origin's on the object.
+Error of_this_side(Error why) noexcept {
+  if (why.code == Errc::not_found || why.code == Errc::permission_denied) {
+    why.code = Errc::busy;
+  }
+  return why;
+}
+
 }  // namespace
 
 void Objects::ask_for_one(const Source& source, Done done) {
@@ -184,9 +192,10 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
           if (found && told->by == Told::By::note) {
             settle_noted(source, std::move(*found));
           } else {
-            settle(source.name, found           ? Found(std::move(*found))
-                                : told->refusal ? tl::unexpected(told->refusal->clone())
-                                                : tl::unexpected(Failure{std::move(found.error()), true}));
+            settle(source.name, found ? Found(std::move(*found))
+                                : told->refusal
+                                    ? tl::unexpected(told->refusal->clone())
+                                    : tl::unexpected(Failure{of_this_side(std::move(found.error())), true}));
           }
         });
   };
