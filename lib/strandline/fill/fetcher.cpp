@@ -53,10 +53,8 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
     if (!lease && lease.error().code != Errc::not_found) {
       return fail(std::move(lease.error()));
     }
-    FetchOptions kept = options;
-    kept.instead_of.reset();  // else each version would hold all before it
     if (!lease && reads_at_once) {
-      auto opened = open_by_reading(store_, filler_, origin, key, kept, stop);
+      auto opened = open_by_reading(store_, filler_, origin, key, options, stop);
       if (!opened || *opened != nullptr) {
         return opened ? Result<Fetched>(Fetched(std::move(*opened))) : fail(std::move(opened.error()));
       }
@@ -84,7 +82,7 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
         return fail(std::move(lease.error()));
       }
     }
-    auto state = std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, kept);
+    auto state = std::make_shared<Fetched::State>(std::move(*lease), filler_, std::move(origin), key, options);
     if (auto started = state->start(); !started) {
       return fail(std::move(started.error()));
     }

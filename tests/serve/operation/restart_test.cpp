@@ -299,3 +299,29 @@ TEST_CASE("notes: not one for each request") {
   // At most what changes once a minute, however slow this machine is.
   CHECK(journal() - before < 10 * serve::note_of(Said{}).value().size());
 }
+
+TEST_CASE("restart: an end in the midst of a question takes nothing away that was noted") {
+  const Gate gate;
+  Scene scene;
+  scene.object(film({"Cache-Control: max-age=0"}));
+  fetch(scene);
+  const auto before = scene.origin.requests().size();
+  scene.origin.on("/a", [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  REQUIRE(eventually([&] { return scene.origin.requests().size() > before; }));
+  scene.server.reset();
+  CHECK(noted(scene) != "");
+}
+
+TEST_CASE("restart: what is one client's by now is taken from a note that nobody went by, too") {
+  Scene scene;
+  scene.object(film({"Cache-Control: max-age=1000"}));
+  fetch(scene);
+  note(scene, [](Said& said) { came(said, seconds(-5000)); });  // as a clock that was set back makes it
+  scene.object(film({"Cache-Control: private"}));
+  scene.restart();
+  CHECK(scene.client().get("/a").body == text(1, {0, kSize}));
+  scene.server.reset();
+  CHECK(noted(scene) == "");
+}

@@ -100,6 +100,7 @@ TEST_CASE("encrypted: another key, or none, is denied, and nothing is changed") 
   entry.options.validator = {Validator::Kind::strong, "v1"};
   CHECK(entry.open() == "{}");
   CHECK(entry.write({0, 100}) == "ok");
+  CHECK(says(entry.driver->sync()) == "ok");
   entry.driver.reset();
   // A torn tail, which whoever may write would cut off.
   auto journal = entry.files->contents("entry.journal");

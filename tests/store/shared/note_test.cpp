@@ -165,10 +165,12 @@ TEST_CASE("F28: a forked child notes nothing in its parent's entry") {
   auto store = scene.open();
   auto lease = required(store.acquire("key"));
   CHECK(set(lease, "parent's") == "ok");
+  auto other = scene.open();
+  const auto followed = required(other.peek("key"));
   const ::pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    ::_exit(lease.set_note(bytes("child's")) ? 1 : 0);
+    ::_exit(lease.set_note(bytes("child's")) || followed.set_note(bytes("child's")) || followed.note() ? 1 : 0);
   }
   int status = 0;
   ::waitpid(child, &status, 0);

@@ -22,7 +22,7 @@ class Fetched::State : public std::enable_shared_from_this<State> {
       : filler_(std::move(filler)),
         origin_(std::move(origin)),
         key_(std::move(key)),
-        options_(options),
+        options_(lasting(options)),
         lease_(std::move(lease)) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -60,6 +60,14 @@ class Fetched::State : public std::enable_shared_from_this<State> {
 
  private:
   [[nodiscard]] Result<void> fetch_if_nobody_does();
+  // Without what was for the opening: each version would hold all before it, and what its opener knew.
+  [[nodiscard]] static FetchOptions lasting(FetchOptions options) {
+    options.found = {};
+    options.accept = {};
+    options.refused = {};
+    options.instead_of.reset();
+    return options;
+  }
 
   const std::shared_ptr<Filler> filler_;
   const std::shared_ptr<origin::Origin> origin_;

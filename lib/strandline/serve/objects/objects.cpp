@@ -38,6 +38,9 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
+    if (source.name.empty() && request.only_if_cached) {
+      return fail(Errc::timed_out, "only-if-cached");
+    }
     if (source.name.empty() || (request.no_store && !request.only_if_cached && !has_all_locked(source.name, request))) {
       alone = true;
       ++questions_;
@@ -88,6 +91,11 @@ std::shared_ptr<const Object> Objects::made(Object object) {
   return {new Object(std::move(object)), [closer = closer_](const Object* unused) { closer->close(unused); }};
 }
 
+bool Objects::is_taken_back(const Found& found) noexcept {
+  return found ? found->object == nullptr
+               : found.error().error.code == Errc::not_found || found.error().error.code == Errc::permission_denied;
+}
+
 void Objects::settle(const std::string& name, Found found) {
   std::shared_ptr<const Object> before;  // ends outside the lock
   bool forgotten = false;
@@ -102,7 +110,7 @@ void Objects::settle(const std::string& name, Found found) {
       before = std::exchange(slot.object, found->object);
     } else if (found || slot.object == nullptr || !found.error().may_pass) {
       before = std::move(slot.object);
-      forgotten = before != nullptr;
+      forgotten = before != nullptr && is_taken_back(found);
       used_.erase(slot.used);
       slots_.erase(name);
     } else if (is_whole(slot.object->fetched.resource())) {

@@ -156,8 +156,11 @@ class Objects {
     http::Freshness freshness{};
     By by = By::nobody;
     bool unshared = false;
-    std::optional<origin::Failure> refusal{};  // it says nothing
+    std::optional<origin::Failure> refusal{};       // it says nothing
+    std::shared_ptr<const store::Lease> doubted{};  // of an entry with a note that is not gone by
   };
+  // Does the origin say that it is for one client only, or not to be had? Not: that it could not be asked.
+  [[nodiscard]] static bool is_taken_back(const Found& found) noexcept;
   // Those that open objects of a server: each has a thread meanwhile.
   struct Line {
     std::size_t opening = 0;

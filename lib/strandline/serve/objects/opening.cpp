@@ -120,6 +120,8 @@ void Objects::look(const Source& source, ByteRange first) {
       auto noted = told_by_note(source, lease);
       if (noted) {
         *told = std::move(*noted);
+      } else if (const auto note = lease.note(); note && !note->empty()) {
+        told->doubted = std::make_shared<store::Lease>(lease.entry().shared_from_this());
       }
       return noted.has_value();
     });
@@ -127,7 +129,8 @@ void Objects::look(const Source& source, ByteRange first) {
   };
   options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
     return file::contained([&]() -> Result<void> {
-      *told = {{info, asked, wall_clock()}, {}, Told::By::origin};
+      told->said = {info, asked, wall_clock()};
+      told->by = Told::By::origin;
       told->freshness = ruled(source, told->said);
       told->unshared = !may_be_shared(info, told->freshness);
       return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
@@ -191,12 +194,15 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
           });
           if (found && told->by == Told::By::note) {
             settle_noted(source, std::move(*found));
-          } else {
-            settle(source.name, found ? Found(std::move(*found))
-                                : told->refusal
-                                    ? tl::unexpected(told->refusal->clone())
-                                    : tl::unexpected(Failure{of_this_side(std::move(found.error())), true}));
+            return;
           }
+          Found settled = found           ? Found(std::move(*found))
+                          : told->refusal ? tl::unexpected(told->refusal->clone())
+                                          : tl::unexpected(Failure{of_this_side(std::move(found.error())), true});
+          if (told->doubted != nullptr && is_taken_back(settled)) {
+            notes_.keep(store::Lease(told->doubted->entry().shared_from_this()), "");  // it might be believed later
+          }
+          settle(source.name, std::move(settled));
         });
   };
   {

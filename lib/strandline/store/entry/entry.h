@@ -173,7 +173,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   void end_scout() noexcept;
   [[nodiscard]] Look look(std::uint32_t news) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Look look_locked(std::uint32_t news) noexcept STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] bool apply_known_locked(std::uint32_t changes, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] bool apply_known_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   void stand_down() noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool watch_locked() noexcept STRANDLINE_REQUIRES(mutex_);
 

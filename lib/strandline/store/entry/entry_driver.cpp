@@ -141,7 +141,7 @@ Result<void> EntryDriver::doom(Error cause) noexcept {
 
 Result<void> EntryDriver::sync_journal() noexcept {
   auto synced = journal_->sync();
-  return synced ? std::move(synced) : doom(std::move(synced.error()));
+  return synced || !journal_->is_broken() ? std::move(synced) : doom(std::move(synced.error()));
 }
 
 // One at a time: a failure is reported to one of those who sync at once, and the others must not make a barrier of it.

@@ -62,8 +62,8 @@ Look Entry::look_locked(std::uint32_t news) noexcept {
   if (asked_) {
     signals.unwatch(*std::exchange(asked_, std::nullopt));
   }
-  if (news == news_) {
-    return Look::done;
+  if (!News::is_later(news, news_)) {
+    return Look::done;  // the keeper has got as far, or further
   }
   if (effects_ == nullptr) {
     effects_.reset(new (std::nothrow) Effects(core()));
@@ -74,7 +74,7 @@ Look Entry::look_locked(std::uint32_t news) noexcept {
   // As follow_locked() has them.
   const std::uint32_t changes = signals.changes();
   const std::uint32_t drops = signals.drops();
-  const bool all = apply_known_locked((news - news_) % News::kCounts, *effects_);
+  const bool all = apply_known_locked(*effects_);
   effects_->wake_threads();
   if (!all || effects_->calls()) {
     return Look::keeper;  // with news_ as it was, so that it is rung for when the scout leaves now
@@ -85,11 +85,10 @@ Look Entry::look_locked(std::uint32_t news) noexcept {
   return Look::done;
 }
 
-// True: some records, all that there are, and in the journal that has the name. It surely is that one when each change
-// since the last look has a range in it: had one gone to another journal, a range in this one would not have been told
-// of yet, and will be.
-bool Entry::apply_known_locked(std::uint32_t changes, Effects& effects) noexcept {
-  std::uint32_t ranges = 0;
+// True: some ranges, all that there are, and in the journal that has the name: asked last, so that one which takes its
+// place after that has not been told of when the caller looked what had changed.
+bool Entry::apply_known_locked(Effects& effects) noexcept {
+  bool ranges = false;
   for (int looks = 0; looks < kMostLooks; ++looks) {
     if (!follower_->look()) {
       return false;
@@ -106,11 +105,11 @@ bool Entry::apply_known_locked(std::uint32_t changes, Effects& effects) noexcept
         return false;
       }
       follower_->take(*record);
-      ranges += static_cast<RecordType>(record->type) == RecordType::range ? 1 : 0;
+      ranges = ranges || static_cast<RecordType>(record->type) == RecordType::range;
     }
     if (follower_->at_end()) {
-      const auto current = ranges == changes ? Result<bool>(true) : follower_->is_current();
-      return ranges > 0 && current && *current;
+      const auto current = follower_->is_current();
+      return ranges && current && *current;
     }
   }
   return false;
@@ -122,7 +121,7 @@ void Entry::stand_down() noexcept {
   // look, it shall look again.
   bool watched = false;
   if (mutex_.try_lock()) {
-    watched = watch_locked();
+    watched = watch_locked() && (effects_ == nullptr || !effects_->calls());
     mutex_.unlock();
   }
   if (!watched) {

@@ -202,6 +202,11 @@ Result<void> Journal::end_barrier(std::uint64_t begun, bool synced) noexcept {
                 : Result<void>();
 }
 
+bool Journal::is_broken() const noexcept {
+  MutexLock lock(mutex_);
+  return broken_;
+}
+
 Result<void> Journal::sync() noexcept {
   std::shared_ptr<File> file;
   bool name_synced = false;
@@ -214,13 +219,16 @@ Result<void> Journal::sync() noexcept {
     name_synced = name_synced_;
   }
   auto synced = file->sync();
+  bool tried = true;
   if (synced && !name_synced) {
     synced = files_->sync_directory_of(path_);
+    // Without memory, or a descriptor, nothing has been asked of the disk: it can be tried again.
+    tried = synced || (synced.error().code != Errc::no_memory && synced.error().code != Errc::too_many_files);
   }
   MutexLock lock(mutex_);
   name_synced_ = name_synced_ || synced.has_value();
   found_may_be_lost_ = found_may_be_lost_ && !synced;
-  broken_ = broken_ || !synced;  // after a failure nobody knows what of it is on the disk, now or later
+  broken_ = broken_ || (!synced && tried);  // after a failure nobody knows what of it is on the disk, now or later
   return synced;
 }
 

@@ -53,6 +53,8 @@ class Journal {
   [[nodiscard]] Result<void> end_barrier(std::uint64_t begun, bool synced) noexcept STRANDLINE_EXCLUDES(mutex_);
   // What has been appended survives a power cut. Appends go on meanwhile.
   [[nodiscard]] Result<void> sync() noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Has the disk failed, so that nothing of it can be relied on?
+  [[nodiscard]] bool is_broken() const noexcept STRANDLINE_EXCLUDES(mutex_);
   // Does what was found when it was opened give bytes up, and might a power cut take that back? Who wrote it may have
   // died before syncing it. Until sync() nothing may be written where others stood.
   [[nodiscard]] bool found_may_be_lost() const noexcept STRANDLINE_EXCLUDES(mutex_);

@@ -158,11 +158,14 @@ bool LiveFile::can_sleep_on_two() noexcept {
   return known;
 }
 
-bool LiveFile::sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
-                     Sync::time_point deadline) noexcept {
+std::optional<bool> LiveFile::sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t>& word,
+                                    std::uint32_t expected, Sync::time_point deadline) noexcept {
+  if (deadline.time_since_epoch().count() < 0) {
+    return false;  // the kernel takes no time before its clock's begin
+  }
   const auto value = news.ask_to_sleep(count);
   if (!value) {
-    return true;
+    return Sync::now() < deadline;  // there may always be news
   }
   const auto address = [](std::atomic<std::uint32_t>& of) { return reinterpret_cast<std::uintptr_t>(&of); };
   std::array<futex_waitv, 2> both{};
@@ -172,13 +175,13 @@ bool LiveFile::sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t
   both[1].val = *value;
   both[1].uaddr = address(news.word());
   both[1].flags = FUTEX_32;
-  if (deadline.time_since_epoch().count() < 0) {
-    return false;  // the kernel takes no time before its clock's begin
-  }
   const bool bounded = deadline != Sync::time_point::max();
   const timespec until = bounded ? to_timespec(deadline) : timespec{};
-  return ::syscall(SYS_futex_waitv, both.data(), both.size(), 0, bounded ? &until : nullptr, CLOCK_MONOTONIC) >= 0 ||
-         errno != ETIMEDOUT;
+  if (::syscall(SYS_futex_waitv, both.data(), both.size(), 0, bounded ? &until : nullptr, CLOCK_MONOTONIC) >= 0 ||
+      errno == EAGAIN || errno == EINTR) {
+    return true;
+  }
+  return errno == ETIMEDOUT ? std::optional(false) : std::nullopt;
 }
 
 #else
@@ -187,8 +190,8 @@ bool LiveFile::can_sleep_on_two() noexcept {
   return false;
 }
 
-bool LiveFile::sleep(News& /*news*/, std::uint32_t /*count*/, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
-                     Sync::time_point deadline) noexcept {
+std::optional<bool> LiveFile::sleep(News& /*news*/, std::uint32_t /*count*/, Sync::Atomic<std::uint32_t>& word,
+                                    std::uint32_t expected, Sync::time_point deadline) noexcept {
   return Sync::futex_wait(word, expected, deadline);
 }
 

@@ -56,10 +56,10 @@ class LiveFile {
   // Until the bell has another value than this, or the time has come; may return without cause.
   void sleep(std::uint32_t bell, std::chrono::steady_clock::time_point until) noexcept;
   // Until the news count more than this, or the word, which is this process's own futex, is not `expected` any more;
-  // may return without cause. False once the deadline has passed. Only where can_sleep_on_two(): futex_waitv(2), of
-  // Linux 5.16.
-  [[nodiscard]] static bool sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t>& word,
-                                  std::uint32_t expected, Sync::time_point deadline) noexcept;
+  // may return without cause. False once the deadline has passed; nothing: the system refuses, as it may where
+  // can_sleep_on_two() was true (seccomp). Only there: futex_waitv(2), of Linux 5.16.
+  [[nodiscard]] static std::optional<bool> sleep(News& news, std::uint32_t count, Sync::Atomic<std::uint32_t>& word,
+                                                 std::uint32_t expected, Sync::time_point deadline) noexcept;
   [[nodiscard]] static bool can_sleep_on_two() noexcept;
 
   // The bytes in use, of all entries.
@@ -121,8 +121,8 @@ class Signals {
     }
   }
   // As LiveFile::sleep(), for news.
-  [[nodiscard]] bool sleep(std::uint32_t news, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
-                           Sync::time_point deadline) const noexcept {
+  [[nodiscard]] std::optional<bool> sleep(std::uint32_t news, Sync::Atomic<std::uint32_t>& word, std::uint32_t expected,
+                                          Sync::time_point deadline) const noexcept {
     return slot_ != nullptr ? LiveFile::sleep(slot_->news, news, word, expected, deadline)
                             : Sync::futex_wait(word, expected, deadline);
   }

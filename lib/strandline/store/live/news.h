@@ -32,6 +32,10 @@ class News {
   // Changes so far; acquires what they changed. It begins anew after `kCounts` of them.
   [[nodiscard]] std::uint32_t count() const noexcept { return count_in(word_.load(std::memory_order_acquire)); }
   static constexpr std::uint32_t kCounts = 1U << 27;
+  [[nodiscard]] static constexpr bool is_later(std::uint32_t count, std::uint32_t than) noexcept {
+    const std::uint32_t ahead = (count - than) % kCounts;
+    return ahead != 0 && ahead < kCounts / 2;
+  }
 
   // A keeper asks to be told of the next change. False: there has been one since count() was this.
   [[nodiscard]] bool ask(std::uint32_t count) noexcept {

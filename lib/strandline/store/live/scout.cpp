@@ -1,6 +1,15 @@
 #include <strandline/store/live/scout.h>
 
+#include <algorithm>
+#include <chrono>
+
 namespace strandline::store {
+namespace {
+
+// A writer that dies between a change and the waking for it wakes nobody: its news are looked at after this.
+constexpr std::chrono::seconds kLongest{1};
+
+}  // namespace
 
 void Scout::detach() noexcept {
   MutexLock lock(mutex_);
@@ -48,8 +57,10 @@ bool Scout::sleep(Sync::Atomic<std::uint32_t>& word, std::uint32_t expected, Syn
     if (found == Look::keeper) {
       signals_.ring();
     }
-    if (found != Look::stop) {
-      return signals_.sleep(news, word, expected, deadline);
+    const auto until = std::min(deadline, Sync::now() + kLongest);
+    const auto slept = found != Look::stop ? signals_.sleep(news, word, expected, until) : std::nullopt;
+    if (slept) {
+      return *slept || until < deadline;
     }
     stand_down();
   }

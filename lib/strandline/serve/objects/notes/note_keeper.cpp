@@ -33,6 +33,8 @@ void NoteKeeper::keep(store::Lease lease, std::string note) noexcept {
     MutexLock lock(mutex_);
     if (const auto known = item_of_locked(lease); known != items_.end()) {
       known->note = std::move(note);
+      known->tries = 0;
+      known->due = {};
     } else {
       items_.push_back({std::move(lease), std::move(note)});
     }

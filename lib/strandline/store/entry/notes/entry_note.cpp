@@ -106,6 +106,9 @@ Result<std::vector<std::byte>> EntryDriver::note() const noexcept {
 }
 
 Result<std::vector<std::byte>> Entry::note() noexcept {
+  if (inherited()) {
+    return fail(Errc::unsupported, "a note, in a forked child");  // locks may be held for ever
+  }
   if (auto followed = follow(); !followed) {
     return fail(std::move(followed.error()));
   }
@@ -116,10 +119,13 @@ Result<void> Entry::set_note(std::span<const std::byte> note) noexcept {
   if (note.size() > kMaxNote) {
     return fail(Errc::too_large, "a note");
   }
-  // Before the mutex: making room may evict from this entry.
+  if (inherited()) {
+    return fail(Errc::unsupported, "a note, in a forked child");
+  }
+  // Before the mutex: making room may evict from this entry. To take one away needs none.
   const auto& room = driver_.options().room;
   std::uint64_t reserved = 0;
-  if (room != nullptr) {
+  if (room != nullptr && !note.empty()) {
     if (auto granted = room->reserve(kForNote); !granted) {
       return granted;
     }
