@@ -56,11 +56,14 @@ TEST_CASE("fetcher: an object, once, and then from the store") {
     CHECK(right(fetched, {0, 9 * kMiB}));
     CHECK(says(fetched.wait(patiently())) == "ready");
   }
+  // A transfer that crawls, as all do on a slow machine, may be replaced by another.
+  CHECK(eventually([&] { return object->sent_bytes() - object->sent_again() == 9 * kMiB; }));
+  const auto reads = object->sent().size();
   User user(place.path);
   auto again = user.open(server.url("/a"));
   CHECK(right(again, {0, 9 * kMiB}));
   CHECK_FALSE(again.fetching());
-  CHECK(object->sent_bytes() == 9 * kMiB);
+  CHECK(object->sent().size() == reads);
   server.stop_listening();
   auto offline = required(user.fetcher.open(user.origin, server.url("/a"), {.any_version = true}));
   CHECK(right(offline, {0, 9 * kMiB}));
@@ -110,7 +113,8 @@ TEST_CASE("fetcher: of what the store has nothing, the first read tells what it 
     CHECK(right(fetched, {0, 9 * kMiB}));
     CHECK(says(fetched.wait(patiently())) == "ready");
   }
-  CHECK(eventually([&] { return object->sent_bytes() == 9 * kMiB; }));  // counted once it has been sent
+  // Counted once it has been sent; and a transfer that crawls is replaced.
+  CHECK(eventually([&] { return object->sent_bytes() - object->sent_again() == 9 * kMiB; }));
   const auto requests = server.requests();
   CHECK(std::none_of(requests.begin(), requests.end(), [](const HttpRequest& each) { return each.method == "HEAD"; }));
   CHECK(requests.front().header("range") == "bytes=1048576-2097151");
