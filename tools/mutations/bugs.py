@@ -46,7 +46,7 @@ BUGS = [
     {
         "name": "note-of-what-is-one-clients",
         "breaks": "F65: what an origin calls private by now is served after a restart from what it said before",
-        "changes": [(LIB + "serve/objects/objects.cpp", "      forgotten = before != nullptr;\n", "")],
+        "changes": [(LIB + "serve/objects/objects.cpp", "before != nullptr && is_taken_back(found);", "false;")],
         "tests": ["tests/serve/test_serve --test-case=*restart*"],
     },
     {
@@ -573,7 +573,7 @@ BUGS = [
     {
         "name": "scout-of-a-writer",
         "breaks": "docs/store.md: a scout sleeps on when its process has become the writer, and the keeper rings for nothing",
-        "changes": [(LIB + "store/live/scout.cpp", "if (found != Look::stop) {", "if (looks_out_) {")],
+        "changes": [(LIB + "store/live/scout.cpp", "found != Look::stop ? signals_.sleep", "looks_out_ ? signals_.sleep")],
         "tests": [SHARED + " --test-case=scout*"],
     },
     {
