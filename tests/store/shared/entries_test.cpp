@@ -2,6 +2,7 @@
 #include <tests/store/mortal_files.h>
 #include <tests/store/shared/scene.h>
 #include <tests/store/simulated_files.h>
+#include <tests/support/failing_new.h>
 
 #include <random>
 
@@ -160,4 +161,30 @@ TEST_CASE("D6: what a writer has journalled, and was killed before it told of, i
   CHECK(waiting.answer() == "pending");
   CHECK(says(here->follow()) == "ok");
   CHECK(waiting.answer() == "ready");
+}
+
+TEST_CASE("F18: an entry that there is no memory to open is no_memory, and the next try opens it") {
+  const StoreScene scene;
+  auto store = scene.open();
+  {
+    auto lease = required(store.acquire("key"));
+    REQUIRE(write(lease, {0, 100}) == "100");
+  }
+  const std::uint64_t last = for_each_failing_allocation([&](std::uint64_t k) {
+    REQUIRE(eventually([&] { return required(store.stats()).open_entries == 0; }));
+    bool fired = false;
+    {
+      Result<Lease> opened = fail(Errc::not_found);
+      {
+        const FailAllocation failing(k);
+        opened = store.peek("key");
+        fired = failing.fired();
+      }
+      CAPTURE(k);
+      CHECK((opened || (fired && opened.error().code == Errc::no_memory)));
+    }
+    CHECK(read(required(store.peek("key")), {0, 100}) == "100");
+    return fired;
+  });
+  CHECK(last > 10);
 }

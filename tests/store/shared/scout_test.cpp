@@ -17,6 +17,15 @@ namespace {
 constexpr auto kForEver = Sync::time_point::max();
 thread_local bool waits = false;  // is this thread one of those that wait?
 
+// False: nothing of it can be tried here.
+bool may_scout() {
+  const bool may = LiveFile::can_sleep_on_two();
+  if (!may) {
+    MESSAGE("skipped: this system has no futex_waitv(2)");
+  }
+  return may;
+}
+
 // A scout whose looks come to what the test says, and the word that its thread waits on.
 struct Post : TwoMappings {
   Signals writer{one, "name"};
@@ -175,9 +184,10 @@ TEST_CASE("scout: of more keepers than can be counted none is forgotten") {
 
 TEST_CASE("scout: a change in another mapping lets it look, and it takes one thread at a time") {
   Post post;
-  if (!post.scout.begin()) {
-    return;  // this system has no futex_waitv
+  if (!may_scout()) {
+    return;
   }
+  REQUIRE(post.scout.begin());
   CHECK_FALSE(post.scout.begin());
   std::thread sleeper([&] { post.sleep(); });
   REQUIRE(eventually([&] { return post.looks == 1; }));
@@ -197,9 +207,10 @@ TEST_CASE("scout: a change in another mapping lets it look, and it takes one thr
 
 TEST_CASE("scout: what it cannot do it rings for, once for each change") {
   Post post;
-  if (!post.scout.begin()) {
+  if (!may_scout()) {
     return;
   }
+  REQUIRE(post.scout.begin());
   post.comes_to = Look::keeper;
   const std::uint32_t bell = post.one->bell();
   for (int i = 0; i < 3; ++i) {
@@ -216,9 +227,10 @@ TEST_CASE("scout: what it cannot do it rings for, once for each change") {
 
 TEST_CASE("scout: where there is nothing to look out for, or nobody who does, it only sleeps") {
   Post post;
-  if (!post.scout.begin()) {
+  if (!may_scout()) {
     return;
   }
+  REQUIRE(post.scout.begin());
   post.comes_to = Look::stop;
   for (int i = 0; i < 2; ++i) {
     CHECK_FALSE(post.scout.sleep(post.word, 0, long_ago()));
@@ -241,8 +253,7 @@ TEST_CASE("scout: where there is nothing to look out for, or nobody who does, it
 
 TEST_CASE("scout: a thread that waits needs no other to have what another process writes") {
   const Followed followed;
-  if (!LiveFile::can_sleep_on_two()) {
-    MESSAGE("skipped: this system has no futex_waitv(2)");
+  if (!may_scout()) {
     return;
   }
   const KeeperHeld held(followed, 1000);

@@ -116,7 +116,9 @@ void Entry::demote_locked() noexcept {
     driver_.demote();
     follower_.reset();
     // While the lock is held the name leads to the journal that position() speaks of. Without it all is read anew.
-    if (auto journal = driver_.options().files->open(driver_.journal_path(), OpenFile::to_read)) {
+    auto journal =
+        file::contained([this] { return driver_.options().files->open(driver_.journal_path(), OpenFile::to_read); });
+    if (journal) {
       follower_.emplace(std::move(*journal), driver_.position());
     }
     const Signals& signals = driver_.options().signals;

@@ -36,6 +36,9 @@ void Entry::make_scout() {
 }
 
 void Entry::end_scout() noexcept {
+  if (scout_ == nullptr) {
+    return;  // there was no memory for it: the entry was never open
+  }
   scout_->detach();
   core().set_sleeper(nullptr);
 }
@@ -108,8 +111,8 @@ bool Entry::apply_known_locked(Effects& effects) noexcept {
       ranges = ranges || static_cast<RecordType>(record->type) == RecordType::range;
     }
     if (follower_->at_end()) {
-      const auto current = follower_->is_current();
-      return ranges && current && *current;
+      const auto facts = follower_->facts();
+      return ranges && facts && facts->has_name;
     }
   }
   return false;

@@ -51,8 +51,8 @@ class Scout final : public Sleeper {
   const Signals signals_;
   Mutex mutex_;  // before the entry's, which is only tried; held during a look
   std::optional<Lookout> lookout_ STRANDLINE_GUARDED_BY(mutex_);
-  std::atomic<bool> taken_{
-      false};  // by a thread that sleeps; the others sleep without. The next two are that thread's.
+  // By a thread that sleeps; the others sleep without. The next two are that thread's.
+  std::atomic<bool> taken_{false};
   bool looks_out_ = false;
   std::optional<std::uint32_t> looked_;  // Signals::news() before the last look
 };
