@@ -34,7 +34,7 @@ class ForwardingFile : public store::File {
   }
   Result<store::DataIdentity> identity() const noexcept override { return file_->identity(); }
   Result<std::uint64_t> allocated() const noexcept override { return file_->allocated(); }
-  Result<bool> has_name() const noexcept override { return file_->has_name(); }
+  Result<Facts> facts() const noexcept override { return file_->facts(); }
   Result<void> try_hold(ByteRange range, Hold how) noexcept override { return file_->try_hold(range, how); }
   void let_go(ByteRange range) noexcept override { file_->let_go(range); }
   Result<std::optional<ByteRange>> held_elsewhere(ByteRange range) const noexcept override {

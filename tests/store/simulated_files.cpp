@@ -154,9 +154,14 @@ class SimulatedFiles::OpenOne final : public File {
     }
     return sectors * kSector;
   }
-  Result<bool> has_name() const noexcept override {
+  Result<Facts> facts() const noexcept override {
+    const auto bytes = size();
+    if (!bytes) {
+      return fail(bytes.error().clone());
+    }
     const Names& names = files_.names_.back();
-    return std::any_of(names.begin(), names.end(), [&](const auto& name) { return name.second == inode_; });
+    return Facts{*bytes,
+                 std::any_of(names.begin(), names.end(), [&](const auto& name) { return name.second == inode_; })};
   }
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const noexcept override {

@@ -162,7 +162,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   [[nodiscard]] Result<void> give_up_locked(ByteRange range, Effects& effects) STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<void> give_up_missing_locked(const BlockMap& there, Effects& effects)
       STRANDLINE_REQUIRES(mutex_);
-  [[nodiscard]] Result<bool> is_at_end_locked() const STRANDLINE_REQUIRES(mutex_);
+  [[nodiscard]] bool is_at_end_locked(const File::Facts& journal) const STRANDLINE_REQUIRES(mutex_);
   void read_last_locked(Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] Result<WriterId> stand_in_locked(Effects& effects) STRANDLINE_REQUIRES(mutex_);
   void leave_stand_in_locked(Abandon how, Effects& effects) noexcept STRANDLINE_REQUIRES(mutex_);

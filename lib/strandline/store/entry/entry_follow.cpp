@@ -42,8 +42,32 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
     news_ = news;
     return {};
   }
+  const auto read = [&]() -> Result<void> {
+    mutex_.assert_held();
+    driver_.set_applying(true);
+    auto done = file::contained([&] {
+      mutex_.assert_held();
+      return read_journal_locked(effects);
+    });
+    driver_.set_applying(false);
+    if (done) {
+      changes_ = changes;
+      driver_.followed(drops);
+    }
+    return done;
+  };
   return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
+    if (at_any_rate && !stand_in_ && core().status().state == State::committed) {
+      // Nothing is missing: who writes it is of no interest, unless it has been reopened.
+      if (auto done = read(); !done) {
+        return done;
+      }
+      if (past_ || core().status().state == State::committed) {
+        news_ = news;
+        return {};
+      }
+    }
     const bool stood_in = stand_in_.has_value();
     // Likewise: of a writer that is gone by now all is in the journal.
     const auto elsewhere = driver_.has_writer_elsewhere();
@@ -52,17 +76,9 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
     }
     // A writer that died between a record and its signal has told nobody.
     if (at_any_rate || changes != changes_ || !*elsewhere) {
-      driver_.set_applying(true);
-      auto read = file::contained([&] {
-        mutex_.assert_held();
-        return read_journal_locked(effects);
-      });
-      driver_.set_applying(false);
-      if (!read) {
-        return read;
+      if (auto done = read(); !done) {
+        return done;
       }
-      changes_ = changes;
-      driver_.followed(drops);
     }
     news_ = news;
     if (past_ || driver_.role() == EntryDriver::Role::writer) {
@@ -92,6 +108,12 @@ Result<void> Entry::read_journal_locked(Effects& effects) {
       return read;
     }
   }
+  // Mostly nothing is new, and one question to the system tells. Of a torn tail it does not: a record may have taken
+  // its place.
+  if (const auto journal = follower_->facts();
+      journal && journal->has_name && journal->size == follower_->position().offset) {
+    return {};
+  }
   for (;;) {
     const auto record = follower_->next();
     if (!record) {
@@ -108,15 +130,12 @@ Result<void> Entry::read_journal_locked(Effects& effects) {
       }
       continue;
     }
-    const auto current = follower_->is_current();
-    if (!current) {
-      return fail(current.error().clone());
+    // Asked after nothing was found: what was written before it was replaced has been read then.
+    const auto journal = follower_->facts();
+    if (!journal) {
+      return fail(journal.error().clone());
     }
-    const auto at_end = is_at_end_locked();
-    if (!at_end) {
-      return fail(at_end.error().clone());
-    }
-    if (*current && *at_end) {
+    if (journal->has_name && is_at_end_locked(*journal)) {
       return {};
     }
     if (auto read = read_anew_locked(effects); !read || past_) {
@@ -127,13 +146,9 @@ Result<void> Entry::read_journal_locked(Effects& effects) {
 
 // Is what stands behind the last record a torn tail that has been looked at? Else it may be what a failed append has
 // left, and the next one writes over: the records before it that were read from there never counted.
-Result<bool> Entry::is_at_end_locked() const {
-  const auto size = follower_->size();
-  if (!size) {
-    return fail(size.error().clone());
-  }
+bool Entry::is_at_end_locked(const File::Facts& journal) const {
   const std::uint64_t at = follower_->position().offset;
-  return at == *size || torn_ == std::pair(at, *size);
+  return at == journal.size || torn_ == std::pair(at, journal.size);
 }
 
 // In the journal's order, each record once; what is there already, or gone already, changes nothing.
@@ -331,69 +346,6 @@ Result<void> Entry::reopen_locked(Effects& effects) {
   }
   stand_in_ = *id;
   return {};
-}
-
-// Whoever took the name may have evicted before, and this process hears of both at once, or of the second alone. From
-// here on nobody changes these files, and so reads ask nobody any more.
-void Entry::read_last_locked(Effects& effects) noexcept {
-  driver_.set_applying(true);
-  const auto read = file::contained([&]() -> Result<void> {
-    mutex_.assert_held();
-    while (follower_) {
-      const auto record = follower_->next();
-      if (!record) {
-        return fail(record.error().clone());
-      }
-      if (!*record) {
-        break;
-      }
-      if (auto applied = apply_locked(**record, effects); !applied) {
-        return applied;
-      }
-    }
-    // Of a journal that took this one's place, and lost it again, the holes tell.
-    const auto have = core().available();
-    if (!have) {
-      return fail(have.error().clone());
-    }
-    BlockMap there(*have);
-    const auto lost = driver_.take_out_holes(there);
-    if (!lost) {
-      return fail(lost.error().clone());
-    }
-    for (const ByteRange range : *lost) {
-      if (auto given_up = give_up_locked(range, effects); !given_up) {
-        return given_up;
-      }
-    }
-    return {};
-  });
-  if (!read) {
-    static_cast<void>(give_up_locked(kWhole, effects));  // refused when it has been cancelled
-  }
-  driver_.set_applying(false);
-}
-
-// What is here stays readable. What is missing never comes: waits for it end.
-void Entry::become_past_locked(Effects& effects) noexcept {
-  if (past_.exchange(true)) {
-    return;
-  }
-  if (driver_.role() == EntryDriver::Role::reader) {
-    read_last_locked(effects);
-  }
-  if (core().status().state == State::active) {
-    // Refused when a lease has the writer: its writes fail by themselves.
-    static_cast<void>(file::contained([&]() -> Result<void> {
-      mutex_.assert_held();
-      const auto id = stand_in_locked(effects);
-      return id ? core().fail_with(*id, Error::make(Errc::changed, "another version has taken its place"), &effects)
-                : fail(id.error().clone());
-    }));
-  }
-  stand_in_.reset();
-  follower_.reset();
-  driver_.retire();
 }
 
 }  // namespace strandline::store

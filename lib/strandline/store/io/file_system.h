@@ -42,8 +42,11 @@ class File {
   [[nodiscard]] virtual Result<DataIdentity> identity() const noexcept = 0;
   // Bytes that it takes on the disk.
   [[nodiscard]] virtual Result<std::uint64_t> allocated() const noexcept = 0;
-  // Does a name still lead to it?
-  [[nodiscard]] virtual Result<bool> has_name() const noexcept = 0;
+  struct Facts {
+    std::uint64_t size;
+    bool has_name;  // one that still leads to it
+  };
+  [[nodiscard]] virtual Result<Facts> facts() const noexcept = 0;
 
   // Locks, for who asks: this process by other Files, and any other process. They end with unlock(), with the File, or
   // with the process. Each is busy when another has what contradicts it.

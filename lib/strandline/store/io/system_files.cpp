@@ -1,3 +1,4 @@
+#include <strandline/base/mutex.h>
 #include <strandline/drivers/file/failure.h>
 #include <strandline/drivers/file/file_io.h>
 #include <strandline/store/io/file_system.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <new>
+#include <optional>
 
 namespace strandline::store {
 namespace {
@@ -93,12 +95,12 @@ class SystemFile final : public File {
     }
     return static_cast<std::uint64_t>(facts.st_blocks) * 512;
   }
-  Result<bool> has_name() const noexcept override {
+  Result<Facts> facts() const noexcept override {
     struct ::stat facts {};
     if (::fstat(handle_.get(), &facts) != 0) {
       return failed("fstat");
     }
-    return facts.st_nlink > 0;
+    return Facts{static_cast<std::uint64_t>(facts.st_size), facts.st_nlink > 0};
   }
 
   // Locks of the open file, not of the process as fcntl(2)'s older ones are: so they also hold within the process, and
@@ -188,7 +190,21 @@ class SystemFiles final : public FileSystem {
   }
   Result<void> sync_directory_of(const std::string& path) noexcept override { return file::sync_directory_of(path); }
 
+  // The same for as long as the process runs.
   Result<BootId> boot_id() const noexcept override {
+    MutexLock lock(mutex_);
+    if (!boot_id_) {
+      auto read = read_boot_id();
+      if (!read) {
+        return read;
+      }
+      boot_id_ = *read;
+    }
+    return *boot_id_;
+  }
+
+ private:
+  static Result<BootId> read_boot_id() noexcept {
     return file::contained([]() -> Result<BootId> {
       const std::string path = "/proc/sys/kernel/random/boot_id";
       auto handle = file::open_regular(path, O_RDONLY);
@@ -217,6 +233,9 @@ class SystemFiles final : public FileSystem {
       return id;
     });
   }
+
+  mutable Mutex mutex_;  // a leaf
+  mutable std::optional<BootId> boot_id_ STRANDLINE_GUARDED_BY(mutex_);
 };
 
 }  // namespace

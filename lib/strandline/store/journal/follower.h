@@ -28,10 +28,8 @@ class JournalFollower {
   // Has the look come to the journal's end, and has all up to there been taken?
   [[nodiscard]] bool at_end() const noexcept;
   [[nodiscard]] Journal::Position position() const noexcept { return next_; }
-  [[nodiscard]] Result<std::uint64_t> size() const noexcept { return file_->size(); }
-  // Does its name still lead to this journal? Asked after next() has found nothing: what was written before it was
-  // replaced has then been read.
-  [[nodiscard]] Result<bool> is_current() const noexcept { return file_->has_name(); }
+  // How long this journal is, and whether it is the entry's still. What it had when it was replaced ends there.
+  [[nodiscard]] Result<File::Facts> facts() const noexcept { return file_->facts(); }
 
  private:
   enum class Reads : std::uint8_t { one, all };  // a short one may be the end of the file
