@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
+#include <string>
 
 using namespace strandline;
 using namespace strandline::store;
@@ -95,6 +97,33 @@ TEST_CASE("send: what is missing does not go, nor what another process has given
   CHECK(says(here->send_to(pipe.in(), {0, 10})) == "!not_available");
   CHECK(pipe.take().size() == 10);
   CHECK(says(here->send_to(pipe.in(), {kPiece, kPiece + 10})) == "10");
+}
+
+TEST_CASE("send: what is pinned does not become a hole, though it is found to be bad and given up") {
+  const SendingPlace place;
+  const auto here = place.open();
+  write_and_leave(*here, {0, 4 * kPiece});
+  const auto there = place.open();  // which has not looked at any block yet
+  const std::string data = (place.directory.path() / "entry.data").native();
+  std::fstream(data, std::ios::binary | std::ios::in | std::ios::out).seekp(kPiece + 100).put('\x55').put('\xaa');
+  bool pinned = true;
+  SUBCASE("by who sends it") {
+    REQUIRE(says(here->pin({kPiece, kPiece + 10})) == "ok");
+  }
+  SUBCASE("by who finds it") {
+    REQUIRE(says(there->pin({kPiece, kPiece + 10})) == "ok");
+  }
+  SUBCASE("unless it is not pinned") {
+    pinned = false;
+  }
+  CHECK(read_back(there->resource(), {kPiece, 2 * kPiece}) == "!not_available");
+  const Pipe pipe;
+  CHECK(says(here->send_to(pipe.in(), {kPiece, kPiece + 10})) == "!changed");
+  CHECK(pipe.take() == (pinned ? content({kPiece, kPiece + 10}) : std::vector<std::byte>(10)));
+  // It comes anew, and is content again.
+  write_and_leave(*here, {kPiece, 2 * kPiece});
+  REQUIRE(says(there->follow()) == "ok");
+  CHECK(read_back(there->resource(), {0, 4 * kPiece}) == std::to_string(4 * kPiece));
 }
 
 TEST_CASE("send: a socket that has gone is an error, and nothing else") {

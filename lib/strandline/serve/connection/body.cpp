@@ -68,7 +68,7 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
         before += chunked ? chunk_head(there - at) : "";
         begun_ = true;
         if ((!before.empty() && !co_await client_.send(std::exchange(before, {}), MSG_MORE)) ||
-            !co_await send_there(lease, {at, there}, range.end)) {
+            !co_await send_there(lease, {at, there})) {
           co_return false;
         }
         before = chunked ? "\r\n" : "";
@@ -116,11 +116,9 @@ awaitable<bool> Body::refuse(int status, std::string_view reason) {
   co_return false;
 }
 
-awaitable<bool> Body::send_there(const store::Lease& lease, ByteRange there, std::uint64_t end) {
+awaitable<bool> Body::send_there(const store::Lease& lease, ByteRange there) {
   while (!there.empty()) {
-    const bool last = there.end == end && there.size() == 1;
-    const ByteRange part{there.begin, there.end == end && !last ? there.end - 1 : there.end};
-    const auto count = last ? co_await send_copy(lease, part) : co_await send_some(lease, part);
+    const auto count = co_await send_some(lease, there);
     if (!count) {
       co_return false;
     }

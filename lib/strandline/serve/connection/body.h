@@ -1,7 +1,7 @@
 // Body: sends the bytes of an object to a client: those that are there at once, the others as they arrive.
 // Threads: the client's executor. Blocks: on the disk, as sendfile(2) does, and for a second at most on another process
 // that evicts. Errors: false, and the connection is to end: what has been said cannot be kept. Cost: bytes on the disk
-// are not copied, but for the last of each range. Lifetime: an answer's.
+// are not copied. Lifetime: an answer's.
 #pragma once
 
 #include <strandline/serve/connection/client_socket.h>
@@ -25,8 +25,7 @@ class Body {
 
  private:
   using Entry = Resource<store::EntryDriver>;
-  // The last byte goes when all before it has been judged: else a client could take for whole what is not.
-  [[nodiscard]] boost::asio::awaitable<bool> send_there(const store::Lease& lease, ByteRange there, std::uint64_t end);
+  [[nodiscard]] boost::asio::awaitable<bool> send_there(const store::Lease& lease, ByteRange there);
   // At least one byte; none: the connection is of no use any more.
   [[nodiscard]] boost::asio::awaitable<std::optional<std::size_t>> send_some(const store::Lease& lease,
                                                                              ByteRange range);

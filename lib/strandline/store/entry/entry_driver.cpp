@@ -293,7 +293,8 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
     return synced;
   }
   options_.signals.destroying();
-  auto punched = freed.empty() ? Result<void>() : data_->punch(freed);
+  const bool stays = freed.empty() || evicting_.load(std::memory_order_acquire) == Evicting::leaving;
+  auto punched = stays ? Result<void>() : data_->punch(freed);
   options_.signals.changed();
   if (options_.room != nullptr) {
     options_.room->gave_up(range);

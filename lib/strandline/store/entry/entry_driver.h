@@ -90,7 +90,10 @@ class EntryDriver {
   [[nodiscard]] Result<void> evict(ByteRange range) noexcept;
   // Where processes share it, evictions are the store's, which heeds pins and holds the locks.
   [[nodiscard]] Result<void> may_evict() const noexcept;
-  void set_evicting(bool evicting) noexcept { evicting_.store(evicting, std::memory_order_release); }
+  // By the store, around an eviction of its own. `leaving`: given up, but left in the file: pinned, somebody may be
+  // sending it this moment, and would send zeros. It is written over when it comes anew, or freed with the entry.
+  enum class Evicting : std::uint8_t { nothing, freeing, leaving };
+  void set_evicting(Evicting evicting) noexcept { evicting_.store(evicting, std::memory_order_release); }
   // What stands in the files has been looked at up to here, when the driver was opened or last was the writer.
   [[nodiscard]] Journal::Position position() const noexcept { return position_; }
   [[nodiscard]] Role role() const noexcept {
@@ -267,8 +270,8 @@ class EntryDriver {
   std::atomic<bool> retired_{false};
   mutable std::atomic<std::uint32_t> changing_{0};  // Changes that live; raised before the role is looked at
   std::atomic<std::uint64_t> unsynced_{0};          // raised by writes, taken back by barriers
-  std::atomic<bool> evicting_{false};               // set by the store around an eviction of its own
-  std::atomic<bool> applying_{false};               // set by who follows, read by the calls that it makes
+  std::atomic<Evicting> evicting_{Evicting::nothing};
+  std::atomic<bool> applying_{false};  // set by who follows, read by the calls that it makes
 };
 
 }  // namespace strandline::store

@@ -91,7 +91,8 @@ Result<std::uint64_t> Entry::evict(ByteRange range, Later* later) noexcept {
 
 Result<std::uint64_t> Entry::evict_locked(ByteRange range, bool pinned_or_not, Effects& effects) noexcept {
   const auto meets = [&](ByteRange pin) { return pin.intersects(range); };
-  if (!pinned_or_not && std::any_of(pins_.begin(), pins_.end(), meets)) {
+  const bool pinned = std::any_of(pins_.begin(), pins_.end(), meets);
+  if (pinned && !pinned_or_not) {
     return fail(Errc::busy, "pinned");
   }
   const bool is_writer = driver_.role() == EntryDriver::Role::writer;
@@ -102,15 +103,16 @@ Result<std::uint64_t> Entry::evict_locked(ByteRange range, bool pinned_or_not, E
   }
   auto gone = [&]() -> Result<std::uint64_t> {
     mutex_.assert_held();
-    if (!pinned_or_not) {
-      if (auto excluded = driver_.exclude(range); !excluded) {
-        return fail(std::move(excluded.error()));
-      }
+    // Not where it is pinned here: the lock would take the place of the pin's.
+    auto excluded = pinned ? fail(Errc::busy, "pinned") : driver_.exclude(range);
+    if (!excluded && !pinned_or_not) {
+      return fail(std::move(excluded.error()));
     }
-    driver_.set_evicting(true);
+    using Evicting = EntryDriver::Evicting;
+    driver_.set_evicting(excluded ? Evicting::freeing : Evicting::leaving);
     auto evicted = core().evict(range, &effects);
-    driver_.set_evicting(false);
-    if (!pinned_or_not) {
+    driver_.set_evicting(Evicting::nothing);
+    if (excluded) {
       driver_.unpin(range);
     }
     return evicted;
@@ -122,8 +124,8 @@ Result<std::uint64_t> Entry::evict_locked(ByteRange range, bool pinned_or_not, E
   return gone;
 }
 
-// A pin keeps bytes that are there. These are not, whatever the journal says of them. If it cannot, the read says
-// corrupt.
+// A pin keeps bytes that are there. These are not, whatever the journal says of them; but they stay in the file, where
+// somebody may be sending them. If it cannot, the read says corrupt.
 bool Entry::drop_bad_blocks(ByteRange blocks) noexcept {
   Effects effects(core());
   MutexLock lock(mutex_);

@@ -110,7 +110,7 @@ void EntryDriver::set_alone() noexcept {
 
 Result<void> EntryDriver::may_evict() const noexcept {
   if (options_.signals.shared() && !applying_.load(std::memory_order_acquire) &&
-      !evicting_.load(std::memory_order_acquire)) {
+      evicting_.load(std::memory_order_acquire) == Evicting::nothing) {
     return fail(Errc::unsupported, "what goes is the store's to decide");
   }
   return {};

@@ -1,6 +1,7 @@
 // Bytes that leave for a socket without a copy. A read into memory is judged before anybody sees it; here the bytes
-// have gone by then. So the caller pins them, which nobody evicts; and what goes in spite of a pin, a block found to be
-// bad, or a file that a crash of the system has taken bytes from, is asked for afterwards, and the answer is an error.
+// have gone by then. So the caller pins them: nobody makes a hole of what is pinned, not even of a block that turns out
+// to be bad, and they have been held against their checksums before. Of what was not pinned, zeros may have gone; that
+// is asked for afterwards, and the answer is an error.
 #include <strandline/resource/core/parts.h>
 #include <strandline/store/checksums/block_checks.h>
 #include <strandline/store/entry/entry.h>
