@@ -4,6 +4,11 @@
 #include <algorithm>
 
 namespace strandline::fill {
+namespace {
+
+constexpr std::uint64_t kFirstWrite = 64 << 10;  // up to the end of a block of the store's checksums
+
+}  // namespace
 
 Result<void> Transfer::begin(const origin::ObjectInfo& object, std::uint64_t offset) noexcept {
   auto taken = fill_->answered(*this, object, offset);
@@ -20,6 +25,12 @@ Result<void> Transfer::begin(const origin::ObjectInfo& object, std::uint64_t off
 }
 
 Result<void> Transfer::bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept {
+  // Somebody may wait for the first of them while the others are still being written.
+  if (const std::size_t few = kFirstWrite - offset % kFirstWrite;
+      data.size() > few && brought_.load(std::memory_order_relaxed) == 0) {
+    auto first = bytes(offset, data.first(few));
+    return first ? bytes(offset + few, data.subspan(few)) : first;
+  }
   const std::uint64_t end = end_offset();
   const auto wanted = data.first(std::min<std::uint64_t>(data.size(), end > offset ? end - offset : 0));
   if (!wanted.empty()) {
