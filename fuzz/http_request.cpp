@@ -51,12 +51,12 @@ const std::string& content() {
 // Of a length that is known, or not, or none.
 Objects::Open object_of(std::uint8_t kind) {
   const std::optional<std::uint64_t> sizes[] = {kSize, std::nullopt, 0};
-  const auto object = std::make_shared<Objects::Unshared>();
-  object->info.size = sizes[kind % 3];
-  object->info.validator = {Validator::Kind::strong, "\"v1\""};
-  object->info.content_type = "video/mp4";
-  object->info.caching.last_modified = "Tue, 15 Nov 1994 12:45:26 GMT";
-  return {nullptr, true, object};
+  origin::ObjectInfo info;
+  info.size = sizes[kind % 3];
+  info.validator = {Validator::Kind::strong, "\"v1\""};
+  info.content_type = "video/mp4";
+  info.caching.last_modified = "Tue, 15 Nov 1994 12:45:26 GMT";
+  return {nullptr, true, std::make_shared<Unshared>(Unshared{{}, std::move(info), {}})};
 }
 
 std::string lower(std::string_view text) {
@@ -210,11 +210,10 @@ void check_note(std::string_view bytes) {
   }
   require(note_of(*said) == note, "a note that would be written otherwise");
   require(note.size() <= store::kMaxNote, "a note that could not be");
-  const auto object = std::make_shared<Objects::Unshared>();
-  object->info = said->info;
-  object->info.size = kSize;
-  object->info.validator = {Validator::Kind::strong, "\"v1\""};
-  object->freshness = freshness_of(*said);
+  origin::ObjectInfo info = said->info;
+  info.size = kSize;
+  info.validator = {Validator::Kind::strong, "\"v1\""};
+  const auto object = std::make_shared<Unshared>(Unshared{{}, std::move(info), freshness_of(*said)});
   const auto head = RequestHead::parse("GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9\r\n\r\n");
   check_answer(bytes_of(select_answer(head, {nullptr, true, object})), &head, 0);
 }

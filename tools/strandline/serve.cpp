@@ -1,4 +1,5 @@
 // strandline serve: objects of origins over HTTP, through a cache.
+#include <malloc.h>
 #include <strandline/base/mutex.h>
 #include <sys/resource.h>
 
@@ -29,6 +30,18 @@ void raise_descriptor_limit() {
     limit.rlim_cur = limit.rlim_max;
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));  // then it has what it had
   }
+}
+
+// A server runs for months: what it has freed goes back to the system. By itself the allocator would keep an arena for
+// each thread, and buffers of ever larger sizes within them (mallopt(3), M_MMAP_THRESHOLD), with what lives long among
+// them. Before any thread is.
+void give_memory_back() {
+#ifdef __GLIBC__
+  // What cannot be set stays as it was.
+  static_cast<void>(::mallopt(M_ARENA_MAX, 2));
+  static_cast<void>(::mallopt(M_MMAP_THRESHOLD, 128 << 10));
+  static_cast<void>(::mallopt(M_TRIM_THRESHOLD, 256 << 10));
+#endif
 }
 
 // What the signals ask of the one who waits.
@@ -95,6 +108,7 @@ void reload(serve::Server& server, const serve::Logging& logging, const ServeOpt
 
 int run_serve(const ServeOptions& told, const Given& given) {
   raise_descriptor_limit();
+  give_memory_back();
   // Before any thread is: none of them shall get the signals.
   Asked asked;
   const auto end = [&] { asked.ask(Asked::What::end); };

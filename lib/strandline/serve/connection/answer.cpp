@@ -133,7 +133,8 @@ RequestHead RequestHead::parse(std::string_view head) {
 }
 
 AnswerHead::AnswerHead(int status, bool close, std::string_view date) {
-  text_ = "HTTP/1.1 " + std::to_string(status) + " " + std::string(phrase_of(status)) + "\r\n";
+  text_.reserve(512);  // what most take
+  text_.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(phrase_of(status)).append("\r\n");
   field("Date", date.empty() ? origin::http::http_date(wall_clock()) : date);
   if (close) {
     field("Connection", "close");
@@ -142,6 +143,11 @@ AnswerHead::AnswerHead(int status, bool close, std::string_view date) {
 
 AnswerHead& AnswerHead::field(std::string_view name, std::string_view value) {
   text_.append(name).append(": ").append(value).append("\r\n");
+  return *this;
+}
+
+AnswerHead& AnswerHead::fields(std::string_view lines) {
+  text_.append(lines);
   return *this;
 }
 
@@ -197,46 +203,21 @@ namespace {
 class ObjectAnswer {
  public:
   ObjectAnswer(const Objects::Open& open, std::chrono::sys_seconds at)
-      : info_(open.object ? open.object->info : open.unshared->info),
+      : said_(open.object ? open.object->described : open.unshared->described),
         freshness_(open.object ? open.object->freshness : open.unshared->freshness),
         resource_(open.object ? &open.object->fetched.resource() : nullptr),
+        length_(resource_ != nullptr ? resource_->length() : open.unshared->info.size),
         asked_(open.asked),
-        at_(at) {
-    const auto date = [&](const std::string& text) { return origin::http::parse_http_date(text, at); };
-    version_ = {.tag = http::entity_tag_of(info_.validator),
-                .last_modified = date(info_.caching.last_modified),
-                .date = date(info_.caching.date)};
-  }
-  [[nodiscard]] const http::Version& version() const noexcept { return version_; }
-  [[nodiscard]] std::optional<std::uint64_t> length() const {
-    return resource_ != nullptr ? resource_->length() : info_.size;
-  }
-  [[nodiscard]] std::string content_type() const {
-    const bool typed = !info_.content_type.empty() && origin::http::is_field_value(info_.content_type);
-    return typed ? info_.content_type : "application/octet-stream";
-  }
+        at_(at) {}
+  [[nodiscard]] const http::Version& version() const noexcept { return said_.version; }
+  [[nodiscard]] std::optional<std::uint64_t> length() const noexcept { return length_; }
+  [[nodiscard]] const std::string& content_type() const noexcept { return said_.content_type; }
 
   // `wanted`: what is sent of it.
   [[nodiscard]] AnswerHead head(int status, bool close, const std::vector<ByteRange>& wanted) const {
-    const origin::CachingFields& said = info_.caching;
-    AnswerHead head(status, close, version_.date ? origin::http::http_date(*version_.date) : "");
-    if (version_.tag) {
-      head.field("ETag", version_.tag->text());
-    }
-    if (version_.last_modified) {
-      head.field("Last-Modified", origin::http::http_date(*version_.last_modified));
-    }
-    const std::pair<std::string_view, const std::string&> passed_on[] = {
-        {"Cache-Control", said.cache_control}, {"Expires", said.expires}, {"Vary", said.vary}};
-    for (const auto& [name, value] : passed_on) {
-      if (!value.empty() && origin::http::is_field_value(value)) {
-        head.field(name, value);
-      }
-    }
-    return head.field("Age", freshness_.age_text(at_))
-        .field("Accept-Ranges", "bytes")
-        .field("Cache-Status", cache_status(wanted))
-        .field("Via", http::via("", "1.1", "strandline"));
+    AnswerHead head(status, close, said_.date);
+    head.fields(said_.fields).field("Age", freshness_.age_text(at_)).field("Cache-Status", cache_status(wanted));
+    return head;
   }
 
  private:
@@ -247,32 +228,32 @@ class ObjectAnswer {
       return status.text();
     }
     using Forward = http::CacheStatus::Forward;
-    const bool nothing = resource_->next_gap(0) == ByteRange{0, resource_->length().value_or(kMaxOffset)};
+    const auto nothing = [&] { return resource_->next_gap(0) == ByteRange{0, length_.value_or(kMaxOffset)}; };
     const auto is_here = [&](ByteRange range) { return resource_->contains(range); };
     if (!std::all_of(wanted.begin(), wanted.end(), is_here)) {
-      status.forward = nothing ? Forward::uri_miss : Forward::partial;
+      status.forward = nothing() ? Forward::uri_miss : Forward::partial;
       status.stored = true;
     } else if (asked_) {
-      status.forward =
-          nothing ? Forward::uri_miss : Forward::stale;  // it was to be validated, and what is sent is here
+      // It was to be validated, and what is sent is here.
+      status.forward = nothing() ? Forward::uri_miss : Forward::stale;
     }
     const auto left = freshness_.lifetime() - freshness_.age(at_);
     status.ttl = left.count();
     return status.text();
   }
 
-  const origin::ObjectInfo& info_;
+  const Described& said_;
   const http::Freshness& freshness_;
   const Resource<store::EntryDriver>* const resource_;  // null: it is passed on
+  const std::optional<std::uint64_t> length_;
   const bool asked_;
   const std::chrono::sys_seconds at_;
-  http::Version version_;
 };
 
 }  // namespace
 
 std::string with_fields(std::string answer, std::string_view lines) {
-  return answer.insert(answer.find("\r\n") + 2, lines);
+  return lines.empty() ? answer : answer.insert(answer.find("\r\n") + 2, lines);
 }
 
 ByteRange first_read(const RequestHead& request) {
@@ -326,7 +307,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
                         .text();
     return selected;
   }
-  const std::string type = answer.content_type();
+  const std::string& type = answer.content_type();
   if (selection == http::Selection::parts) {
     selected.status = 206;
     selected.parts = asked.parts;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace strandline::serve {
@@ -32,8 +33,9 @@ class AnswerHead {
   // `date`: when the origin said what is passed on (RFC 9110, section 6.6.1); empty: now.
   AnswerHead(int status, bool close, std::string_view date = {});
   AnswerHead& field(std::string_view name, std::string_view value);
-  // With the empty line.
-  [[nodiscard]] std::string text() const { return text_ + "\r\n"; }
+  AnswerHead& fields(std::string_view lines);
+  // With the empty line. At last.
+  [[nodiscard]] std::string text() { return std::move(text_.append("\r\n")); }
 
  private:
   std::string text_;

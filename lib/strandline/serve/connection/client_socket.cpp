@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 
@@ -15,7 +14,67 @@ using boost::asio::steady_timer;
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 using Did = TlsConnection::Did;
-using namespace boost::asio::experimental::awaitable_operators;
+
+// Ends what waits for the socket when it has waited for too long. The timer is not set for each wait: when it runs out,
+// it is set anew for the wait that is under way by then.
+class ClientSocket::Limit : public std::enable_shared_from_this<Limit> {
+ public:
+  explicit Limit(tcp::socket& socket) : socket_(&socket), timer_(socket.get_executor()) {}
+
+  void begin(Clock::time_point until) {
+    until_ = until;
+    if (until_ < runs_out_) {
+      set();
+    }
+  }
+  void end() noexcept { until_ = kNever; }
+  // With the socket.
+  void close() noexcept {
+    socket_ = nullptr;
+    timer_.cancel();
+  }
+
+ private:
+  static constexpr auto kNever = Clock::time_point::max();
+
+  void set() {
+    runs_out_ = until_;
+    timer_.expires_at(until_);
+    timer_.async_wait([self = shared_from_this()](const error_code& error) {
+      if (!error) {
+        self->run_out();
+      }
+    });
+  }
+  void run_out() {
+    runs_out_ = kNever;
+    if (socket_ == nullptr || until_ == kNever) {
+      return;
+    }
+    if (until_ > Clock::now()) {
+      set();
+      return;
+    }
+    error_code ignored;
+    socket_->cancel(ignored);
+  }
+
+  tcp::socket* socket_;  // null: it has ended
+  steady_timer timer_;
+  Clock::time_point until_ = kNever;     // of the wait under way
+  Clock::time_point runs_out_ = kNever;  // the timer
+};
+
+ClientSocket::ClientSocket(tcp::socket socket, const Patience& patience, const TlsContext* tls)
+    : socket_(std::move(socket)),
+      limit_(std::make_shared<Limit>(socket_)),
+      patience_(patience),
+      tls_(tls != nullptr ? tls->connect(socket_.native_handle()) : nullptr),
+      peer_(name_of_peer()) {}
+
+ClientSocket::~ClientSocket() {
+  limit_->close();
+}
 
 awaitable<bool> ClientSocket::prepare(Clock::duration limit) {
   error_code ignored;  // what cannot be set shows when it is used
@@ -71,9 +130,13 @@ bool ClientSocket::receive(std::string& bytes) {
     gone_ = gone_ || did == Did::ended || did == Did::wants_write;
     return did == Did::some;
   }
+  if (std::exchange(drained_, false)) {
+    return false;
+  }
   const auto count = ::recv(handle(), some.data(), some.size(), MSG_DONTWAIT);
   if (count > 0) {
     bytes.append(some.data(), static_cast<std::size_t>(count));
+    drained_ = static_cast<std::size_t>(count) < some.size();
   }
   gone_ = gone_ || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
   return count > 0;
@@ -118,9 +181,11 @@ std::size_t ClientSocket::send_some(std::string_view bytes, int flags, Wait& nex
 }
 
 awaitable<bool> ClientSocket::ready(Wait what, Clock::duration limit) {
-  steady_timer timer(executor(), limit);
-  const auto first = co_await (socket_.async_wait(what, kToken) || timer.async_wait(kToken));
-  co_return first.index() == 0 && !std::get<0>(std::get<0>(first));
+  limit_->begin(Clock::now() + limit);
+  const auto [error] = co_await socket_.async_wait(what, kToken);
+  limit_->end();
+  drained_ = drained_ && what != Wait::wait_read;
+  co_return !error;
 }
 
 awaitable<bool> ClientSocket::writable() {

@@ -1,6 +1,7 @@
 // ClientSocket: a client's connection, as the parts of a session use it: what is sent, and when it is ready or gone.
 // Threads: its socket's executor. Blocks: never; awaiting does not hold the thread. Errors: what cannot be sent any
-// more is false, and gone() from then on. Cost: a timer for each wait. Lifetime: outlives what awaits it.
+// more is false, and gone() from then on. Cost: a wait is one of the reactor's; its limit is a time that is written
+// down, for a timer that runs once in a while. Lifetime: outlives what awaits it.
 #pragma once
 
 #include <strandline/serve/tls/tls.h>
@@ -45,11 +46,10 @@ class ClientSocket {
   };
 
   // `tls`: null: none is spoken.
-  ClientSocket(boost::asio::ip::tcp::socket socket, const Patience& patience, const TlsContext* tls)
-      : socket_(std::move(socket)),
-        patience_(patience),
-        tls_(tls != nullptr ? tls->connect(socket_.native_handle()) : nullptr),
-        peer_(name_of_peer()) {}
+  ClientSocket(boost::asio::ip::tcp::socket socket, const Patience& patience, const TlsContext* tls);
+  ClientSocket(const ClientSocket&) = delete;
+  ClientSocket& operator=(const ClientSocket&) = delete;
+  ~ClientSocket();
 
   [[nodiscard]] auto executor() { return socket_.get_executor(); }
   [[nodiscard]] int handle() { return socket_.native_handle(); }
@@ -68,7 +68,7 @@ class ClientSocket {
   // Adds what has come to `bytes`. False: nothing has, at this moment.
   [[nodiscard]] bool receive(std::string& bytes);
   [[nodiscard]] boost::asio::awaitable<bool> send(std::string bytes, int flags = 0);
-  // False: not within the limit.
+  // False: not within the limit. One at a time.
   [[nodiscard]] boost::asio::awaitable<bool> ready(Wait what, Clock::duration limit);
   // False too when it takes too little, again and again (FAULTS, row 63).
   [[nodiscard]] boost::asio::awaitable<bool> writable();
@@ -87,18 +87,21 @@ class ClientSocket {
   [[nodiscard]] boost::asio::awaitable<void> until_gone();
 
  private:
-  boost::asio::ip::tcp::socket socket_;
+  class Limit;
   [[nodiscard]] std::string name_of_peer() const;
   [[nodiscard]] TlsConnection::Did peek();
   // Some bytes at once; none: it can take none now, or has gone, and what it is to be waited for.
   [[nodiscard]] std::size_t send_some(std::string_view bytes, int flags, Wait& next);
 
+  boost::asio::ip::tcp::socket socket_;
+  const std::shared_ptr<Limit> limit_;  // of the wait under way
   const Patience patience_;
   const std::unique_ptr<TlsConnection> tls_;
   const std::string peer_;   // known for the log when it has gone
   Clock::duration slow_{};   // the time that it was waited for,
   std::uint64_t taken_ = 0;  // and the bytes it took, since that was judged
   Account account_;
+  bool drained_ = false;  // all that had come has been received; asking again would be for nothing
   bool gone_ = false;
 };
 

@@ -18,7 +18,7 @@ namespace strandline::serve {
 
 class Passing {
  public:
-  Passing(ClientSocket& client, const SessionLimits& limits, const Objects::Unshared& object, Reader& reader) noexcept
+  Passing(ClientSocket& client, const SessionLimits& limits, const Unshared& object, Reader& reader) noexcept
       : client_(client), limits_(limits), object_(object), reader_(reader) {}
 
   // As Body's.
@@ -34,7 +34,7 @@ class Passing {
 
   ClientSocket& client_;
   const SessionLimits& limits_;
-  const Objects::Unshared& object_;
+  const Unshared& object_;
   Reader& reader_;
   bool begun_ = false;  // some of the answer has been sent
 };

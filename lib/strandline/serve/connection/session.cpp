@@ -30,7 +30,7 @@ ClientSocket::Patience patience_of(const SessionLimits& limits) {
 // An answer of Objects', for a coroutine of the client's executor. tell(): on any thread, once.
 class Finding : public std::enable_shared_from_this<Finding> {
  public:
-  explicit Finding(const asio::any_io_executor& executor) : work_(executor), told_(executor) {}
+  explicit Finding(const asio::any_io_executor& executor) : work_(executor) {}
 
   void tell(Objects::Found found) {
     bool is_waited_for = false;
@@ -40,7 +40,7 @@ class Finding : public std::enable_shared_from_this<Finding> {
       is_waited_for = is_waited_for_;
     }
     if (is_waited_for) {
-      asio::post(work_.get_executor(), [self = shared_from_this()] { self->told_.cancel(); });
+      asio::post(work_.get_executor(), [self = shared_from_this()] { self->told_->cancel(); });
     }
   }
   [[nodiscard]] std::optional<Objects::Found> take() {
@@ -50,21 +50,21 @@ class Finding : public std::enable_shared_from_this<Finding> {
   // Ends once there is something to take.
   awaitable<void> told() {
     if (begin_wait()) {
-      co_await told_.async_wait(kToken);
+      co_await told_->async_wait(kToken);
     }
   }
 
  private:
   // False: it has been told.
   [[nodiscard]] bool begin_wait() {
-    told_.expires_at(asio::steady_timer::time_point::max());
+    told_.emplace(work_.get_executor(), asio::steady_timer::time_point::max());
     MutexLock lock(mutex_);
     is_waited_for_ = !found_;
     return is_waited_for_;
   }
 
   const asio::executor_work_guard<asio::any_io_executor> work_;
-  asio::steady_timer told_;
+  std::optional<asio::steady_timer> told_;                    // the executor's; mostly nobody has to wait
   Mutex mutex_;                                               // a leaf
   bool is_waited_for_ STRANDLINE_GUARDED_BY(mutex_) = false;  // what is posted then runs behind the wait's beginning
   std::optional<Objects::Found> found_ STRANDLINE_GUARDED_BY(mutex_);
@@ -205,10 +205,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await refuse(refusal_of(found->error()), close, head_only);
     }
     const Objects::Open& open = **found;
-    const Selected selected = select_answer(request, open);
-    const bool sent = co_await send(open, selected);
-    reader_->answered(selected.status);
-    co_return sent && !selected.close && !ending_;
+    Selected selected = select_answer(request, open);
+    const int status = selected.status;
+    const bool ends = selected.close;
+    const bool sent = co_await send(open, std::move(selected));
+    reader_->answered(status);
+    co_return sent && !ends && !ending_;
   }
 
   [[nodiscard]] std::string behind(std::string_view head) const {
@@ -220,20 +222,20 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return co_await client_.send(with_fields(refusal_text(refusal, close, head_only), cors_)) && !close;
   }
 
-  awaitable<bool> send(const Objects::Open& open, const Selected& selected) {
+  awaitable<bool> send(const Objects::Open& open, Selected selected) {
     if (open.object != nullptr) {
       if (selected.parts.size() == 1) {
         sequence_.read(*open.object, selected.parts.front());
       }
       Body body(client_, serving_->limits, *open.object, *reader_);
-      co_return co_await send(body, selected);
+      co_return co_await send(body, std::move(selected));
     }
     Passing passing(client_, serving_->limits, *open.unshared, *reader_);
-    co_return co_await send(passing, selected);
+    co_return co_await send(passing, std::move(selected));
   }
 
-  awaitable<bool> send(auto& body, const Selected& selected) {
-    std::string before = with_fields(selected.head, cors_);
+  awaitable<bool> send(auto& body, Selected selected) {
+    std::string before = with_fields(std::move(selected.head), cors_);
     for (std::size_t i = 0; i < selected.parts.size(); ++i) {
       if (i < selected.part_heads.size()) {
         before += selected.part_heads[i];
@@ -252,8 +254,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
     const auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
     const auto finding = std::make_shared<Finding>(client_.executor());
-    serving_->objects->find(std::move(source), wanted, first_read(request),
-                            [finding](Objects::Found found) { finding->tell(std::move(found)); });
+    serving_->objects->find(
+        std::move(source), wanted, [&request] { return first_read(request); },
+        [finding](Objects::Found found) { finding->tell(std::move(found)); });
     auto found = finding->take();
     if (!found) {
       co_await (finding->told() || client_.until_gone());

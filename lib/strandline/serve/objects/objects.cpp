@@ -31,10 +31,12 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
   return http::reuse(object.freshness, request, at);
 }
 
-void Objects::find(Source source, const CacheControl& request, ByteRange first, Done done) noexcept {
+void Objects::find(Source source, const CacheControl& request, const std::function<ByteRange()>& first,
+                   Done done) noexcept {
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
   bool known = false;
   bool alone = false;
+  ByteRange first_bytes;
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
@@ -47,6 +49,8 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
       return false;
     }
     Slot& slot = slot_of_locked(source.name, closed);
+    known = slot.object != nullptr;
+    first_bytes = known || slot.asking ? ByteRange() : first();
     const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, wall_clock()) : Reuse::validated;
     if (how != Reuse::validated) {
       at_hand = slot.object;
@@ -59,7 +63,6 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
     if (slot.asking || how == Reuse::fresh || how == Reuse::stale) {
       return false;
     }
-    known = slot.object != nullptr;
     slot.asking = true;
     ++questions_;
     return true;
@@ -76,7 +79,7 @@ void Objects::find(Source source, const CacheControl& request, ByteRange first, 
     done(Open{std::move(at_hand), false});
   }
   if (*begun) {
-    known ? ask(source) : look(source, first);
+    known ? ask(source) : look(source, first_bytes);
   }
 }
 

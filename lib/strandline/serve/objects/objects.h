@@ -7,8 +7,7 @@
 
 #include <strandline/fill/fetcher.h>
 #include <strandline/serve/objects/notes/note_keeper.h>
-#include <strandline/serve/objects/notes/said.h>
-#include <strandline/serve/rules/rules.h>
+#include <strandline/serve/objects/object.h>
 
 #include <atomic>
 #include <chrono>
@@ -24,43 +23,6 @@
 #include <vector>
 
 namespace strandline::serve {
-
-// Where an object is.
-struct Source {
-  std::shared_ptr<origin::Origin> origin;
-  std::string key;   // there
-  std::string name;  // of its entry in the store: tells objects of all origins apart; empty: nothing of it is kept
-  std::shared_ptr<const Rule> rule = nullptr;
-};
-
-[[nodiscard]] inline http::Freshness::Time wall_clock() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
-// Does its origin tell versions apart?
-[[nodiscard]] inline bool is_told(const origin::ObjectInfo& info) noexcept {
-  return info.validator.kind != Validator::Kind::none;
-}
-
-// Committed or not: its last byte is here before that.
-[[nodiscard]] inline bool is_whole(const Resource<store::EntryDriver>& resource) {
-  const auto length = resource.length();
-  return length && resource.contains({0, *length});
-}
-
-// Is what is missing still to be had?
-[[nodiscard]] inline bool can_go_on(const fill::Fetched& fetched) {
-  return !fetched.lease().entry().is_past() && (!fetched.given_up() || is_whole(fetched.resource()));
-}
-
-struct Object {
-  origin::ObjectInfo info;
-  http::Freshness freshness;
-  fill::Fetched fetched;
-  std::shared_ptr<const Said> noted = nullptr;  // what its note says, or will soon; null: nothing that is known
-  std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
-  mutable const Object* next = nullptr;  // the Closer's
-};
 
 // Ends objects on a thread of its own: the end of one waits for its transfers, which may be those of the very thread
 // that let go of it last. Its own end: once it has ended all.
@@ -94,12 +56,6 @@ class Objects {
     // No origin is to be had: what the store has all of is served, though nobody knows any more how fresh it is.
     bool offline = false;
   };
-  // What is for the one who asked: not kept, and read past the store.
-  struct Unshared {
-    Source source;
-    origin::ObjectInfo info;
-    http::Freshness freshness;
-  };
   // One of the two.
   struct Open {
     std::shared_ptr<const Object> object;
@@ -117,9 +73,10 @@ class Objects {
   // The version that there is, open; the origin is asked which one that is, unless what is known is fresh enough for
   // this request (RFC 9111, section 4). What may not be kept for others, as the origin says it or this request does
   // (section 5.2.1.5; what is here all the same is not kept from it), is told of to each who asks. Where the store has
-  // nothing of the object, `first` of it is asked for at once; empty: only what it is. `done` must not throw.
-  void find(Source source, const http::CacheControl& request, ByteRange first, Done done) noexcept
-      STRANDLINE_EXCLUDES(mutex_);
+  // nothing of the object, first() of it is asked for at once; empty: only what it is. That is called before this
+  // returns, or not at all. `done` must not throw.
+  void find(Source source, const http::CacheControl& request, const std::function<ByteRange()>& first,
+            Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
   struct Listed {
     std::string name;
     std::string content_type;

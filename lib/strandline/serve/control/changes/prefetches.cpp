@@ -50,16 +50,18 @@ void Prefetches::stop() noexcept {
 }
 
 void Prefetches::begin(const std::shared_ptr<Running>& running) {
-  objects_->find(running->request.source, http::CacheControl(), {}, [this, running](Objects::Found found) {
-    auto waits = file::contained([&]() -> Result<void> {
-      opened(running, std::move(found));
-      return {};
-    });
-    if (!waits) {
-      running->error = waits.error().message();
-      end(*running);
-    }
-  });
+  objects_->find(
+      running->request.source, http::CacheControl(), [] { return ByteRange(); },
+      [this, running](Objects::Found found) {
+        auto waits = file::contained([&]() -> Result<void> {
+          opened(running, std::move(found));
+          return {};
+        });
+        if (!waits) {
+          running->error = waits.error().message();
+          end(*running);
+        }
+      });
 }
 
 void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found found) {
