@@ -67,6 +67,24 @@ TEST_CASE("F65: of an origin without ranges, or that changes, or does not say ho
   CHECK(live.get("/live").body == "hello world");  // the connection goes on
 }
 
+TEST_CASE("F63: a client that is slower than an origin which sends all at once lets that wait, and gets all of it") {
+  constexpr std::uint64_t kLength = 96 * kMiB;  // more than sockets take
+  Scene scene;
+  const auto object = scene.object({.size = kLength, .lines = {"Cache-Control: private"}, .ranges = false});
+  auto client = scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  std::string got = client.take_some();
+  for (std::uint64_t before = 1; before != object->sent_bytes();) {
+    before = object->sent_bytes();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  CHECK(object->sent_bytes() < kLength);
+  for (std::string more; !(more = client.take_some()).empty();) {
+    got += more;
+  }
+  CHECK(got.substr(got.find("\r\n\r\n") + 4) == text(1, {0, kLength}));
+}
+
 TEST_CASE("F65: what has no validator and is passed on comes as one answer of the origin's") {
   Scene scene;
   scene.object({.size = 3 * kMiB, .etag = "", .lines = {"Cache-Control: private"}});

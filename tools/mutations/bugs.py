@@ -558,6 +558,12 @@ BUGS = [
         "tests": [SCHEDULE + "shared_scout", SHARED + " --test-case=scout*"],
     },
     {
+        "name": "no-room-is-no-matter",
+        "breaks": "F63: an origin that sends all at once is not told to wait for a slow client",
+        "changes": [(LIB + "origin/http/transfer.cpp", "if (!until && !transfer.has_room()) {", "if (false) {")],
+        "tests": ["tests/serve/test_serve --test-case=F63*lets*"],
+    },
+    {
         "name": "hole-under-a-pin",
         "breaks": "docs/store.md: a bad block that somebody has pinned, and may be sending, becomes a hole",
         "changes": [(LIB + "store/entry/entry_evict.cpp", "excluded ? Evicting::freeing : Evicting::leaving", "Evicting::freeing")],

@@ -33,8 +33,8 @@ void raise_descriptor_limit() {
 }
 
 // A server runs for months: what it has freed goes back to the system. By itself the allocator would keep an arena for
-// each thread, and buffers of ever larger sizes within them (mallopt(3), M_MMAP_THRESHOLD), with what lives long among
-// them. Before any thread is.
+// each thread, with holes of half a mebibyte in it, for what it takes for large grows with what was freed before
+// (mallopt(3), M_MMAP_THRESHOLD). The price is a page fault for every 4 KiB of a transfer's buffer. Before any thread is.
 void give_memory_back() {
 #ifdef __GLIBC__
   // What cannot be set stays as it was.

@@ -81,6 +81,9 @@ class Sink {
   [[nodiscard]] virtual Result<void> begin(const ObjectInfo& object, std::uint64_t offset) noexcept = 0;
   // The next ones; without gap or overlap, never past the range's end. An error ends the read with it.
   [[nodiscard]] virtual Result<void> bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept = 0;
+  // Asked between bytes(), again and again: may more come now? Where not, an origin behind a network lets its server
+  // wait, and half a mebibyte or so comes all the same; others go on.
+  [[nodiscard]] virtual bool has_room() noexcept { return true; }
   // Success: every byte of the range has come, up to the object's end, which object.size then was, if it was told.
   virtual void end(Outcome<void> outcome) noexcept = 0;
 };

@@ -36,6 +36,7 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   // As Store has them.
   [[nodiscard]] Result<Lease> acquire(const std::string& key, const Validator& validator,
                                       const AcquireOptions& options);
+  [[nodiscard]] Result<void> prepare(const std::string& key) { return directory_.make_folder_for(key); }
   [[nodiscard]] Result<Lease> peek(const std::string& key);
   [[nodiscard]] Result<void> remove(const std::string& key);
   [[nodiscard]] Result<std::vector<EntryInfo>> list(std::string_view prefix, const EntryInfo* after, std::size_t limit);

@@ -27,6 +27,9 @@ Result<Lease> Store::acquire(const std::string& key, const Validator& validator,
                              const AcquireOptions& options) noexcept {
   return file::contained([&] { return store_->acquire(key, validator, options); });
 }
+Result<void> Store::prepare(const std::string& key) noexcept {
+  return file::contained([&] { return store_->prepare(key); });
+}
 Result<Lease> Store::peek(const std::string& key) noexcept {
   return file::contained([&] { return store_->peek(key); });
 }

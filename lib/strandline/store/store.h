@@ -96,6 +96,9 @@ class Store {
   // while the old one is being written. Without a validator any version will do.
   [[nodiscard]] Result<Lease> acquire(const std::string& key, const Validator& validator = {},
                                       const AcquireOptions& options = {}) noexcept;
+  // Makes what a first acquire() of the key would have to make besides the entry's files: for who knows that it will
+  // come, and has time now. Nothing depends on it.
+  [[nodiscard]] Result<void> prepare(const std::string& key) noexcept;
   // What is there, without a writer, and without making anything: not_found.
   [[nodiscard]] Result<Lease> peek(const std::string& key) noexcept;
   // Is all of the range there? An empty one: is there an entry?

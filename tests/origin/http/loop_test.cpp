@@ -180,6 +180,32 @@ TEST_CASE("HTTP: a read that is to be slow is, and is stopped at once") {
   CHECK(slow->got.size() < kLoopSize);
 }
 
+TEST_CASE("HTTP: a sink without room lets its server wait, and holds up no other call") {
+  HttpOptions options;
+  options.silence = std::chrono::seconds(1);
+  const HttpServer server(ServedObject::make({.size = kLoopSize})->script());
+  const auto origin = open_origin(options);
+  const auto full = std::make_shared<Read>();
+  full->full = true;
+  origin->read({.key = server.url()}, full, {});
+  full->some.wait();
+  CHECK(Read::start(*origin, {.key = server.url()})->finish() == "ok");
+  std::this_thread::sleep_for(options.silence * 3 / 2);  // it is not the server that is silent
+  CHECK_FALSE(full->ended.is_open());
+  full->full = false;
+  CHECK(full->finish() == "ok");
+  CHECK(full->is_of(1));
+  CHECK(full->got.size() == kLoopSize);
+
+  const auto never = std::make_shared<Read>();
+  never->full = true;
+  std::stop_source stop;
+  origin->read({.key = server.url()}, never, stop.get_token());
+  never->some.wait();
+  stop.request_stop();
+  CHECK(never->finish() == "interrupted");
+}
+
 TEST_CASE("R13: the k-th allocation of the caller fails, for every k") {
   const HttpServer server(ServedObject::make({.size = 10})->script());
   const auto origin = open_origin();

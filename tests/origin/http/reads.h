@@ -10,6 +10,7 @@
 #include <tests/support/http/http_server.h>
 #include <tests/support/http/served_object.h>
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -41,6 +42,7 @@ class Read final : public Sink {
   // Called on the origin's thread, when set before any of it can come.
   std::function<Result<void>(std::uint64_t offset, std::span<const std::byte>)> on_bytes;
   Gate begun, some, ended;
+  std::atomic<bool> full = false;
 
   Result<void> begin(const ObjectInfo& object, std::uint64_t offset) noexcept override {
     CHECK_FALSE(info.has_value());
@@ -60,6 +62,7 @@ class Read final : public Sink {
     some.open();
     return on_bytes ? on_bytes(offset, data) : Result<void>();
   }
+  bool has_room() noexcept override { return !full; }
   void end(Outcome<void> outcome) noexcept override {
     CHECK_FALSE(outcome_.has_value());
     outcome_ = std::move(outcome);

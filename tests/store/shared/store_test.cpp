@@ -44,6 +44,21 @@ TEST_CASE("store: what was written is there when it is opened again") {
   CHECK(says(lease.writer()->commit()) == "ok");
 }
 
+TEST_CASE("store: what is prepared is no entry, and changes nothing of one") {
+  const StoreScene scene;
+  auto store = scene.open();
+  for (int i = 0; i < 2; ++i) {
+    CHECK(says(store.prepare("key")) == "ok");
+    CHECK(required(store.list()).empty());
+  }
+  auto lease = required(store.acquire("key"));
+  REQUIRE(write(lease, {0, 100}) == "100");
+  CHECK(says(store.prepare("key")) == "ok");
+  CHECK(read(lease, {0, 100}) == "100");
+  std::filesystem::remove_all(scene.path);
+  CHECK_FALSE(store.prepare("key"));
+}
+
 TEST_CASE("store: one writer at a time; others see what it writes") {
   StoreScene scene;
   auto store = scene.open();

@@ -1,12 +1,14 @@
-// Workers: threads for calls that block, one each; EitherStop: what stops one.
+// Workers: threads for calls that block, one for each that runs at a time; EitherStop: what stops one.
 // Threads: thread-safe. Blocks: the destructor, until all calls have returned but one that it is called from. Errors:
-// run(): no_memory, or the system's for want of a thread. Cost: a thread per call. Lifetime: what calls use outlives
-// it.
+// run(): no_memory, or the system's for want of a thread. Cost: a wake-up, or a new thread where none is idle; an idle
+// one ends after a few seconds. Lifetime: what calls use outlives it.
 #pragma once
 
 #include <strandline/base/error.h>
 #include <strandline/base/mutex.h>
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -44,12 +46,20 @@ class Workers {
   [[nodiscard]] Result<void> run(std::function<void()> call) noexcept;
 
  private:
+  // Of the calls that wait there are never more than threads that are idle, and one of those takes each, also when it
+  // is about to end.
   struct State {
     Mutex mutex;  // a leaf
     CondVar changed;
+    std::deque<std::function<void()>> waiting STRANDLINE_GUARDED_BY(mutex);
+    std::size_t idle STRANDLINE_GUARDED_BY(mutex) = 0;
+    bool ending STRANDLINE_GUARDED_BY(mutex) = false;
     std::list<std::thread> running STRANDLINE_GUARDED_BY(mutex);
     std::list<std::thread> returned STRANDLINE_GUARDED_BY(mutex);  // to be joined
   };
+  static void work(State& state, std::function<void()> call);
+  // The next one, as soon as there is one; nothing: the thread is to end.
+  [[nodiscard]] static std::function<void()> next(State& state) noexcept;
   static void join(std::list<std::thread> threads) noexcept;
 
   std::stop_source ending_;

@@ -74,6 +74,8 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
   if (!fill) {
     return fail(std::move(fill.error()));
   }
+  // While the origin thinks. What cannot be made now fails when it is needed.
+  static_cast<void>(store.prepare(options.store_key.empty() ? key : options.store_key));
   std::shared_ptr<Fetched::State> state;
   {
     const std::stop_callback stopped(stop, [&] { answer->end(); });

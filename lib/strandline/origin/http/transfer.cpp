@@ -25,6 +25,8 @@ const std::vector<std::string>* hosts_of(const HttpOptions& options) {
   return options.redirects_to ? &*options.redirects_to : nullptr;
 }
 
+constexpr std::chrono::milliseconds kFullFor{10};  // then a sink that had no room is asked again
+
 // Servers that do not do HEAD, or not for those who may GET.
 bool refuses_head(int status) noexcept {
   return status == 403 || status == 405 || status == 501;
@@ -255,11 +257,23 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
     return 0;
   }
   // Asked for here, a pause is one after this read of the socket, not in the middle of what it brought.
-  const auto until = transfer.pace_.arrived(piece.size(), Pace::Clock::now());
+  const auto now = Pace::Clock::now();
+  auto until = transfer.pace_.arrived(piece.size(), now);
+  if (!until && !transfer.has_room()) {
+    until = now + kFullFor;
+  }
   if (until && curl_easy_pause(transfer.easy, CURLPAUSE_RECV) == CURLE_OK) {
     transfer.paused_until_ = until;
   }
   return piece.size();
+}
+
+bool Transfer::may_resume(Pace::Clock::time_point now) noexcept {
+  if (!has_room()) {
+    paused_until_ = now + kFullFor;
+    return false;
+  }
+  return true;
 }
 
 CURLcode Transfer::resume() noexcept {

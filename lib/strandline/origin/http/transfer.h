@@ -51,6 +51,8 @@ class Transfer {
   // While a read that is to be slow is held back: until when, by steady_clock. due() says nothing then.
   [[nodiscard]] const std::optional<Pace::Clock::time_point>& paused_until() const noexcept { return paused_until_; }
   [[nodiscard]] CURLcode resume() noexcept;
+  // The pause is over. False: it is longer, for who gets the bytes has no room for them yet.
+  [[nodiscard]] bool may_resume(Pace::Clock::time_point now) noexcept;
   // It will not be ended() any more, if it ever was begun.
   void fail(Errc code, std::string_view why = {}) noexcept;
   void answer() noexcept;
@@ -63,6 +65,7 @@ class Transfer {
   Transfer* previous = nullptr;
 
  private:
+  [[nodiscard]] bool has_room() const noexcept { return sink_ == nullptr || sink_->has_room(); }
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static int on_log(CURL*, curl_infotype type, char* data, std::size_t size, void* self) noexcept;

@@ -213,7 +213,7 @@ void TransferLoop::look_after() noexcept {
   wait_ = kLongWait;
   for (Transfer *transfer = running_.first(), *next = nullptr; transfer != nullptr; transfer = next) {
     next = transfer->next;
-    if (const auto until = transfer->paused_until(); until && *until <= wall_now) {
+    if (const auto until = transfer->paused_until(); until && *until <= wall_now && transfer->may_resume(wall_now)) {
       if (const CURLcode code = transfer->resume(); code != CURLE_OK) {
         end(*transfer, code);
         continue;

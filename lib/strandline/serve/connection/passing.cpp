@@ -21,8 +21,12 @@ using boost::asio::awaitable;
 namespace {
 
 constexpr std::uint64_t kPiece = 256 << 10;
-constexpr std::size_t kMostWaiting = 16 << 20;     // of an origin that sends all at once
-constexpr std::size_t kMostWaitingOf = 128 << 20;  // of all clients together
+// Of an origin that sends all at once: with more than this it is to wait,
+constexpr std::size_t kEnoughWaiting = 2 << 20;
+constexpr std::size_t kEnoughOfAll = 64 << 20;  // of all clients together
+// and one that does not wait is broken off with this.
+constexpr std::size_t kMostWaiting = 16 << 20;
+constexpr std::size_t kMostOfAll = 128 << 20;
 std::atomic<std::size_t> waiting_of_all{0};
 
 }  // namespace
@@ -86,7 +90,7 @@ class Passing::Piece final : public origin::Sink, public std::enable_shared_from
     return file::contained([&]() -> Result<void> {
       {
         MutexLock lock(mutex_);
-        if (waiting_.size() + wanted.size() > kMostWaiting || waiting_of_all + wanted.size() > kMostWaitingOf) {
+        if (waiting_.size() + wanted.size() > kMostWaiting || waiting_of_all + wanted.size() > kMostOfAll) {
           return fail(Errc::no_memory, "clients are too slow for an origin that sends all at once");
         }
         waiting_.append(reinterpret_cast<const char*>(wanted.data()), wanted.size());
@@ -95,6 +99,11 @@ class Passing::Piece final : public origin::Sink, public std::enable_shared_from
       tell();
       return {};
     });
+  }
+  bool has_room() noexcept override {
+    MutexLock lock(mutex_);
+    // Who has nothing goes on, however much the others have.
+    return waiting_.empty() || (waiting_.size() < kEnoughWaiting && waiting_of_all < kEnoughOfAll);
   }
   void end(origin::Outcome<void> outcome) noexcept override {
     {

@@ -146,6 +146,13 @@ Result<void> Directory::make_folder_of(const std::string& name) const noexcept {
   });
 }
 
+Result<void> Directory::make_folder_for(std::string_view key) const noexcept {
+  return file::contained([&] {
+    auto same = check_same();
+    return same ? make_folder_of(naming_(key)) : std::move(same);
+  });
+}
+
 Result<JournalHeader> Directory::header_of(const std::string& name) const noexcept {
   return file::contained([&]() -> Result<JournalHeader> {
     auto journal = files_->open(entry_path(name) + std::string(kJournal), OpenFile::to_read);

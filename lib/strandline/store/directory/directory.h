@@ -34,6 +34,7 @@ class Directory {
   // The path of an entry's files, but for their endings.
   [[nodiscard]] std::string entry_path(const std::string& name) const;
   [[nodiscard]] Result<void> make_folder_of(const std::string& name) const noexcept;
+  [[nodiscard]] Result<void> make_folder_for(std::string_view key) const noexcept;
   struct Found {
     std::string name;
     bool exists = false;  // else it is free for the key

@@ -1,0 +1,94 @@
+// Threads for calls that block.
+#include <strandline/fill/engine/workers.h>
+#include <tests/resource/subjects.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <latch>
+#include <memory>
+#include <thread>
+
+using namespace strandline;
+using namespace strandline::testing;
+using fill::Workers;
+
+namespace {
+
+// Where a call runs that does nothing else.
+std::thread::id thread_of_next(Workers& workers) {
+  std::promise<std::thread::id> told;
+  REQUIRE(says(workers.run([&] { told.set_value(std::this_thread::get_id()); })) == "ok");
+  return told.get_future().get();
+}
+
+}  // namespace
+
+TEST_CASE("workers: no call waits for another") {
+  Workers workers;
+  for (int round = 0; round < 20; ++round) {
+    // Each needs all the others, also when some find threads that are idle.
+    constexpr int kCalls = 5;
+    std::latch together(kCalls);
+    std::latch done(kCalls);
+    for (int i = 0; i < kCalls; ++i) {
+      REQUIRE(says(workers.run([&] {
+                together.arrive_and_wait();
+                done.count_down();
+              })) == "ok");
+    }
+    done.wait();
+  }
+}
+
+TEST_CASE("workers: a thread that is idle takes the next call") {
+  Workers workers;
+  const auto first = thread_of_next(workers);
+  // It becomes idle a moment after the call has told.
+  bool again = false;
+  for (int i = 0; i < 1000 && !again; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    again = thread_of_next(workers) == first;
+  }
+  CHECK(again);
+}
+
+TEST_CASE("workers: what a call holds is gone before its thread is idle") {
+  Workers workers;
+  std::promise<void> gone;
+  auto held = std::shared_ptr<void>(nullptr, [&](void*) { gone.set_value(); });
+  REQUIRE(says(workers.run([held = std::move(held)] {})) == "ok");
+  gone.get_future().get();
+}
+
+TEST_CASE("workers: their end waits for calls, which are told of it") {
+  std::atomic<int> ended = 0;
+  {
+    Workers workers;
+    static_cast<void>(thread_of_next(workers));
+    std::latch both(2);
+    for (int i = 0; i < 2; ++i) {
+      REQUIRE(says(workers.run([&, ending = workers.ending()] {
+                both.arrive_and_wait();
+                while (!ending.stop_requested()) {
+                  std::this_thread::yield();
+                }
+                ++ended;
+              })) == "ok");
+    }
+    both.wait();
+  }
+  CHECK(ended == 2);
+}
+
+TEST_CASE("workers: they may be ended by one of their calls") {
+  std::promise<void> over;
+  auto workers = std::make_unique<Workers>();
+  Workers* const all = workers.get();
+  auto shared = std::make_shared<std::unique_ptr<Workers>>(std::move(workers));
+  REQUIRE(says(all->run([shared = std::move(shared), &over]() mutable {
+            shared->reset();
+            over.set_value();
+          })) == "ok");
+  over.get_future().get();
+}
