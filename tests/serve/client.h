@@ -55,6 +55,12 @@ class Client {
   }
   Response get(const std::string& target, const std::string& lines = "") { return ask("GET", target, lines); }
 
+  // It takes little at a time from here on, so that the rest lies with the server.
+  void take_little() {
+    const int bytes = 4096;
+    REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
+  }
+  void end_sending() { REQUIRE(::shutdown(socket_, SHUT_WR) == 0); }
   // The next response, or what comes of it.
   Response receive(bool head_only = false) {
     Response response;

@@ -564,6 +564,24 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=F63*lets*"],
     },
     {
+        "name": "zeros-in-flight",
+        "breaks": "D1: what a client has been handed by reference is given up before it has arrived",
+        "changes": [(LIB + "serve/connection/body.cpp", "pieces_.front().handed <= arrived", "pieces_.front().handed < kMaxOffset")],
+        "tests": ["tests/serve/test_serve --test-case=D1*way*"],
+    },
+    {
+        "name": "closed-in-flight",
+        "breaks": "D1: a connection is closed, and its pins end, while what was sent is on its way",
+        "changes": [(LIB + "serve/connection/client_socket.cpp", "before < handed_ ? !is_reset() : !gone_", "!gone_")],
+        "tests": ["tests/serve/test_serve --test-case=D1*way*"],
+    },
+    {
+        "name": "reopened-and-left-alone",
+        "breaks": "FAULTS 38: who finds by a pin that an entry has been reopened elsewhere has nobody look after its writer",
+        "changes": [(LIB + "store/entry/entry_follow.cpp", "if (*elsewhere && !stood_in) {", "if (*elsewhere && !stand_in_) {")],
+        "tests": [SHARED + " --test-case=D6*reopened*"],
+    },
+    {
         "name": "hole-under-a-pin",
         "breaks": "docs/store.md: a bad block that somebody has pinned, and may be sending, becomes a hole",
         "changes": [(LIB + "store/entry/entry_evict.cpp", "excluded ? Evicting::freeing : Evicting::leaving", "Evicting::freeing")],

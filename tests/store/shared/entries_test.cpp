@@ -163,6 +163,28 @@ TEST_CASE("D6: what a writer has journalled, and was killed before it told of, i
   CHECK(waiting.answer() == "ready");
 }
 
+TEST_CASE("D6: who finds by a pin that what was complete has been reopened elsewhere has its writer looked after") {
+  const Place place;
+  const auto here = place.open();
+  const auto there = place.open();
+  {
+    auto writer = required(there->take_writer());
+    REQUIRE(write_to(*writer, {0, kBlock}) == "65536");
+    REQUIRE(says(writer->commit()) == "ok");
+    there->end_writing(std::move(*writer));
+  }
+  REQUIRE(says(here->follow()) == "ok");
+  REQUIRE(here->resource().status().state == State::committed);
+  // A writer that has reopened it, and may be killed before it tells anybody.
+  const auto data = required(place.files->open("entry.data", OpenFile::to_write));
+  REQUIRE(says(data->try_hold(File::kWriterRole, File::Hold::exclusive)) == "ok");
+  REQUIRE(says(required(Journal::open(place.files, "entry.journal")).journal->append(RecordType::reopen, {})) == "ok");
+  const std::uint32_t bell = place.live->bell();
+  REQUIRE(says(here->pin({0, 10})) == "ok");
+  CHECK(here->is_written_elsewhere());
+  CHECK(place.live->bell() != bell);
+}
+
 TEST_CASE("F18: an entry that there is no memory to open is no_memory, and the next try opens it") {
   const StoreScene scene;
   auto store = scene.open();

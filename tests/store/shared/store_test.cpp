@@ -49,6 +49,7 @@ TEST_CASE("store: what is prepared is no entry, and changes nothing of one") {
   auto store = scene.open();
   for (int i = 0; i < 2; ++i) {
     CHECK(says(store.prepare("key")) == "ok");
+    CHECK_FALSE(std::filesystem::is_empty(scene.path + "/entries"));
     CHECK(required(store.list()).empty());
   }
   auto lease = required(store.acquire("key"));

@@ -6,7 +6,8 @@
 namespace strandline::fill {
 namespace {
 
-constexpr std::uint64_t kFirstWrite = 64 << 10;  // up to the end of a block of the store's checksums
+// So that what is written first is more than this, and ends with a block of the store's checksums.
+constexpr std::uint64_t kFirstWrite = 64 << 10;
 
 }  // namespace
 
@@ -26,7 +27,7 @@ Result<void> Transfer::begin(const origin::ObjectInfo& object, std::uint64_t off
 
 Result<void> Transfer::bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept {
   // Somebody may wait for the first of them while the others are still being written.
-  if (const std::size_t few = kFirstWrite - offset % kFirstWrite;
+  if (const std::size_t few = 2 * kFirstWrite - offset % kFirstWrite;
       data.size() > few && brought_.load(std::memory_order_relaxed) == 0) {
     auto first = bytes(offset, data.first(few));
     return first ? bytes(offset + few, data.subspan(few)) : first;

@@ -36,6 +36,7 @@ class Relay final : public origin::Sink {
     const std::uint64_t at = std::exchange(at_, at_ + rest.size());
     return sink_.bytes(at, rest);
   }
+  bool has_room() noexcept override { return sink_.has_room(); }
   void end(origin::Outcome<void> outcome) noexcept override {
     MutexLock lock(mutex_);
     outcome_ = std::move(outcome);

@@ -253,7 +253,8 @@ class ObjectAnswer {
 }  // namespace
 
 std::string with_fields(std::string answer, std::string_view lines) {
-  return lines.empty() ? answer : answer.insert(answer.find("\r\n") + 2, lines);
+  answer.insert(answer.find("\r\n") + 2, lines);
+  return answer;
 }
 
 ByteRange first_read(const RequestHead& request) {

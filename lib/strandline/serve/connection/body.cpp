@@ -16,32 +16,30 @@ namespace strandline::serve {
 using boost::asio::awaitable;
 using namespace boost::asio::experimental::awaitable_operators;
 
-namespace {
-
-// What is pinned while it is sent.
-class Pinned {
- public:
-  Pinned(store::Lease& lease, ByteRange range) : lease_(lease), range_(range), held_(lease.pin(range).has_value()) {}
-  Pinned(const Pinned&) = delete;
-  Pinned& operator=(const Pinned&) = delete;
-  ~Pinned() {
-    if (held_) {
-      lease_.unpin(range_);
-    }
+bool InFlight::pin(std::shared_ptr<store::Lease> lease, ByteRange range) {
+  pieces_.reserve(pieces_.size() + 1);
+  const bool held = lease->pin(range).has_value();
+  if (held) {
+    pieces_.push_back({std::move(lease), range, kMaxOffset});
   }
-  explicit operator bool() const noexcept { return held_; }
+  return held;
+}
 
- private:
-  store::Lease& lease_;
-  const ByteRange range_;
-  const bool held_;
-};
+void InFlight::settle(std::uint64_t arrived) noexcept {
+  while (!pieces_.empty() && pieces_.front().handed <= arrived) {
+    unpin(0);
+  }
+}
 
-}  // namespace
+void InFlight::unpin(std::size_t index) noexcept {
+  const auto piece = pieces_.begin() + static_cast<std::ptrdiff_t>(index);
+  piece->lease->unpin(piece->range);
+  pieces_.erase(piece);
+}
 
 awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
-  store::Lease lease = object_.fetched.lease();
-  const Reading reading(reader_, lease.key(), resource(), range, object_.opened);
+  const auto lease = std::make_shared<store::Lease>(object_.fetched.lease());
+  const Reading reading(reader_, lease->key(), resource(), range, object_.opened);
   // What is read on is fetched ahead of it, but nothing past its end: of the last of it just that is wanted.
   std::optional<fill::Want> want;
   std::optional<Cursor<store::EntryDriver>> cursor;
@@ -57,22 +55,22 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   }
   for (std::uint64_t at = range.begin; at < range.end;) {
     const ByteRange next{at, std::min(range.end, at + limits_.at_once)};
-    std::uint64_t there = at;
-    {
-      const Pinned pinned(lease, next);  // first: what is there then stays
-      if (!pinned) {
-        co_return co_await refuse(503, "not now");
+    in_flight_.settle(client_.arrived());
+    if (!in_flight_.pin(lease, next)) {  // first: what is there then stays
+      co_return co_await refuse(503, "not now");
+    }
+    const std::uint64_t there = there_from(next);
+    if (there > at) {
+      before += chunked ? chunk_head(there - at) : "";
+      begun_ = true;
+      if ((!before.empty() && !co_await client_.send(std::exchange(before, {}), MSG_MORE)) ||
+          !co_await send_there(*lease, {at, there})) {
+        co_return false;
       }
-      there = there_from(next);
-      if (there > at) {
-        before += chunked ? chunk_head(there - at) : "";
-        begun_ = true;
-        if ((!before.empty() && !co_await client_.send(std::exchange(before, {}), MSG_MORE)) ||
-            !co_await send_there(lease, {at, there})) {
-          co_return false;
-        }
-        before = chunked ? "\r\n" : "";
-      }
+      before = chunked ? "\r\n" : "";
+      in_flight_.handed_last(client_.handed());
+    } else {
+      in_flight_.unpin_last();
     }
     if (there > at) {
       at = there;

@@ -9,15 +9,45 @@
 #include <strandline/serve/traffic/reader.h>
 
 #include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace strandline::serve {
 
+// Of a client's connection: the pieces of files that it has been handed, pinned until they have arrived. sendfile(2)
+// copies nothing: what lies in the socket are the file's own pages, and what is freed of a page that is larger than
+// that (XFS, and ext4 since Linux 6.16) is zeroed in place, on its way to the client.
+class InFlight {
+ public:
+  // From here on it is pinned. False: it could not be.
+  [[nodiscard]] bool pin(std::shared_ptr<store::Lease> lease, ByteRange range);
+  // The last one: nothing of it was handed to the client; or the last of it was, when it had been handed so much.
+  void unpin_last() noexcept { unpin(pieces_.size() - 1); }
+  void handed_last(std::uint64_t handed) noexcept { pieces_.back().handed = handed; }
+  // So much has arrived, of all that the client was handed.
+  void settle(std::uint64_t arrived) noexcept;
+  [[nodiscard]] bool empty() const noexcept { return pieces_.empty(); }
+
+ private:
+  struct Piece {
+    std::shared_ptr<store::Lease> lease;
+    ByteRange range;
+    std::uint64_t handed;  // kMaxOffset: not all of it yet
+  };
+  void unpin(std::size_t index) noexcept;
+
+  std::vector<Piece> pieces_;  // a few: what a socket takes
+};
+
 class Body {
  public:
-  Body(ClientSocket& client, const SessionLimits& limits, const Object& object, Reader& reader) noexcept
-      : client_(client), limits_(limits), object_(object), reader_(reader) {}
+  Body(ClientSocket& client, InFlight& in_flight, const SessionLimits& limits, const Object& object,
+       Reader& reader) noexcept
+      : client_(client), in_flight_(in_flight), limits_(limits), object_(object), reader_(reader) {}
 
   // Once the first byte of the range is there, `before` and it; then the others as they come. `chunked`: as chunks, and
   // the last of them where the content ends. If nothing could be sent the client is told so.
@@ -40,6 +70,7 @@ class Body {
   [[nodiscard]] const Entry& resource() const { return object_.fetched.resource(); }
 
   ClientSocket& client_;
+  InFlight& in_flight_;
   const SessionLimits& limits_;
   const Object& object_;
   Reader& reader_;

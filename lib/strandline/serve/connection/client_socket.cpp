@@ -1,5 +1,8 @@
 #include <strandline/serve/connection/client_socket.h>
 
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -23,11 +26,14 @@ class ClientSocket::Limit : public std::enable_shared_from_this<Limit> {
 
   void begin(Clock::time_point until) {
     until_ = until;
+    ran_out_ = false;
     if (until_ < runs_out_) {
       set();
     }
   }
   void end() noexcept { until_ = kNever; }
+  // Has it ended the last wait?
+  [[nodiscard]] bool ran_out() const noexcept { return ran_out_; }
   // With the socket.
   void close() noexcept {
     socket_ = nullptr;
@@ -38,23 +44,28 @@ class ClientSocket::Limit : public std::enable_shared_from_this<Limit> {
   static constexpr auto kNever = Clock::time_point::max();
 
   void set() {
-    runs_out_ = until_;
     timer_.expires_at(until_);
     timer_.async_wait([self = shared_from_this()](const error_code& error) {
       if (!error) {
         self->run_out();
       }
     });
+    runs_out_ = until_;
   }
-  void run_out() {
+  // No exception of its may leave it: nobody would catch it.
+  void run_out() noexcept {
     runs_out_ = kNever;
     if (socket_ == nullptr || until_ == kNever) {
       return;
     }
-    if (until_ > Clock::now()) {
-      set();
-      return;
+    try {
+      if (until_ > Clock::now()) {
+        set();
+        return;
+      }
+    } catch (const std::bad_alloc&) {  // then it has waited long enough
     }
+    ran_out_ = true;
     error_code ignored;
     socket_->cancel(ignored);
   }
@@ -63,6 +74,7 @@ class ClientSocket::Limit : public std::enable_shared_from_this<Limit> {
   steady_timer timer_;
   Clock::time_point until_ = kNever;     // of the wait under way
   Clock::time_point runs_out_ = kNever;  // the timer
+  bool ran_out_ = false;
 };
 
 ClientSocket::ClientSocket(tcp::socket socket, const Patience& patience, const TlsContext* tls)
@@ -111,11 +123,33 @@ awaitable<void> ClientSocket::close() {
     tls_->close();
   }
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  const auto until = Clock::now() + std::chrono::seconds(1);
   std::string rest;
-  while (!gone_ && Clock::now() < until && co_await ready(Wait::wait_read, until - Clock::now())) {
-    rest.clear();
-    static_cast<void>(receive(rest));
+  auto since = Clock::now();
+  for (std::uint64_t before = arrived(); before < handed_ ? !is_reset() : !gone_;) {
+    const Clock::duration patience = before < handed_ ? patience_.silence : std::chrono::seconds(1);
+    const auto left = std::min<Clock::duration>(since + patience - Clock::now(), kLookAgain);
+    if (left <= Clock::duration::zero()) {
+      break;
+    }
+    if (gone_) {
+      // It has nothing more to say, and may still listen.
+      steady_timer pause(executor(), left);
+      co_await pause.async_wait(kToken);
+    } else {
+      const bool has_come = co_await ready(Wait::wait_read, left);
+      if (!has_come && !timed_out()) {
+        break;
+      }
+      rest.clear();
+      static_cast<void>(has_come && receive(rest));
+    }
+    if (arrived() > before) {
+      before = arrived_;
+      since = Clock::now();
+    }
+  }
+  if (arrived_ < handed_) {
+    give_up();
   }
   socket_.close(ignored);
 }
@@ -186,6 +220,33 @@ awaitable<bool> ClientSocket::ready(Wait what, Clock::duration limit) {
   limit_->end();
   drained_ = drained_ && what != Wait::wait_read;
   co_return !error;
+}
+
+bool ClientSocket::timed_out() const noexcept {
+  return limit_->ran_out();
+}
+
+std::uint64_t ClientSocket::arrived() noexcept {
+  int left = 0;  // tcp(7): what has not been acknowledged
+  if (tls_ != nullptr) {
+    arrived_ = handed_;  // copies of it lie in the system
+  } else if (::ioctl(handle(), SIOCOUTQ, &left) == 0) {
+    arrived_ = std::max(arrived_, handed_ - std::min(handed_, static_cast<std::uint64_t>(std::max(left, 0))));
+  }
+  return arrived_;
+}
+
+bool ClientSocket::is_reset() noexcept {
+  ::tcp_info info{};
+  ::socklen_t size = sizeof info;
+  return ::getsockopt(handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state == TCP_CLOSE;
+}
+
+void ClientSocket::give_up() noexcept {
+  const ::linger at_once{.l_onoff = 1, .l_linger = 0};  // socket(7): what lies in it goes no more
+  static_cast<void>(::setsockopt(handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+  error_code ignored;
+  socket_.close(ignored);  // the socket's own end would take that back
 }
 
 awaitable<bool> ClientSocket::writable() {

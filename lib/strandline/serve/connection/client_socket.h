@@ -27,6 +27,8 @@ class ClientSocket {
  public:
   using Clock = std::chrono::steady_clock;
   using Wait = boost::asio::ip::tcp::socket::wait_type;
+  // Between two looks whether what was handed to it has arrived, of which nobody tells.
+  static constexpr std::chrono::milliseconds kLookAgain{100};
   // Of the request that is being answered.
   struct Account {
     Clock::time_point begun{};
@@ -62,21 +64,29 @@ class ClientSocket {
   // Address and port; empty: it had gone before anybody looked.
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   // The end of what is sent; what still comes is read, for a moment, so that a reset does not overtake the answer
-  // (RFC 9112, section 9.6).
+  // (RFC 9112, section 9.6), and for as long as what was sent is still arriving.
   [[nodiscard]] boost::asio::awaitable<void> close();
 
   // Adds what has come to `bytes`. False: nothing has, at this moment.
   [[nodiscard]] bool receive(std::string& bytes);
   [[nodiscard]] boost::asio::awaitable<bool> send(std::string bytes, int flags = 0);
-  // False: not within the limit. One at a time.
+  // False: not within the limit, and then timed_out(); or not any more. One at a time.
   [[nodiscard]] boost::asio::awaitable<bool> ready(Wait what, Clock::duration limit);
+  [[nodiscard]] bool timed_out() const noexcept;
   // False too when it takes too little, again and again (FAULTS, row 63).
   [[nodiscard]] boost::asio::awaitable<bool> writable();
-  // So many bytes have gone to it, past send().
+  // So many bytes have been handed to it, past send().
   void sent(std::size_t count) noexcept {
     account_.sent += count;
     taken_ += count;
+    handed_ += count;
   }
+  // All that it has been handed, and how much of that has arrived there: the rest lies in the system, which has no copy
+  // of a file's bytes, but its pages.
+  [[nodiscard]] std::uint64_t handed() const noexcept { return handed_; }
+  [[nodiscard]] std::uint64_t arrived() noexcept;
+  // Closes it, and what has not arrived never will.
+  void give_up() noexcept;
 
   // A request has come.
   void begin_account(bool keep_head);
@@ -89,6 +99,8 @@ class ClientSocket {
  private:
   class Limit;
   [[nodiscard]] std::string name_of_peer() const;
+  // Has the connection ended, so that nothing is on its way any more?
+  [[nodiscard]] bool is_reset() noexcept;
   [[nodiscard]] TlsConnection::Did peek();
   // Some bytes at once; none: it can take none now, or has gone, and what it is to be waited for.
   [[nodiscard]] std::size_t send_some(std::string_view bytes, int flags, Wait& next);
@@ -100,6 +112,8 @@ class ClientSocket {
   const std::string peer_;   // known for the log when it has gone
   Clock::duration slow_{};   // the time that it was waited for,
   std::uint64_t taken_ = 0;  // and the bytes it took, since that was judged
+  std::uint64_t handed_ = 0;
+  std::uint64_t arrived_ = 0;
   Account account_;
   bool drained_ = false;  // all that had come has been received; asking again would be for nothing
   bool gone_ = false;

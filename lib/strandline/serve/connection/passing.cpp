@@ -156,10 +156,12 @@ awaitable<bool> Passing::send(ByteRange range, std::string before, bool chunked)
       }
     }
   } pieces;
-  pieces.now = ask(piece_at(range.begin));
-  while (pieces.now != nullptr) {
-    const std::uint64_t end = pieces.now->range().end;
-    pieces.next = end < range.end ? ask(piece_at(end)) : nullptr;
+  for (std::uint64_t at = range.begin; at < range.end;) {
+    if (pieces.now == nullptr) {
+      pieces.now = ask(piece_at(at));
+    }
+    at = pieces.now->range().end;
+    pieces.next = at < range.end && waiting_of_all < kEnoughOfAll ? ask(piece_at(at)) : nullptr;
     if (!co_await send_piece(*pieces.now, before, chunked)) {
       co_return false;
     }

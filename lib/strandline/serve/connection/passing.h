@@ -1,9 +1,9 @@
 // Passing: sends a client bytes that are for it alone: from the origin, of the version that was told, and past the
 // store (RFC 9111, section 3). Asks for a piece while it sends the one before; for all at once of what has no
 // validator, for nobody could tell whether two answers are of one version. Threads: the client's executor. Blocks:
-// never. Errors: false, and the connection is to end, as Body. Cost: a copy, and memory for two pieces of 256 KiB, in
-// strings that grow; of what comes all at once, for what the client has not taken yet: 16 MiB, or 128 MiB of all
-// clients together, then it is broken off. Lifetime: an answer's.
+// never. Errors: false, and the connection is to end, as Body. Cost: a copy, and memory for two pieces of 256 KiB, or
+// one while all clients together have 64 MiB; of what comes all at once, for 2 MiB that the client has not taken yet
+// and what its origin sends after it was told to wait. Lifetime: an answer's.
 #pragma once
 
 #include <strandline/serve/connection/client_socket.h>

@@ -72,6 +72,14 @@ class Finding : public std::enable_shared_from_this<Finding> {
 
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:
+  TcpSession(const TcpSession&) = delete;
+  TcpSession& operator=(const TcpSession&) = delete;
+  ~TcpSession() override {
+    in_flight_.settle(client_.arrived());
+    if (!in_flight_.empty()) {
+      client_.give_up();  // what will not be pinned any more shall not arrive either
+    }
+  }
   TcpSession(tcp::socket socket, std::shared_ptr<const CurrentServing> current)
       : client_(std::move(socket), patience_of(current->get()->limits), current->get()->tls.get()),
         current_(std::move(current)),
@@ -88,7 +96,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   void end(bool now) noexcept override {
     asio::post(client_.executor(), [self = shared_from_this(), now] {
       self->ending_ = true;
-      if (now || self->idle_) {
+      // What is still on its way to one that asks nothing is seen to the client by its own coroutine, soon.
+      if (now || (self->idle_ && self->in_flight_.empty())) {
         self->cancel_.emit(asio::cancellation_type::terminal);
       }
     });
@@ -148,9 +157,15 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
         continue;
       }
       idle_ = !begun;
-      const bool is_ready = !client_.has_gone() && !(ending_ && idle_) &&
-                            co_await client_.ready(ClientSocket::Wait::wait_read, until - Clock::now());
+      const Clock::duration left = until - Clock::now();
+      const auto limit = in_flight_.empty() ? left : std::min<Clock::duration>(left, ClientSocket::kLookAgain);
+      const bool may_come = !client_.has_gone() && !(ending_ && idle_);
+      const bool is_ready = may_come && co_await client_.ready(ClientSocket::Wait::wait_read, limit);
       idle_ = false;
+      if (may_come && !is_ready && limit < left && client_.timed_out()) {
+        in_flight_.settle(client_.arrived());
+        continue;
+      }
       if (!is_ready) {
         if (begun && !client_.has_gone()) {
           reader_->answered(408);
@@ -227,7 +242,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       if (selected.parts.size() == 1) {
         sequence_.read(*open.object, selected.parts.front());
       }
-      Body body(client_, serving_->limits, *open.object, *reader_);
+      Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
       co_return co_await send(body, std::move(selected));
     }
     Passing passing(client_, serving_->limits, *open.unshared, *reader_);
@@ -265,6 +280,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return found;
   }
 
+  InFlight in_flight_;  // longer than the connection
   ClientSocket client_;
   asio::cancellation_signal cancel_;
   const std::shared_ptr<const CurrentServing> current_;

@@ -58,7 +58,8 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
   };
   return file::contained([&]() -> Result<void> {
     mutex_.assert_held();
-    if (at_any_rate && !stand_in_ && core().status().state == State::committed) {
+    const bool stood_in = stand_in_.has_value();
+    if (at_any_rate && !stood_in && core().status().state == State::committed) {
       // Nothing is missing: who writes it is of no interest, unless it has been reopened.
       if (auto done = read(); !done) {
         return done;
@@ -68,7 +69,6 @@ Result<void> Entry::follow_locked(bool at_any_rate, Effects& effects) noexcept {
         return {};
       }
     }
-    const bool stood_in = stand_in_.has_value();
     // Likewise: of a writer that is gone by now all is in the journal.
     const auto elsewhere = driver_.has_writer_elsewhere();
     if (!elsewhere) {

@@ -192,15 +192,18 @@ class SystemFiles final : public FileSystem {
 
   // The same for as long as the process runs.
   Result<BootId> boot_id() const noexcept override {
-    MutexLock lock(mutex_);
-    if (!boot_id_) {
-      auto read = read_boot_id();
-      if (!read) {
-        return read;
+    {
+      MutexLock lock(mutex_);
+      if (boot_id_) {
+        return *boot_id_;
       }
+    }
+    auto read = read_boot_id();
+    if (read) {
+      MutexLock lock(mutex_);
       boot_id_ = *read;
     }
-    return *boot_id_;
+    return read;
   }
 
  private:
