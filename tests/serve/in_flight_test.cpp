@@ -8,7 +8,7 @@ using namespace strandline::testing;
 
 namespace {
 
-constexpr std::uint64_t kLength = 256 << 10;
+constexpr std::uint64_t kLength = 1 << 20;
 
 // An entry of which all is there, as another process sees it.
 store::Lease whole_entry(const Scene& scene, store::Store& store) {
