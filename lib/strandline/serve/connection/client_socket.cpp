@@ -92,6 +92,7 @@ awaitable<bool> ClientSocket::prepare(Clock::duration limit) {
   error_code ignored;  // what cannot be set shows when it is used
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.native_non_blocking(true, ignored);
+  set_reset_at_end(true);
   const auto until = Clock::now() + limit;
   while (tls_ != nullptr) {
     const Did did = tls_->handshake();
@@ -148,8 +149,8 @@ awaitable<void> ClientSocket::close() {
       since = Clock::now();
     }
   }
-  if (arrived_ < handed_) {
-    give_up();
+  if (arrived_ == handed_) {
+    let_go();
   }
   socket_.close(ignored);
 }
@@ -242,11 +243,10 @@ bool ClientSocket::is_reset() noexcept {
   return ::getsockopt(handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state == TCP_CLOSE;
 }
 
-void ClientSocket::give_up() noexcept {
-  const ::linger at_once{.l_onoff = 1, .l_linger = 0};  // socket(7): what lies in it goes no more
+// Not by asio's option, which the socket's destructor takes back.
+void ClientSocket::set_reset_at_end(bool reset) noexcept {
+  const ::linger at_once{.l_onoff = reset ? 1 : 0, .l_linger = 0};
   static_cast<void>(::setsockopt(handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
-  error_code ignored;
-  socket_.close(ignored);  // the socket's own end would take that back
 }
 
 awaitable<bool> ClientSocket::writable() {

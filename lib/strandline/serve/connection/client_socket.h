@@ -85,8 +85,9 @@ class ClientSocket {
   // of a file's bytes, but its pages.
   [[nodiscard]] std::uint64_t handed() const noexcept { return handed_; }
   [[nodiscard]] std::uint64_t arrived() noexcept;
-  // Closes it, and what has not arrived never will.
-  void give_up() noexcept;
+  // Until then, what has not arrived when the connection ends, be it with the process, never will: it is reset
+  // (socket(7), SO_LINGER). Once nothing of a file is on its way.
+  void let_go() noexcept { set_reset_at_end(false); }
 
   // A request has come.
   void begin_account(bool keep_head);
@@ -99,6 +100,7 @@ class ClientSocket {
  private:
   class Limit;
   [[nodiscard]] std::string name_of_peer() const;
+  void set_reset_at_end(bool reset) noexcept;
   // Has the connection ended, so that nothing is on its way any more?
   [[nodiscard]] bool is_reset() noexcept;
   [[nodiscard]] TlsConnection::Did peek();

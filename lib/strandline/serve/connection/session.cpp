@@ -76,9 +76,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   TcpSession& operator=(const TcpSession&) = delete;
   ~TcpSession() override {
     in_flight_.settle(client_.arrived());
-    if (!in_flight_.empty()) {
-      client_.give_up();  // what will not be pinned any more shall not arrive either
-    }
+    if (in_flight_.empty()) {
+      client_.let_go();
+    }  // else what will not be pinned any more shall not arrive either
   }
   TcpSession(tcp::socket socket, std::shared_ptr<const CurrentServing> current)
       : client_(std::move(socket), patience_of(current->get()->limits), current->get()->tls.get()),
