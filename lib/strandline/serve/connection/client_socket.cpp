@@ -126,9 +126,11 @@ awaitable<void> ClientSocket::close() {
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
   std::string rest;
   auto since = Clock::now();
-  for (std::uint64_t before = arrived(); before < handed_ ? !is_reset() : !gone_;) {
-    const Clock::duration patience = before < handed_ ? patience_.silence : std::chrono::seconds(1);
-    const auto left = std::min<Clock::duration>(since + patience - Clock::now(), kLookAgain);
+  std::uint64_t before = arrived();
+  const auto last = since + patience_.slow_for + time_of(handed_ - before);
+  while (before < handed_ ? !is_reset() : !gone_) {
+    const auto end = before < handed_ ? std::min(since + patience_.silence, last) : since + std::chrono::seconds(1);
+    const auto left = std::min<Clock::duration>(end - Clock::now(), kLookAgain);
     if (left <= Clock::duration::zero()) {
       break;
     }
@@ -235,6 +237,12 @@ std::uint64_t ClientSocket::arrived() noexcept {
     arrived_ = std::max(arrived_, handed_ - std::min(handed_, static_cast<std::uint64_t>(std::max(left, 0))));
   }
   return arrived_;
+}
+
+ClientSocket::Clock::duration ClientSocket::time_of(std::uint64_t bytes) const noexcept {
+  constexpr std::uint64_t kLongest = 1'000'000;
+  const std::uint64_t seconds = bytes / std::max<std::uint64_t>(1, patience_.least_rate);
+  return std::chrono::seconds(std::min(seconds, kLongest));
 }
 
 bool ClientSocket::is_reset() noexcept {

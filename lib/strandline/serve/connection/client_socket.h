@@ -101,6 +101,8 @@ class ClientSocket {
   class Limit;
   [[nodiscard]] std::string name_of_peer() const;
   void set_reset_at_end(bool reset) noexcept;
+  // For who takes as little as may be.
+  [[nodiscard]] Clock::duration time_of(std::uint64_t bytes) const noexcept;
   // Has the connection ended, so that nothing is on its way any more?
   [[nodiscard]] bool is_reset() noexcept;
   [[nodiscard]] TlsConnection::Did peek();
