@@ -34,7 +34,8 @@ void raise_descriptor_limit() {
 
 // A server runs for months: what it has freed goes back to the system. By itself the allocator would keep an arena for
 // each thread, with holes of half a mebibyte in it, for what it takes for large grows with what was freed before
-// (mallopt(3), M_MMAP_THRESHOLD). The price is a page fault for every 4 KiB of a transfer's buffer. Before any thread is.
+// (mallopt(3), M_MMAP_THRESHOLD). The price is a page fault for every 4 KiB of a transfer's buffer. Before any thread
+// is.
 void give_memory_back() {
 #ifdef __GLIBC__
   // What cannot be set stays as it was.

@@ -69,8 +69,8 @@ class Lease {
   [[nodiscard]] Result<void> pin(ByteRange range = Entry::kWhole) noexcept;
   void unpin(ByteRange range = Entry::kWhole) noexcept;
 
-  // Into a socket, without a copy; the range has been pinned by this lease, and stays so until what was sent has arrived
-  // (SIOCOUTQ of tcp(7)): what lies in the socket are the file's pages. As Entry::send_to().
+  // Into a socket, without a copy; the range has been pinned by this lease, and stays so until what was sent has
+  // arrived (SIOCOUTQ of tcp(7)): what lies in the socket are the file's pages. As Entry::send_to().
   [[nodiscard]] Result<std::size_t> send_to(int socket, ByteRange range) const noexcept {
     return entry_->send_to(socket, range);
   }
