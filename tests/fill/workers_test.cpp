@@ -52,12 +52,7 @@ TEST_CASE("workers: a thread that is idle takes the next call") {
   Workers workers;
   const auto first = thread_of_next(workers);
   // It becomes idle a moment after the call has told.
-  bool again = false;
-  for (int i = 0; i < 1000 && !again; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    again = thread_of_next(workers) == first;
-  }
-  CHECK(again);
+  CHECK(eventually([&] { return thread_of_next(workers) == first; }));
 }
 
 TEST_CASE("workers: what a call holds is gone before its thread is idle") {

@@ -33,10 +33,7 @@ struct Response {
 class Client {
  public:
   explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    ::sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const ::sockaddr_in address = loopback(port);
     REQUIRE(::connect(socket_, reinterpret_cast<const ::sockaddr*>(&address), sizeof address) == 0);
     const ::timeval limit{static_cast<::time_t>(patience().count()), 0};
     REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
@@ -44,6 +41,15 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client() { ::close(socket_); }
+
+  // Is anybody there to be connected to?
+  [[nodiscard]] static bool listens(std::uint16_t port) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const ::sockaddr_in address = loopback(port);
+    const bool connected = ::connect(socket, reinterpret_cast<const ::sockaddr*>(&address), sizeof address) == 0;
+    ::close(socket);
+    return connected;
+  }
 
   void send(std::string_view bytes) {
     REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<::ssize_t>(bytes.size()));
@@ -95,6 +101,13 @@ class Client {
   }
 
  private:
+  static ::sockaddr_in loopback(std::uint16_t port) {
+    ::sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
   bool more() {
     std::string some(65536, '\0');
     const auto count = ::recv(socket_, some.data(), some.size(), 0);

@@ -74,6 +74,7 @@ TEST_CASE("F63: a client that is slower than an origin which sends all at once l
   auto client = scene.client();
   client.send("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   std::string got = client.take_some();
+  // Nobody tells that the origin waits: it has sent nothing for a while. Too short a while only shows less.
   for (std::uint64_t before = 1; before != object->sent_bytes();) {
     before = object->sent_bytes();
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -82,13 +82,13 @@ Result<void> Workers::run(std::function<void()> call) noexcept {
   }
   join(std::move(returned));
   return file::contained([&]() -> Result<void> {
-    std::list<std::thread> thread(1);
-    MutexLock lock(state_->mutex);  // so that it finds itself in `running`
+    MutexLock lock(state_->mutex);
     if (state_->waiting.size() < state_->idle) {
       state_->waiting.push_back(std::move(call));
       state_->changed.notify_all();
       return {};
     }
+    std::list<std::thread> thread(1);  // under the lock, so that it finds itself in `running`
     try {
       thread.front() =
           std::thread([state = state_, call = std::move(call)]() mutable { work(*state, std::move(call)); });

@@ -48,7 +48,7 @@ class Transfer {
   // Has a deadline passed? Then the request is to be ended, as timed out; else due() says when to ask again.
   [[nodiscard]] bool expired(LoopClock::Clock::time_point now) noexcept;
   [[nodiscard]] LoopClock::Clock::time_point due() const noexcept;
-  // While a read that is to be slow is held back: until when, by steady_clock. due() says nothing then.
+  // While a read is held back, to be slow or for want of room: until when, by steady_clock. due() says nothing then.
   [[nodiscard]] const std::optional<Pace::Clock::time_point>& paused_until() const noexcept { return paused_until_; }
   [[nodiscard]] CURLcode resume() noexcept;
   // The pause is over. False: it is longer, for who gets the bytes has no room for them yet.

@@ -36,7 +36,6 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
   bool known = false;
   bool alone = false;
-  ByteRange first_bytes;
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
@@ -50,7 +49,6 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     }
     Slot& slot = slot_of_locked(source.name, closed);
     known = slot.object != nullptr;
-    first_bytes = known || slot.asking ? ByteRange() : first();
     const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, wall_clock()) : Reuse::validated;
     if (how != Reuse::validated) {
       at_hand = slot.object;
@@ -78,8 +76,11 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand), false});
   }
-  if (*begun) {
-    known ? ask(source) : look(source, first_bytes);
+  if (*begun && known) {
+    ask(source);
+  } else if (*begun) {
+    const auto wanted = file::contained([&]() -> Result<ByteRange> { return first(); });
+    wanted ? look(source, *wanted) : settle(source.name, tl::unexpected(Failure{wanted.error().clone(), true}));
   }
 }
 
