@@ -98,6 +98,21 @@ TEST_CASE("plan: a transfer that will soon be there is waited for; one that will
   }
 }
 
+TEST_CASE("plan: of an origin that answers at once, too, what will soon be there is waited for") {
+  // 4 ms and 20 ms off.
+  for (const auto& [ahead, cut] : {std::pair(400ULL << 10, false), std::pair(2ULL << 20, true)}) {
+    for (const bool answered : {false, true}) {
+      auto s = scene(2, 0);
+      s.situation.network = {Seconds(1e-4), Seconds(1e-4), 1e8};
+      s.running = {{7, 0, 16 * kMiB, 1e8, answered, false}};
+      s.wanted = {{{ahead, ahead + 10}}};
+      const Plan plan = s.plan();
+      CHECK(plan.trims.size() == (cut ? 1 : 0));
+      CHECK(plan.starts.size() == (cut ? 1 : 0));
+    }
+  }
+}
+
 TEST_CASE("plan: a transfer that crawls is replaced, for who waits and for nobody, unless others would too") {
   for (const bool wait : {true, false}) {
     for (const auto& [rate, replaced] : {std::pair(20e6, true), std::pair(2e4, false)}) {

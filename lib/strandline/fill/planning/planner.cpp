@@ -8,6 +8,8 @@ namespace {
 
 // What is on its way when a transfer is cut short has been sent for nothing.
 constexpr Seconds kWorthDividing{0.2};
+// What is due so soon is waited for, however near the origin is: to cut a transfer short would cost it as much.
+constexpr Seconds kSoon{0.005};
 // A transfer that would take so long, and so many times as long as another one, is replaced.
 constexpr Seconds kCrawlsFor{1};
 constexpr double kCrawls = 4;
@@ -60,6 +62,7 @@ class Planner {
                                      now_.limits.max_subrange);
   }
   Seconds fresh_cost() const { return now_.network.round_trip + now_.network.setup; }
+  Seconds soon() const { return std::max(fresh_cost(), kSoon); }
   double rate_of(const Running& transfer) const {
     return transfer.rate > 0 ? transfer.rate : std::max(now_.network.rate, 1.0);
   }
@@ -148,7 +151,7 @@ class Planner {
         // What came since it was asked where it stands is there by now.
         const std::uint64_t stands = now_.next_gap(whole.begin, gap->begin).value_or(*gap).begin;
         if (claim->transfer != nullptr &&
-            (arrival(*claim->transfer, stands, gap->begin) > fresh_cost() ||
+            (arrival(*claim->transfer, stands, gap->begin) > soon() ||
              crawls(*claim->transfer, stands, std::min(wanted.range.end, whole.end))) &&
             may_start()) {
           claim = claim_at(gap->begin);
@@ -186,7 +189,7 @@ class Planner {
     const auto most = std::max_element(claims_.begin(), claims_.end(),
                                        [&](const Claim& a, const Claim& b) { return left(a) < left(b); });
     if (most == claims_.end() || left(*most) == 0 ||
-        Seconds(static_cast<double>(left(*most)) / rate_of(*most->transfer)) < fresh_cost()) {
+        Seconds(static_cast<double>(left(*most)) / rate_of(*most->transfer)) < soon()) {
       return false;
     }
     trim(most, most->range.begin);
@@ -209,7 +212,7 @@ class Planner {
                          std::any_of(now_.readers.begin(), now_.readers.end(), [&](std::uint64_t at) {
                            return left.intersects({at, at + now_.limits.window});
                          }));
-      if (!used && time_left(claims_[i]) > fresh_cost()) {
+      if (!used && time_left(claims_[i]) > soon()) {
         trim(claims_.begin() + static_cast<std::ptrdiff_t>(i), left.begin);
       }
     }
