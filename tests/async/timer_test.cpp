@@ -58,3 +58,18 @@ TEST_CASE("R11: the timer: a function that cancels itself and waits does not wai
   CHECK(eventually([&] { return done.load(); }));
   timer.cancel_and_wait(*ticket);
 }
+
+TEST_CASE("R11: the timer: whenever its thread sleeps, what is due before it would wake is run") {
+  DeadlineTimer& timer = DeadlineTimer::instance();
+  const auto soon = [] { return std::chrono::steady_clock::now() + std::chrono::milliseconds(5); };
+  const auto far = required(timer.schedule(in_good_time(), [] {}));
+  std::atomic<int> ran{0};
+  for (int turn = 1; turn <= 3; ++turn) {
+    const auto cancelled = required(timer.schedule(soon(), [&] { ran += 100; }));
+    timer.cancel_and_wait(cancelled);
+    const int before = ran;  // it may have come first
+    static_cast<void>(required(timer.schedule(soon(), [&] { ++ran; })));
+    CHECK(eventually([&] { return ran == before + 1; }));
+  }
+  timer.cancel_and_wait(far);
+}

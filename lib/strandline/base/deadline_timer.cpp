@@ -22,9 +22,10 @@ Result<DeadlineTimer::Ticket> DeadlineTimer::schedule(time_point when, std::func
       started_ = true;
     }
     const Ticket ticket{when, next_++};
-    const auto placed = functions_.emplace(ticket, std::move(function)).first;
-    if (placed == functions_.begin()) {
-      changed_.notify_one();  // its thread sleeps until the one that was first
+    functions_.emplace(ticket, std::move(function));
+    if (when < sleeps_until_) {
+      sleeps_until_ = time_point::min();
+      changed_.notify_one();
     }
     return ticket;
   } catch (const std::bad_alloc&) {
@@ -57,13 +58,12 @@ void DeadlineTimer::run() noexcept {
   MutexLock lock(mutex_);
   thread_ = Sync::this_thread();
   for (;;) {
-    if (functions_.empty()) {
-      changed_.wait(mutex_);
-      continue;
-    }
     const auto first = functions_.begin();
-    if (first->first.first > std::chrono::steady_clock::now()) {
-      changed_.wait_until(mutex_, time_point(first->first.first));
+    if (first == functions_.end() || first->first.first > std::chrono::steady_clock::now()) {
+      const time_point until = first == functions_.end() ? time_point::max() : first->first.first;
+      sleeps_until_ = until;
+      changed_.wait_until(mutex_, until);
+      sleeps_until_ = time_point::min();
       continue;
     }
     std::function<void()> due = std::move(first->second);

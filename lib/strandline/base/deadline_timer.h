@@ -42,6 +42,9 @@ class DeadlineTimer {
   CondVar finished_;
   std::map<Ticket, std::function<void()>> functions_ STRANDLINE_GUARDED_BY(mutex_);
   std::optional<Ticket> running_ STRANDLINE_GUARDED_BY(mutex_);
+  // Until when its thread sleeps if nobody wakes it. It is not woken to sleep longer, for most deadlines never come: so
+  // it may wake for one that has been cancelled. While it is awake, and looks before it sleeps: before all time.
+  time_point sleeps_until_ STRANDLINE_GUARDED_BY(mutex_) = time_point::min();
   Sync::ThreadId thread_ STRANDLINE_GUARDED_BY(mutex_){};
   std::uint64_t next_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   bool started_ STRANDLINE_GUARDED_BY(mutex_) = false;
