@@ -124,7 +124,8 @@ TEST_CASE("sealer: a whole block, one byte, and in place") {
        {ByteRange{0, kPieceBlock}, ByteRange{kPieceBlock, kPieceBlock + 1}, ByteRange{kMaxOffset - 3, kMaxOffset}}) {
     auto bytes = content(range);
     const Piece piece = required(sealer->seal(range, bytes, bytes));
-    CHECK(bytes != content(range));
+    // One byte of 256 is itself, encrypted.
+    CHECK((range.size() < 16 || bytes != content(range)));
     CHECK(says(sealer->open(piece, bytes, bytes)) == "ok");
     CHECK(bytes == content(range));
   }
