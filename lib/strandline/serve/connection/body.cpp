@@ -56,10 +56,11 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   for (std::uint64_t at = range.begin; at < range.end;) {
     const ByteRange next{at, std::min(range.end, at + limits_.at_once)};
     in_flight_.settle(client_.arrived());
-    if (!in_flight_.pin(lease, next)) {  // first: what is there then stays
+    const bool some = there_from(next) > at;
+    if (some && !in_flight_.pin(lease, next)) {
       co_return co_await refuse(503, "not now");
     }
-    const std::uint64_t there = there_from(next);
+    const std::uint64_t there = some ? there_from(next) : at;  // what is there now stays
     if (there > at) {
       before += chunked ? chunk_head(there - at) : "";
       begun_ = true;
@@ -69,7 +70,7 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
       }
       before = chunked ? "\r\n" : "";
       in_flight_.handed_last(client_.handed());
-    } else {
+    } else if (some) {
       in_flight_.unpin_last();
     }
     if (there > at) {
