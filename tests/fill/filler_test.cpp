@@ -357,6 +357,27 @@ TEST_CASE("filler: a connection that falls silent is not waited for: the rest is
   CHECK(wait.wait() == "ready");
 }
 
+TEST_CASE("filler: who waits for what comes next is not forgotten when it does not come") {
+  for (const bool fails : {true, false}) {
+    Scene scene(Policy::demand_only);
+    const auto first = async(scene.resource, {0, 1000}, {.stop = {}, .deadline = {}, .until = WaitFor::any});
+    auto read = scene.origin->read_number(0);
+    CHECK(read->begin(object(5000)) == "ok");
+    CHECK(read->bytes(500) == "ok");
+    CHECK(first.wait() == "ready");
+    const auto next = async(scene.resource, {500, 1000});
+    if (fails) {
+      read->end({Error::make(Errc::io, "broken"), true});
+    } else {
+      read->succeed();
+    }
+    auto again = scene.origin->read_number(1);
+    CHECK(again->request.range == ByteRange{500, 1000});
+    again->serve(object(5000));
+    CHECK(next.wait() == "ready");
+  }
+}
+
 TEST_CASE("filler: a target that refuses is not asked again") {
   struct Full final : fill::Target {
     Result<void> begin(const ObjectInfo&) noexcept override { return {}; }

@@ -99,18 +99,21 @@ void Engine::run_commits() noexcept {
 }
 
 void Engine::notice(std::shared_ptr<FillState> fill) noexcept {
-  MutexLock lock(mutex_);
-  notice_locked(std::move(fill));
+  {
+    MutexLock lock(mutex_);
+    notice_locked(std::move(fill));
+  }
+  // Outside, or its thread would wake only to wait for the lock. Who calls keeps the engine.
+  happened_.notify_all();
 }
 
+// Its thread has still to be told.
 void Engine::notice_locked(std::shared_ptr<FillState> fill) noexcept {
-  if (std::exchange(fill->noticed, true)) {
-    return;
+  if (!std::exchange(fill->noticed, true)) {
+    FillState* const last = fill.get();
+    (noticed_ == nullptr ? noticed_ : last_noticed_->next_noticed) = std::move(fill);
+    last_noticed_ = last;
   }
-  FillState* const last = fill.get();
-  (noticed_ == nullptr ? noticed_ : last_noticed_->next_noticed) = std::move(fill);
-  last_noticed_ = last;
-  happened_.notify_all();
 }
 
 std::shared_ptr<FillState> Engine::next_noticed() noexcept {

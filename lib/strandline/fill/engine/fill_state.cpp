@@ -8,9 +8,6 @@ namespace {
 constexpr std::size_t kDemandAtOnce = 1024;
 constexpr std::size_t kReadersAtOnce = 16;
 constexpr auto kForMemory = std::chrono::milliseconds(100);
-// What came in one burst says nothing of the network: a rate is measured over so long, or so much.
-constexpr Seconds kRatedOver{0.01};
-constexpr std::uint64_t kRatedBytes = 256 << 10;
 constexpr auto kSettled = std::chrono::milliseconds(500);
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
@@ -89,8 +86,8 @@ bool FillState::look(Clock::time_point now) {
   for (const auto& each : transfers_) {
     if (!each->given_up()) {
       const std::uint64_t end = std::min(each->end_offset(), object->size.value_or(kMaxOffset));
-      const bool settled = each->rate > 0 && now - each->first_byte() > kSettled;
-      running.push_back({each->id, each->at(), end, each->rate, each->answered(), each->demanded, settled});
+      const bool settled = each->rate() > 0 && now - each->first_byte() > kSettled;
+      running.push_back({each->id, each->at(), end, each->rate(), each->answered(), each->demanded, settled});
     }
   }
   const auto readers = target().readers(kReadersAtOnce);
@@ -141,6 +138,9 @@ bool FillState::apply(const Plan& plan, Clock::time_point now) {
       (*it)->end_at(trim.end);
     }
   }
+  if (!plan.trims.empty()) {
+    notice();  // who began to wait meanwhile was told that they would bring it
+  }
   for (const Plan::Start& start : plan.starts) {
     if (server_->free() == 0) {
       return true;
@@ -158,15 +158,18 @@ void FillState::begin(ByteRange range, bool demanded, Clock::time_point now) {
   request.new_connection = silences_ > 0;
   const auto known = object();
   request.if_match = known ? known->validator : request_.validator;
-  auto transfer = std::make_shared<Transfer>(shared_from_this(), next_id_++, range, demanded, now);
+  auto transfer =
+      std::make_shared<Transfer>(shared_from_this(), next_id_++, range, demanded, server_->network.rate, now);
+  transfers_.reserve(transfers_.size() + 1);
+  {
+    MutexLock lock(mutex_);
+    under_way_.push_back(transfer);
+    ++progress_.requests;
+  }
   transfers_.push_back(transfer);
   ++server_->running;
   server_->tally->transfers.fetch_add(1, std::memory_order_relaxed);
   server_->tally->requests.fetch_add(1, std::memory_order_relaxed);
-  {
-    MutexLock lock(mutex_);
-    ++progress_.requests;
-  }
   const auto token = transfer->token();
   request_.origin->read(std::move(request), std::move(transfer), token);
 }
@@ -179,6 +182,11 @@ void FillState::collect(Clock::time_point now) {
     }
     const auto transfer = std::move(transfers_[i]);
     transfers_.erase(transfers_.begin() + static_cast<std::ptrdiff_t>(i));
+    {
+      MutexLock lock(mutex_);
+      std::erase(under_way_, transfer);
+      looked_from_ = under_way_.empty() ? kMaxOffset : looked_from_;
+    }
     --server_->running;
     server_->tally->transfers.fetch_sub(1, std::memory_order_relaxed);
     measure(*transfer, now);
@@ -267,82 +275,6 @@ void FillState::learn_size(std::uint64_t size) {
   if (auto told = target().set_length(size); !told) {
     finish(std::move(told));
   }
-}
-
-// Longer each time: what is slow by nature must come through at last.
-Clock::duration FillState::patience(const Transfer& transfer) const noexcept {
-  if (request_.refused && !transfer.answered() && !object()) {
-    return std::chrono::hours(1);  // it is not asked again: how long it may take the origin's own limits say
-  }
-  const Seconds round_trip = server_->network.round_trip;
-  Seconds patience = transfer.answered()
-                         ? std::clamp(std::max(8 * transfer.longest_gap, 4 * round_trip), Seconds(0.5), Seconds(2.5))
-                         : std::clamp(20 * round_trip, Seconds(3), Seconds(15));
-  if (transfer.answered() && transfer.rate == 0) {
-    patience = Seconds(2.5);
-  }
-  patience *= static_cast<double>(1U << std::min(silences_, 5U));
-  return std::chrono::duration_cast<Clock::duration>(std::min(patience, Seconds(30)));
-}
-
-void FillState::measure(Transfer& transfer, Clock::time_point now) {
-  Network& network = server_->network;
-  const std::uint64_t brought = transfer.brought();
-  const std::uint64_t more = brought - std::exchange(transfer.noted, brought);
-  server_->bytes += more;
-  server_->tally->fetched.fetch_add(more, std::memory_order_relaxed);
-  if (transfer.fresh() > transfer.noted_fresh) {
-    transfer.noted_fresh = transfer.fresh();
-    retry_.progress(now.time_since_epoch());
-  }
-  if (more > 0) {
-    if (transfer.noted == more) {
-      // Its first bytes: what it took to get them, the making of a connection perhaps included.
-      const Seconds took = transfer.first_byte() - transfer.began;
-      server_->tally->first_byte.add(transfer.first_byte() - transfer.began);
-      network.round_trip = server_->known ? std::min(took, 0.9 * network.round_trip + 0.1 * took) : took;
-      network.setup = network.round_trip;
-      server_->known = true;
-      transfer.rated = transfer.first_byte();
-    } else {
-      transfer.longest_gap = std::max<Seconds>(transfer.longest_gap, now - transfer.heard);
-    }
-    transfer.heard = now;
-    transfer.unrated += more;
-    const Seconds elapsed = now - transfer.rated;
-    if (elapsed >= kRatedOver || transfer.unrated >= kRatedBytes) {
-      const double rate = static_cast<double>(transfer.unrated) / std::max(elapsed.count(), 1e-4);
-      transfer.rate = transfer.rate == 0 ? rate : 0.7 * transfer.rate + 0.3 * rate;
-      network.rate = 0.9 * network.rate + 0.1 * transfer.rate;
-      transfer.rated = now;
-      transfer.unrated = 0;
-    }
-  }
-  MutexLock lock(mutex_);
-  progress_.fetched += more;
-}
-
-void FillState::measure(Clock::time_point now) {
-  double rate = 0;
-  bool silent = false;
-  std::vector<ByteRange> arriving;
-  for (const auto& transfer : transfers_) {
-    measure(*transfer, now);
-    rate += transfer->rate;
-    transfer->heard = transfer->held_up() ? now : transfer->heard;
-    if (!transfer->given_up()) {
-      arriving.push_back({transfer->at(), transfer->end_offset()});
-      if (now - transfer->heard > patience(*transfer)) {
-        transfer->silent = true;
-        silent = true;
-        transfer->give_up();
-      }
-    }
-  }
-  silences_ += silent ? 1 : 0;  // several at once are one
-  MutexLock lock(mutex_);
-  progress_.rate = rate;
-  progress_.arriving.swap(arriving);
 }
 
 void FillState::finish(Result<void> outcome) noexcept {

@@ -29,8 +29,8 @@ class FillState final : public DemandObserver,
   // Tells the engine that there is something to do here.
   void notice() noexcept;
   [[nodiscard]] Target& target() const noexcept { return *request_.target; }
-  void on_demand(ByteRange missing) noexcept override;
-  void on_moved(std::uint64_t position) noexcept override;
+  void on_demand(ByteRange missing) noexcept override STRANDLINE_EXCLUDES(mutex_);
+  void on_moved(std::uint64_t position) noexcept override STRANDLINE_EXCLUDES(mutex_);
   void on_cancelled() noexcept override STRANDLINE_EXCLUDES(mutex_);
 
   // From the handle.
@@ -77,6 +77,7 @@ class FillState final : public DemandObserver,
  private:
   [[nodiscard]] Result<void> same_version_locked(const origin::ObjectInfo& object) const STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] std::optional<origin::ObjectInfo> object() const STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool comes_next(ByteRange missing) const noexcept STRANDLINE_EXCLUDES(mutex_);
   void begin(ByteRange range, bool demanded, Clock::time_point now);
   [[nodiscard]] bool apply(const Plan& plan, Clock::time_point now);
   [[nodiscard]] bool look_alone(const std::vector<Wanted>& wanted, bool whole, Clock::time_point now);
@@ -120,6 +121,8 @@ class FillState final : public DemandObserver,
   bool sequential_ STRANDLINE_GUARDED_BY(mutex_) = false;  // it comes from its beginning only
   std::optional<Result<void>> outcome_ STRANDLINE_GUARDED_BY(mutex_);  // when it has ended
   FillProgress progress_ STRANDLINE_GUARDED_BY(mutex_);
+  std::uint64_t looked_from_ STRANDLINE_GUARDED_BY(mutex_) = kMaxOffset;                  // where a cursor was then
+  std::vector<std::shared_ptr<const Transfer>> under_way_ STRANDLINE_GUARDED_BY(mutex_);  // transfers_, for others
 };
 
 }  // namespace strandline::fill

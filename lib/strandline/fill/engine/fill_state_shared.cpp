@@ -1,6 +1,8 @@
 // FillState: what other threads than the filler's call.
 #include <strandline/fill/engine/fill_state.h>
 
+#include <algorithm>
+
 namespace strandline::fill {
 
 FillState::FillState(std::weak_ptr<Engine> engine, FillRequest request, std::shared_ptr<Server> server,
@@ -17,11 +19,36 @@ void FillState::notice() noexcept {
   }
 }
 
-void FillState::on_demand(ByteRange) noexcept {
-  notice();
+// Who reads at the pace at which it comes waits for each piece, and the filler's thread need not wake for that.
+void FillState::on_demand(ByteRange missing) noexcept {
+  if (!comes_next(missing)) {
+    notice();
+  }
 }
 
-void FillState::on_moved(std::uint64_t) noexcept {
+// Does a transfer bring it soon, as it stands? No wait is lost by a yes: a transfer that stands in under_way_ has not
+// been collected, so a look will follow that finds the wait: when it ends, or is cut short, or Engine measures, many
+// times a second while any runs.
+bool FillState::comes_next(ByteRange missing) const noexcept {
+  constexpr double kLeast = 64 << 10;  // whoever has just been given bytes is ahead of at() until they have been noted
+  MutexLock lock(mutex_);
+  return std::any_of(under_way_.begin(), under_way_.end(), [&](const auto& transfer) {
+    const std::uint64_t at = transfer->at();
+    return transfer->answered() && at <= missing.begin &&
+           static_cast<double>(missing.begin - at) <= std::max(kLeast, transfer->supposed_rate() * kSoon.count()) &&
+           missing.end <= transfer->end_offset() && !transfer->given_up() && !transfer->over();
+  });
+}
+
+void FillState::on_moved(std::uint64_t position) noexcept {
+  const std::uint64_t step = std::min(request_.limits.min_subrange, request_.limits.window / 4);
+  {
+    MutexLock lock(mutex_);
+    if (position >= looked_from_ && position - looked_from_ < step) {
+      return;
+    }
+    looked_from_ = position;
+  }
   notice();
 }
 

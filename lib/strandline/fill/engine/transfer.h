@@ -17,13 +17,15 @@ using Clock = std::chrono::steady_clock;
 
 class Transfer final : public origin::Sink {
  public:
-  Transfer(std::shared_ptr<FillState> fill, std::uint64_t id, ByteRange range, bool demanded, Clock::time_point now)
+  Transfer(std::shared_ptr<FillState> fill, std::uint64_t id, ByteRange range, bool demanded, double others_rate,
+           Clock::time_point now)
       : id(id),
         asked(range),
         demanded(demanded),
         began(now),
         heard(now),
         fill_(std::move(fill)),
+        others_rate_(others_rate),
         at_(range.begin),
         end_(range.end) {}
 
@@ -45,6 +47,12 @@ class Transfer final : public origin::Sink {
   // Did the target refuse? Then asking again would not help.
   [[nodiscard]] bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
 
+  // Bytes per second, as measured on the filler's thread; 0: not known yet.
+  [[nodiscard]] double rate() const noexcept { return rate_.load(std::memory_order_relaxed); }
+  void set_rate(double rate) noexcept { rate_.store(rate, std::memory_order_relaxed); }
+  // The same, or until it is known that of others from its server.
+  [[nodiscard]] double supposed_rate() const noexcept { return rate() > 0 ? rate() : others_rate_; }
+
   // The filler's own notes.
   const std::uint64_t id;
   const ByteRange asked;
@@ -54,7 +62,6 @@ class Transfer final : public origin::Sink {
   std::uint64_t noted_fresh = 0;
   std::uint64_t noted = 0;    // bytes by then
   bool silent = false;        // given up because nothing came
-  double rate = 0;            // bytes per second
   Clock::time_point rated;    // when that was last measured, or the first byte came
   std::uint64_t unrated = 0;  // bytes since
   Seconds longest_gap{0};     // without a byte, between two
@@ -72,6 +79,7 @@ class Transfer final : public origin::Sink {
 
  private:
   const std::shared_ptr<FillState> fill_;
+  const double others_rate_;
   std::stop_source stop_;
   // Written by the origin's thread, read by the filler's; relaxed: nothing but themselves is told by them.
   std::atomic<std::uint64_t> at_;
@@ -86,6 +94,7 @@ class Transfer final : public origin::Sink {
   // Written by the filler's thread, read by the origin's.
   std::atomic<std::uint64_t> end_;
   std::atomic<bool> given_up_{false};
+  std::atomic<double> rate_{0};  // read by who waits
 };
 
 }  // namespace strandline::fill

@@ -8,8 +8,6 @@ namespace {
 
 // What is on its way when a transfer is cut short has been sent for nothing.
 constexpr Seconds kWorthDividing{0.2};
-// What is due so soon is waited for, however near the origin is: to cut a transfer short would cost it as much.
-constexpr Seconds kSoon{0.005};
 // A transfer that would take so long, and so many times as long as another one, is replaced.
 constexpr Seconds kCrawlsFor{1};
 constexpr double kCrawls = 4;

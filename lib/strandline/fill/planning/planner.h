@@ -17,6 +17,10 @@ namespace strandline::fill {
 
 using Seconds = std::chrono::duration<double>;
 
+// What a transfer brings so soon is waited for, however near the origin is: to ask for it once more and to cut the
+// transfer short would cost as much.
+inline constexpr Seconds kSoon{0.005};
+
 enum class Policy : std::uint8_t {
   whole,       // everything, what is waited for first
   window,      // what is waited for, and so far ahead of each reader
