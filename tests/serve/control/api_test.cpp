@@ -226,6 +226,20 @@ TEST_CASE("api: events are told to a few, and end with the server") {
   }
 }
 
+TEST_CASE("api: who listens has to ask again once other rules are in force") {
+  Scene scene;
+  auto listening = scene.client();
+  listening.send("GET /-/api/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(listening.take_some().starts_with("HTTP/1.1 200"));
+  serve::ServerOptions options;
+  options.access.tokens = required(serve::parse_tokens("ann 0123456789abcdef", "t"));
+  REQUIRE(scene.server->reload(options));
+  auto client = scene.client();
+  CHECK(client.get("/-/api/events").status == 401);
+  while (!listening.take_some().empty()) {
+  }
+}
+
 TEST_CASE("metrics: what was served") {
   Scene scene;
   scene.object({.size = 100'000});
