@@ -4,6 +4,7 @@
 //   write KEY BEGIN END       writes bytes, each of which says where it is
 //   length KEY N, commit KEY N, pin KEY BEGIN END
 //   peek KEY                  opens it to read, and keeps it open
+//   note KEY NOTE             leaves it; hexadecimal digits, too
 //   release KEY               lets go of it
 // Keys are hexadecimal digits; a validator begins with W/ when it is weak.
 #include <strandline/store/store.h>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -63,6 +65,11 @@ class Maker {
     if (what == "release") {
       leases_.erase(found);
       return "ok";
+    }
+    if (what == "note") {
+      words >> text;
+      text = key_of(text);
+      return said(lease.set_note(std::as_bytes(std::span(text))));
     }
     std::uint64_t first = 0, second = 0;
     words >> first >> second;

@@ -190,6 +190,21 @@ class Inspect(StoreTest):
         self.assertRegex(text.splitlines()[-1], r"^#{10}\+\.+\+#+\+?\.+$")
         self.assertEqual(len(text.splitlines()[-1]), 79)
 
+    def test_a_note(self):
+        key = b"key".hex()
+        for note, field, lines in (
+            (b"one\ntwo\x1b", ("note", "one\ntwo\x1b"), ["note        one", r"note        two\x1b"]),
+            (b"\xff", ("note_hex", "ff"), [r"note        \xff"]),
+            (b"", ("note", None), ["note        none"]),
+        ):
+            with Maker(self.store) as maker:
+                maker.tell(f"acquire {key}", f"note {key} {note.hex()}", f"release {key}")
+            found, = self.objects("inspect", self.store, "key")
+            self.assertEqual((field[0], found[field[0]]), field)
+            self.assertFalse(found["encrypted"])
+            text = self.output("inspect", self.store, "key").splitlines()
+            self.assertEqual([line for line in text if line.startswith("note ")], lines)
+
     def test_the_map_is_drawn_as_the_locale_can(self):
         with Maker(self.store) as maker:
             maker.fill(b"key", 1000)

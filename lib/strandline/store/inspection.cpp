@@ -124,6 +124,8 @@ Result<Inspection> look(FileSystem& files, const std::string& path, const BootId
   inspection.available = std::move(*available);
   inspection.complete = found->committed && found->available.covers({0, found->length.value_or(0)});
   inspection.checked_bytes = checked_bytes(*found);
+  inspection.encrypted = found->cipher.has_value();
+  inspection.note = std::move(found->note);
   inspection.header = std::move(found->header);
   return inspection;
 }

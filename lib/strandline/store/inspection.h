@@ -26,6 +26,8 @@ struct Inspection {
   bool same_data = false;               // NAME.data is the file that the journal names; else nothing is believed
   std::uint64_t lost_bytes = 0;         // that the journal calls there, and the data file has a hole for
   std::uint64_t checked_bytes = 0;      // of `available`, in blocks that have a checksum
+  bool encrypted = false;
+  std::vector<std::byte> note;  // the application's, as the journal has it: encrypted in an encrypted version
 
   std::uint64_t records = 0;
   std::uint64_t journal_bytes = 0;  // header and records

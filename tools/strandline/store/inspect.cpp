@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <clocale>
 #include <memory>
+#include <span>
+#include <sstream>
 #include <string_view>
 
 #include "../command.h"
@@ -35,7 +37,7 @@ as far as /proc shows them: those of other users only to root.
 
 --json prints one object, with ranges and pins as [begin, end), the end not included:
   {"key":...,"name":...,"state":...,"complete":...,"generation":...,"validator":...,"length":...,"available":...,
-   "ranges":[[0,1048576],...],"checked":...,"lost":...,"writing":...,"locked":...,"pins":[[0,65536],...],
+   "ranges":[[0,1048576],...],"checked":...,"lost":...,"encrypted":...,"note":...,"writing":...,"locked":...,"pins":[[0,65536],...],
    "holders":[{"pid":...,"command":...,"writing":...},...],
    "disk":{"data":...,"journal":...},"journal":{"bytes":...,"records":...,"torn":...},"boot_id":...,
    "this_boot":...,"this_data":...}
@@ -43,6 +45,8 @@ as far as /proc shows them: those of other users only to root.
   validator  {"kind":"strong" or "weak","value":...} or null; a value that is no UTF-8 is "value_hex"
   state      complete, evicted (it was complete once), partial, empty, doomed (an fsync failed: nothing is believed),
              no data (the data file is missing or another one)
+  note       what the application keeps with this version (strandline serve: what the origin said), or null; one that is
+             no UTF-8 is "note_hex", and so is an encrypted one, as it stands in the journal
   checked    bytes that are there and have a checksum    lost  said to be there, but the data file has a hole
   torn       bytes of the journal that count for nothing    this_boot  false: only what was synced is believed
 
@@ -81,9 +85,9 @@ std::string drawn(const std::string& map) {
   return text;
 }
 
-std::string hex_text(const store::BootId& boot) {
+std::string hex_text(std::span<const std::byte> bytes) {
   std::string text;
-  for (const std::byte value : boot) {
+  for (const std::byte value : bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     text += kDigits[std::to_integer<unsigned>(value) >> 4U];
     text += kDigits[std::to_integer<unsigned>(value) & 15U];
@@ -101,6 +105,20 @@ Json pairs(const auto& ranges) {
     list.push_back({range.begin, range.end});
   }
   return list;
+}
+
+std::string_view text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void put_note(Json& object, const store::Inspection& found) {
+  if (found.note.empty()) {
+    object["note"] = nullptr;
+  } else if (found.encrypted) {
+    object["note_hex"] = hex_text(found.note);
+  } else {
+    put_text(object, "note", text_of(found.note));
+  }
 }
 
 // /proc is asked only when there is somebody to be found.
@@ -140,6 +158,8 @@ Json json_of(const Looked& looked) {
   object["ranges"] = pairs(found.available);
   object["checked"] = found.checked_bytes;
   object["lost"] = found.lost_bytes;
+  object["encrypted"] = found.encrypted;
+  put_note(object, found);
   object["writing"] = found.being_written;
   object["locked"] = found.being_changed;
   object["pins"] = pairs(found.pins);
@@ -182,6 +202,17 @@ void print(const Looked& looked, Answer& answer) {
   line("on disk", size_text(found.data_allocated) + " data, " + size_text(found.journal_allocated) + " journal");
   line("checksums", std::to_string(found.checked_bytes) + " bytes" +
                         (available > 0 ? ", " + share_of(found.checked_bytes, available) + " of what is there" : ""));
+  line("encrypted", found.encrypted ? "yes" : "no");
+  if (found.note.empty()) {
+    line("note", "none");
+  } else if (found.encrypted) {
+    line("note", std::to_string(found.note.size()) + " bytes, encrypted");
+  } else {
+    std::istringstream note{std::string(text_of(found.note))};
+    for (std::string part; std::getline(note, part);) {
+      line("note", key_text(part));
+    }
+  }
   if (found.lost_bytes > 0) {
     line("lost", std::to_string(found.lost_bytes) + " bytes: the journal has them, the data file has a hole there");
   }
