@@ -27,10 +27,15 @@ struct Scene {
     server.reset();
     start(std::move(options), fill::Seconds(0.2));
   }
-  [[nodiscard]] store::Store store() const {
-    return required(store::Store::open((directory.path() / "store").native()));
+  [[nodiscard]] store::Store store(const store::StoreOptions& options = {}) const {
+    return required(store::Store::open((directory.path() / "store").native(), options));
   }
-  void start(serve::ServerOptions options, fill::Seconds give_up) {
+  // With another store.
+  void restart(serve::ServerOptions options, const store::StoreOptions& kept_by) {
+    server.reset();
+    start(std::move(options), patience(), kept_by);
+  }
+  void start(serve::ServerOptions options, fill::Seconds give_up, const store::StoreOptions& kept_by = {}) {
     std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open());
     if (options.objects.offline) {
       behind = std::make_shared<serve::OfflineOrigin>(std::move(behind));
@@ -40,7 +45,7 @@ struct Scene {
     filling.retry.give_up = give_up;
     filling.retry.longest = fill::Seconds(0.05);
     auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
-    server.emplace(required(serve::Server::start(store(), std::move(filler), std::move(options))));
+    server.emplace(required(serve::Server::start(store(kept_by), std::move(filler), std::move(options))));
   }
   std::shared_ptr<ServedObject> object(ObjectSettings settings) {
     auto made = ServedObject::make(std::move(settings));

@@ -27,6 +27,9 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
+constexpr std::uint64_t kLeastShare = 256 << 10;
+constexpr std::size_t kUsualSendBuffer = 4 << 20;  // tcp(7), tcp_wmem: it grows up to that by itself
+
 Error system_error(const error_code& error, const std::string& what) {
   return Error::system(error.value(), "listen", what);
 }
@@ -141,8 +144,26 @@ class Server::State {
     return made;
   }
 
+  // What is read ahead, and what is on its way to a client, stays in the store meanwhile: sixteen of either shall not
+  // push out what others read.
+  static void fit(ServerOptions& options, store::Store& store) {
+    const auto stats = store.stats();
+    const std::uint64_t cap = stats ? stats->max_bytes : 0;
+    options.objects.limits.waits_for_room = true;
+    if (cap == 0) {
+      return;
+    }
+    const std::uint64_t share = std::max(cap / 16, kLeastShare);
+    options.objects.most_ahead = std::min(options.objects.most_ahead, share);
+    options.limits.at_once = std::min(options.limits.at_once, share / 4);
+    if (share / 2 < kUsualSendBuffer) {
+      options.limits.send_buffer = share / 2;
+    }
+  }
+
   static std::shared_ptr<CurrentServing> serving(store::Store store, std::shared_ptr<fill::Filler> filler,
                                                  ServerOptions options) {
+    fit(options, store);
     const auto traffic = std::make_shared<Traffic>();
     const auto objects = std::make_shared<Objects>(store, filler, options.objects);
     const auto control = std::make_shared<Control>(ServerParts{std::move(store), std::move(filler), objects, traffic});

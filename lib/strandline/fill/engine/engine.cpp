@@ -190,6 +190,9 @@ void Engine::look_at(const std::shared_ptr<FillState>& fill, Clock::time_point n
   } catch (const std::bad_alloc&) {
     fill->finish(fail(Errc::no_memory, "fill"));
   }
+  if (!fill->running()) {
+    fill->rest();
+  }
   if (fill->running() || fill->not_before()) {
     measured_ = first ? now : measured_;
     restless_.push_back(restless);

@@ -9,6 +9,7 @@ constexpr std::size_t kDemandAtOnce = 1024;
 constexpr std::size_t kReadersAtOnce = 16;
 constexpr auto kForMemory = std::chrono::milliseconds(100);
 constexpr auto kSettled = std::chrono::milliseconds(500);
+constexpr Seconds kForRoom{0.05};
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
 }  // namespace
@@ -185,7 +186,6 @@ void FillState::collect(Clock::time_point now) {
     {
       MutexLock lock(mutex_);
       std::erase(under_way_, transfer);
-      looked_from_ = under_way_.empty() ? kMaxOffset : looked_from_;
     }
     --server_->running;
     server_->tally->transfers.fetch_sub(1, std::memory_order_relaxed);
@@ -239,16 +239,19 @@ void FillState::failed(origin::Failure failure, const Transfer& transfer, Clock:
   }
   // Of two copies behind one name, one may be behind: another answer may be of the version that we have.
   const bool other_version = failure.error.code == Errc::changed && object() && changes_++ < kOtherVersions;
-  if ((failure.may_pass || other_version) && !transfer.refused() && !decides) {
+  const bool full = transfer.refused() && failure.error.code == Errc::no_space;
+  const bool may_have_room = full && !failure.error.cause && request_.limits.waits_for_room;  // no word of the system's
+  if (may_have_room || ((failure.may_pass || other_version) && !transfer.refused() && !decides)) {
     if (transfer.began < last_failure_ && not_before_) {
       return;  // of the same break as the last one
     }
     last_failure_ = now;
     const double chance = std::uniform_real_distribution<double>()(random_);
-    const auto asked = failure.retry_after ? std::optional<Seconds>(*failure.retry_after) : std::nullopt;
+    auto asked = failure.retry_after ? std::optional<Seconds>(*failure.retry_after) : std::nullopt;
     if (asked) {
       server_->governor.refused();
     }
+    asked = may_have_room ? kForRoom : asked;
     if (const auto wait = retry_.failed(now.time_since_epoch(), chance, asked)) {
       not_before_ = now + std::chrono::duration_cast<Clock::duration>(*wait);
       server_->tally->retries.fetch_add(1, std::memory_order_relaxed);

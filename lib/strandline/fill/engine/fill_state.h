@@ -66,6 +66,8 @@ class FillState final : public DemandObserver,
   [[nodiscard]] bool look(Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
   // Measures what came since the last time, and gives up what has fallen silent.
   void measure(Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
+  // No transfer runs, after a look: nobody measures any more.
+  void rest() noexcept STRANDLINE_EXCLUDES(mutex_);
   void finish(Result<void> outcome) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Gives up a transfer that nobody waits for, the one with the most left. False: there is none.
   [[nodiscard]] bool yield() noexcept STRANDLINE_EXCLUDES(mutex_);
@@ -77,7 +79,7 @@ class FillState final : public DemandObserver,
  private:
   [[nodiscard]] Result<void> same_version_locked(const origin::ObjectInfo& object) const STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] std::optional<origin::ObjectInfo> object() const STRANDLINE_EXCLUDES(mutex_);
-  [[nodiscard]] bool comes_next(ByteRange missing) const noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool comes_next_locked(ByteRange missing) const noexcept STRANDLINE_REQUIRES(mutex_);
   void begin(ByteRange range, bool demanded, Clock::time_point now);
   [[nodiscard]] bool apply(const Plan& plan, Clock::time_point now);
   [[nodiscard]] bool look_alone(const std::vector<Wanted>& wanted, bool whole, Clock::time_point now);
@@ -121,6 +123,7 @@ class FillState final : public DemandObserver,
   bool sequential_ STRANDLINE_GUARDED_BY(mutex_) = false;  // it comes from its beginning only
   std::optional<Result<void>> outcome_ STRANDLINE_GUARDED_BY(mutex_);  // when it has ended
   FillProgress progress_ STRANDLINE_GUARDED_BY(mutex_);
+  std::uint64_t demanded_to_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // on_demand(): the farthest that has been looked at
   std::uint64_t looked_from_ STRANDLINE_GUARDED_BY(mutex_) = kMaxOffset;                  // where a cursor was then
   std::vector<std::shared_ptr<const Transfer>> under_way_ STRANDLINE_GUARDED_BY(mutex_);  // transfers_, for others
 };

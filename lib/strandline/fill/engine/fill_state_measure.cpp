@@ -89,4 +89,12 @@ void FillState::measure(Clock::time_point now) {
   progress_.arriving.swap(arriving);
 }
 
+void FillState::rest() noexcept {
+  MutexLock lock(mutex_);
+  progress_.rate = 0;
+  progress_.arriving.clear();
+  looked_from_ = kMaxOffset;
+  demanded_to_ = 0;
+}
+
 }  // namespace strandline::fill

@@ -21,22 +21,26 @@ void FillState::notice() noexcept {
 
 // Who reads at the pace at which it comes waits for each piece, and the filler's thread need not wake for that.
 void FillState::on_demand(ByteRange missing) noexcept {
-  if (!comes_next(missing)) {
-    notice();
+  {
+    MutexLock lock(mutex_);
+    if (comes_next_locked(missing)) {
+      return;
+    }
+    demanded_to_ = std::max(demanded_to_, missing.end);
   }
+  notice();
 }
 
-// Does a transfer bring it soon, as it stands? No wait is lost by a yes: a transfer that stands in under_way_ has not
-// been collected, so a look will follow that finds the wait: when it ends, or is cut short, or Engine measures, many
-// times a second while any runs.
-bool FillState::comes_next(ByteRange missing) const noexcept {
+// Does a transfer bring the first of it soon, as it stands, and has the rest been looked at before? No wait is lost by
+// a yes: a transfer that stands in under_way_ has not been collected, so a look will follow that finds the wait: when
+// it ends, or is cut short, or Engine measures, many times a second while any runs.
+bool FillState::comes_next_locked(ByteRange missing) const noexcept {
   constexpr double kLeast = 64 << 10;  // whoever has just been given bytes is ahead of at() until they have been noted
-  MutexLock lock(mutex_);
   return std::any_of(under_way_.begin(), under_way_.end(), [&](const auto& transfer) {
     const std::uint64_t at = transfer->at();
     return transfer->answered() && at <= missing.begin &&
            static_cast<double>(missing.begin - at) <= std::max(kLeast, transfer->supposed_rate() * kSoon.count()) &&
-           missing.end <= transfer->end_offset() && !transfer->given_up() && !transfer->over();
+           missing.end <= std::max(demanded_to_, transfer->end_offset()) && !transfer->given_up() && !transfer->over();
   });
 }
 

@@ -42,6 +42,9 @@ struct Limits {
   std::uint64_t max_subrange = 16 << 20;  // likewise
   std::uint64_t min_split = 1 << 20;      // a transfer is not divided into less
   std::uint64_t max_bridge = 64 << 10;    // bytes that are there, fetched again rather than asking twice
+  // A store whose cap is reached, and of which nothing can go, is tried again: readers will go on. Else that is the
+  // end.
+  bool waits_for_room = false;
 };
 
 // A transfer: brings the bytes from `at` on, one after the other.

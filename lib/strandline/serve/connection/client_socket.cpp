@@ -92,6 +92,9 @@ awaitable<bool> ClientSocket::prepare(Clock::duration limit) {
   error_code ignored;  // what cannot be set shows when it is used
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.native_non_blocking(true, ignored);
+  if (patience_.send_buffer != 0) {
+    socket_.set_option(tcp::socket::send_buffer_size(static_cast<int>(patience_.send_buffer)), ignored);
+  }
   set_reset_at_end(true);
   const auto until = Clock::now() + limit;
   while (tls_ != nullptr) {

@@ -45,6 +45,7 @@ class ClientSocket {
     Clock::duration silence{};     // with a client that takes no byte
     std::uint64_t least_rate = 0;  // bytes per second that it takes
     Clock::duration slow_for{};    // over so much time in which it could have
+    std::size_t send_buffer = 0;   // how much waits for it in the system; 0: as that has it
   };
 
   // `tls`: null: none is spoken.

@@ -36,6 +36,7 @@ struct SessionLimits {
   std::uint64_t least_rate = 100;
   std::chrono::milliseconds slow_for{60'000};
   std::uint64_t at_once = 1 << 20;  // bytes for a socket, before others of its thread have their turn
+  std::size_t send_buffer = 0;      // bytes of a socket's; 0: as the system has it
 };
 
 class Control;

@@ -24,7 +24,10 @@ using asio::ip::tcp;
 using namespace asio::experimental::awaitable_operators;
 
 ClientSocket::Patience patience_of(const SessionLimits& limits) {
-  return {.silence = limits.progress, .least_rate = limits.least_rate, .slow_for = limits.slow_for};
+  return {.silence = limits.progress,
+          .least_rate = limits.least_rate,
+          .slow_for = limits.slow_for,
+          .send_buffer = limits.send_buffer};
 }
 
 // An answer of Objects', for a coroutine of the client's executor. tell(): on any thread, once.

@@ -49,6 +49,8 @@ class Objects {
   struct Options {
     std::size_t most_open = 1024;  // what nobody reads goes first
     fill::Limits limits = {};
+    // What is fetched ahead of one reader at the most, whatever a rule says.
+    std::uint64_t most_ahead = kMaxOffset;
     // Behind its lifetime, what is complete may stand in for an answer that does not come, if that may pass.
     std::chrono::seconds stale_if_error{86'400};
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.

@@ -3,6 +3,7 @@
 #include <strandline/serve/http/caching/storing.h>
 #include <strandline/serve/objects/objects.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace strandline::serve {
@@ -178,6 +179,8 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
   if (source.rule && source.rule->read_ahead) {
     options.limits.window = *source.rule->read_ahead;
   }
+  options.limits.window = std::min(options.limits.window, options_.most_ahead);
+  options.first = options.first.clamped_to({options.first.begin, options.first.begin + options.limits.window});
   options.store_key = source.name;
   const std::string server = source.origin->server(source.key);
   auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {

@@ -1,0 +1,99 @@
+// A store that is smaller than what is read through it.
+#include <tests/serve/scene.h>
+
+#include <nlohmann/json.hpp>
+
+using namespace strandline;
+using namespace strandline::testing;
+
+namespace {
+
+// As the command serves, from a store of so many bytes; 0: no cap.
+void serve_from(Scene& scene, std::uint64_t cap) {
+  serve::ServerOptions options;
+  options.objects.limits.policy = fill::Policy::window;
+  options.objects.limits.ahead_of_waits = false;
+  store::StoreOptions kept_by;
+  kept_by.max_bytes = cap;
+  scene.restart(options, kept_by);
+}
+
+// Nothing more is sent for a while.
+bool falls_silent(const ServedObject& object) {
+  return eventually([&] {
+    const std::uint64_t before = object.sent_bytes();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    return object.sent_bytes() == before;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("cap: a download of many times what the store holds is complete, and each byte is fetched about once") {
+  for (const std::uint64_t cap : {4 * kMiB, 16 * kMiB}) {
+    Scene scene;
+    serve_from(scene, cap);
+    const auto object = scene.object({.size = 40 * kMiB});
+    auto client = scene.client();
+    const auto answer = client.get("/a");
+    CHECK(answer.whole);
+    CHECK(answer.body == text(1, {0, 40 * kMiB}));
+    CHECK(object->sent_bytes() <= 50 * kMiB);
+  }
+}
+
+TEST_CASE("cap: several who read at once do not push out what the others will read next") {
+  Scene scene;
+  serve_from(scene, 16 * kMiB);
+  const auto object = scene.object({.size = 64 * kMiB, .rate = 20'000'000});
+  std::vector<std::thread> reading;
+  std::atomic<int> right{0};
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    reading.emplace_back([&, i] {
+      auto client = scene.client();
+      const ByteRange range{i * 16 * kMiB, i * 16 * kMiB + 10 * kMiB};
+      const auto answer = client.get(
+          "/a", "Range: bytes=" + std::to_string(range.begin) + "-" + std::to_string(range.end - 1) + "\r\n");
+      right += answer.body == text(1, range) ? 1 : 0;
+    });
+  }
+  for (std::thread& each : reading) {
+    each.join();
+  }
+  CHECK(right == 4);
+  CHECK(object->sent_bytes() <= 60 * kMiB);
+}
+
+TEST_CASE("cap: once all clients have gone nothing is fetched, however little of what they wanted is left") {
+  Scene scene;
+  serve_from(scene, 4 * kMiB);
+  std::vector<std::shared_ptr<ServedObject>> objects;
+  {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 6; ++i) {
+      const std::string path = "/" + std::to_string(i);
+      objects.push_back(ServedObject::make({.size = 30 * kMiB, .rate = 5'000'000}));
+      scene.origin.on(path, objects.back()->script());
+      clients.push_back(std::make_unique<Client>(scene.server->port()));
+      clients.back()->send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-4999999\r\n\r\n");
+    }
+    for (const auto& client : clients) {
+      CHECK(client->take_some().starts_with("HTTP/1.1 206"));
+    }
+  }
+  for (const auto& object : objects) {
+    CHECK(falls_silent(*object));
+  }
+}
+
+TEST_CASE("api: what does not arrive any more is not said to") {
+  Scene scene;
+  serve_from(scene, 0);
+  scene.object({.size = 64 * kMiB, .rate = 5'000'000});
+  auto client = scene.client();
+  CHECK(client.get("/a", "Range: bytes=0-999999\r\n").body == text(1, {0, 1'000'000}));
+  CHECK(eventually([&] {
+    const auto listed = nlohmann::json::parse(client.get("/-/api/objects").body);
+    return listed["objects"][0]["state"] == "partial" && listed["objects"][0]["rate"] == 0;
+  }));
+}
