@@ -31,9 +31,9 @@ struct Scene {
     return required(store::Store::open((directory.path() / "store").native(), options));
   }
   // With another store.
-  void restart(serve::ServerOptions options, const store::StoreOptions& kept_by) {
+  void restart(serve::ServerOptions options, const store::StoreOptions& kept_by, fill::Seconds give_up) {
     server.reset();
-    start(std::move(options), patience(), kept_by);
+    start(std::move(options), give_up, kept_by);
   }
   void start(serve::ServerOptions options, fill::Seconds give_up, const store::StoreOptions& kept_by = {}) {
     std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open());

@@ -564,6 +564,30 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=F63*lets*"],
     },
     {
+        "name": "wants-it-again",
+        "breaks": "a Want asks for what has come and was evicted: a small store is filled and emptied for ever",
+        "changes": [(LIB + "fill/want.h", "left_.begin = gap->begin;", "static_cast<void>(gap);"), (LIB + "fill/want.h", "options.until = WaitFor::any;", "options.until = WaitFor::all;")],
+        "tests": ["tests/serve/test_serve --test-case=cap*gone*"],
+    },
+    {
+        "name": "cap-or-no-cap",
+        "breaks": "as much is read ahead from a store of 4 MiB as from one of a terabyte",
+        "changes": [(LIB + "serve/server.cpp", "if (cap == 0) {", "if (cap < kMaxOffset) {")],
+        "tests": ["tests/serve/test_serve --test-case=cap*"],
+    },
+    {
+        "name": "no-room-is-the-end",
+        "breaks": "a store whose cap is reached by what is being read ends the fill, and with it the download",
+        "changes": [(LIB + "fill/engine/fill_state.cpp", "may_have_room = full &&", "may_have_room = false && full &&")],
+        "tests": ["tests/serve/test_serve --test-case=cap*download*"],
+    },
+    {
+        "name": "arriving-for-ever",
+        "breaks": "when the last transfer has ended the live page still shows what it would have brought",
+        "changes": [(LIB + "fill/engine/fill_state_measure.cpp", "  progress_.arriving.clear();\n  looked_from_", "  looked_from_")],
+        "tests": ["tests/serve/test_serve --test-case=api*arrive*"],
+    },
+    {
         "name": "zeros-in-flight",
         "breaks": "D1: what a client has been handed by reference is given up before it has arrived",
         "changes": [(LIB + "serve/connection/body.cpp", "pieces_.front().handed <= arrived", "pieces_.front().handed < kMaxOffset")],
@@ -832,7 +856,7 @@ BUGS = [
     {
         "name": "want-forgotten",
         "breaks": "serve.md: what a client waits for is given up whenever it gets some of it",
-        "changes": [(FILL + "want.h", "if (!resource.contains(range)) {", "if (false) {")],
+        "changes": [(FILL + "want.h", "over_.stop_requested() ? std::nullopt", "true ? std::nullopt")],
         "tests": ["tests/serve/test_serve --test-case=*is?not?given?up*"],
     },
     {

@@ -8,14 +8,18 @@ using namespace strandline::testing;
 
 namespace {
 
+store::StoreOptions of(std::uint64_t cap) {
+  store::StoreOptions options;
+  options.max_bytes = cap;
+  return options;
+}
+
 // As the command serves, from a store of so many bytes; 0: no cap.
-void serve_from(Scene& scene, std::uint64_t cap) {
+void serve_from(Scene& scene, std::uint64_t cap, fill::Seconds give_up = patience()) {
   serve::ServerOptions options;
   options.objects.limits.policy = fill::Policy::window;
   options.objects.limits.ahead_of_waits = false;
-  store::StoreOptions kept_by;
-  kept_by.max_bytes = cap;
-  scene.restart(options, kept_by);
+  scene.restart(options, of(cap), give_up);
 }
 
 // Nothing more is sent for a while.
@@ -84,6 +88,37 @@ TEST_CASE("cap: once all clients have gone nothing is fetched, however little of
   for (const auto& object : objects) {
     CHECK(falls_silent(*object));
   }
+}
+
+TEST_CASE("cap: what the store has no room for is read past it, until there is some") {
+  Scene scene;
+  serve_from(scene, 4 * kMiB, fill::Seconds(0.2));
+  const auto object = scene.object({.size = 3 * kMiB});
+  auto client = scene.client();
+  CHECK(client.get("/a", "Range: bytes=0-999\r\n").body == text(1, {0, 1000}));
+  scene.origin.on("/b", object->script());
+  {
+    auto other = scene.store(of(4 * kMiB));
+    auto lease = required(other.acquire("pinned", {}));
+    const auto bytes = content(1, {0, 64 << 10});
+    std::uint64_t at = 0;
+    while (lease.pin({at, at + bytes.size()}) && lease.writer()->write_at(at, bytes)) {
+      at += bytes.size();
+    }
+    CHECK(at > 3 * kMiB);
+    CHECK_FALSE(client.get("/a").whole);  // it has begun by what was there
+    for (int i = 0; i < 3; ++i) {
+      const auto answer = scene.client().get("/a");
+      CHECK(answer.status == 200);
+      CHECK(answer.body == text(1, {0, 3 * kMiB}));
+      CHECK(answer.field("cache-status") == "strandline; fwd=bypass");
+      CHECK(scene.client().get("/b").body == answer.body);  // nothing of it is there
+    }
+  }
+  CHECK(eventually([&] {
+    const auto answer = scene.client().get("/a");
+    return answer.body == text(1, {0, 3 * kMiB}) && answer.field("cache-status").find("bypass") == std::string::npos;
+  }));
 }
 
 TEST_CASE("api: what does not arrive any more is not said to") {

@@ -93,6 +93,11 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     if (outcome == WaitOutcome::eof) {
       break;
     }
+    const auto why = outcome != WaitOutcome::ready ? object_.fetched.given_up() : std::nullopt;
+    has_no_room_ = why && why->code == Errc::no_space;
+    if (has_no_room_ && !begun_) {
+      co_return false;
+    }
     if (outcome != WaitOutcome::ready) {
       co_return co_await refuse(outcome == WaitOutcome::timed_out ? 504 : 502, "the origin does not bring it");
     }

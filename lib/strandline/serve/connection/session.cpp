@@ -209,26 +209,33 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       std::string body = behind(head);
       co_return co_await exchange.answer(request, *target, std::move(body), close);
     }
-    auto source = serving_->source_of(*target);
-    if (!source) {
-      co_return co_await refuse({404, "nothing is served there"}, close, head_only);
+    bool past_the_store = false;
+    for (;;) {
+      auto source = serving_->source_of(*target);
+      if (!source) {
+        co_return co_await refuse({404, "nothing is served there"}, close, head_only);
+      }
+      const auto since = Clock::now();
+      const auto found = co_await find(std::move(*source), request, past_the_store);
+      client_.account().waited_since(since);
+      if (!found) {
+        co_return false;
+      }
+      if (!*found) {
+        co_return co_await refuse(refusal_of(found->error()), close, head_only);
+      }
+      const Objects::Open& open = **found;
+      Selected selected = select_answer(request, open);
+      const int status = selected.status;
+      const bool ends = selected.close;
+      const Sent sent = co_await send(open, std::move(selected));
+      if (sent == Sent::no_room && !past_the_store) {
+        past_the_store = true;
+        continue;
+      }
+      reader_->answered(status);
+      co_return sent == Sent::all && !ends && !ending_;
     }
-    const auto since = Clock::now();
-    const auto found = co_await find(std::move(*source), request);
-    client_.account().waited_since(since);
-    if (!found) {
-      co_return false;
-    }
-    if (!*found) {
-      co_return co_await refuse(refusal_of(found->error()), close, head_only);
-    }
-    const Objects::Open& open = **found;
-    Selected selected = select_answer(request, open);
-    const int status = selected.status;
-    const bool ends = selected.close;
-    const bool sent = co_await send(open, std::move(selected));
-    reader_->answered(status);
-    co_return sent && !ends && !ending_;
   }
 
   [[nodiscard]] std::string behind(std::string_view head) const {
@@ -240,16 +247,23 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return co_await client_.send(with_fields(refusal_text(refusal, close, head_only), cors_)) && !close;
   }
 
-  awaitable<bool> send(const Objects::Open& open, Selected selected) {
+  enum class Sent : std::uint8_t { all, broken_off, no_room };
+  awaitable<Sent> send(const Objects::Open& open, Selected selected) {
     if (open.object != nullptr) {
       if (selected.parts.size() == 1) {
         sequence_.read(*open.object, selected.parts.front());
       }
       Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
-      co_return co_await send(body, std::move(selected));
+      const bool all = co_await send(body, std::move(selected));
+      if (!all && body.has_no_room()) {
+        serving_->objects->has_no_room();
+        co_return body.begun() ? Sent::broken_off : Sent::no_room;
+      }
+      co_return all ? Sent::all : Sent::broken_off;
     }
     Passing passing(client_, serving_->limits, *open.unshared, *reader_);
-    co_return co_await send(passing, std::move(selected));
+    const bool all = co_await send(passing, std::move(selected));
+    co_return all ? Sent::all : Sent::broken_off;
   }
 
   awaitable<bool> send(auto& body, Selected selected) {
@@ -268,9 +282,10 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   // None: the client has gone meanwhile.
-  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request) {
+  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store) {
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
-    const auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
+    auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
+    wanted.no_store = wanted.no_store || past_the_store;
     const auto finding = std::make_shared<Finding>(client_.executor());
     serving_->objects->find(
         std::move(source), wanted, [&request] { return first_read(request); },

@@ -10,6 +10,12 @@ using http::CacheControl;
 using http::Reuse;
 using origin::Failure;
 
+namespace {
+
+constexpr std::chrono::seconds kFullFor{5};
+
+}  // namespace
+
 Objects::Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options)
     : fetcher_(std::move(store), std::move(filler)), options_(options), closer_(std::make_shared<Closer>()) {}
 
@@ -42,7 +48,8 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     if (source.name.empty() && request.only_if_cached) {
       return fail(Errc::timed_out, "only-if-cached");
     }
-    if (source.name.empty() || (request.no_store && !request.only_if_cached && !has_all_locked(source.name, request))) {
+    const bool kept = !request.no_store && !(is_full() && slots_.contains(source.name));
+    if (source.name.empty() || (!kept && !request.only_if_cached && !has_all_locked(source.name, request))) {
       alone = true;
       ++questions_;
       return false;
@@ -82,6 +89,16 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     const auto wanted = file::contained([&]() -> Result<ByteRange> { return first(); });
     wanted ? look(source, *wanted) : settle(source.name, tl::unexpected(Failure{wanted.error().clone(), true}));
   }
+}
+
+void Objects::has_no_room() noexcept {
+  const auto until = std::chrono::steady_clock::now() + kFullFor;
+  full_until_.store(until.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+bool Objects::is_full() const noexcept {
+  const auto until = full_until_.load(std::memory_order_relaxed);
+  return until != 0 && std::chrono::steady_clock::now().time_since_epoch().count() < until;
 }
 
 bool Objects::has_all_locked(const std::string& name, const CacheControl& request) const {

@@ -79,6 +79,9 @@ class Objects {
   // returns, or not at all. `done` must not throw.
   void find(Source source, const http::CacheControl& request, const std::function<ByteRange()>& first,
             Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // The store has no room: for some seconds what is open and not all here is told of to each who asks, as what may not
+  // be kept.
+  void has_no_room() noexcept;
   struct Listed {
     std::string name;
     std::string content_type;
@@ -128,6 +131,7 @@ class Objects {
 
   void ask(const Source& source);
   void ask_for_one(const Source& source, Done done);
+  [[nodiscard]] bool is_full() const noexcept;
   [[nodiscard]] bool has_all_locked(const std::string& name, const http::CacheControl& request) const
       STRANDLINE_REQUIRES(mutex_);
   // For what is not open: in the store, which may have noted what the origin said; else of the origin, whose first
@@ -161,6 +165,7 @@ class Objects {
   NoteKeeper notes_;
   std::stop_source stop_;
   std::atomic<std::uint64_t> replaced_{0};
+  std::atomic<std::chrono::steady_clock::rep> full_until_{0};
   mutable Mutex mutex_;  // a leaf
   CondVar idle_;
   std::size_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // under way

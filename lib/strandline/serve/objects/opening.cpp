@@ -193,6 +193,10 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
               return Open{nullptr, true,
                           std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
             }
+            if (!opened && opened.error().code == Errc::no_space && told->by == Told::By::origin) {
+              return Open{nullptr, true,
+                          std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
+            }
             return opened ? Result<Open>(opened_as(*told, std::move(*opened))) : fail(std::move(opened.error()));
           });
           if (found && told->by == Told::By::note) {
