@@ -11,6 +11,7 @@
 namespace strandline::tool {
 namespace {
 
+constexpr const char* kNotStrandline = ": what answers there is not strandline serve";
 constexpr long kPatience = 30;  // seconds; a server that has nothing to tell says so every ten
 
 Errc code_of(long status) {
@@ -109,11 +110,13 @@ class RemoteServer::Calls {
 
   [[nodiscard]] const std::string& url() const noexcept { return url_; }
 
-  // `take` gets what comes of a 200; other answers are errors. False of it ends the call.
-  [[nodiscard]] Result<void> call(const std::string& path, const std::string* body, const Take& take) {
+  // `take` gets what comes of a 200 of that type; other answers are errors. False of it ends the call.
+  [[nodiscard]] Result<void> call(const std::string& path, const std::string* body, std::string_view type,
+                                  const Take& take) {
     const std::string url = url_ + "/-/api/" + path;
     refused_.clear();
     stopped_ = false;
+    type_ = type;
     take_ = &take;
     ::curl_easy_reset(handle_);
     ::curl_easy_setopt(handle_, CURLOPT_URL, url.c_str());
@@ -140,10 +143,13 @@ class RemoteServer::Calls {
     if (const long status = this->status(); status >= 300) {
       const Json answer = Json::parse(refused_, nullptr, false);
       const bool says = answer.is_object() && answer.contains("error") && answer["error"].is_string();
+      if (!says && !is_of("text/plain")) {
+        return fail(Errc::io, url_ + kNotStrandline + " (" + std::to_string(status) + ")");
+      }
       std::string why = says ? answer["error"].get<std::string>() : refused_.substr(0, refused_.find('\n'));
       return fail(code_of(status), url_ + ": " + why + " (" + std::to_string(status) + ")");
     }
-    return {};
+    return is_of(type) ? Result<void>() : fail(Errc::io, url_ + kNotStrandline);
   }
 
  private:
@@ -195,13 +201,19 @@ class RemoteServer::Calls {
       self.refused_.append(bytes, std::min(count, kMostOfARefusal - std::min(self.refused_.size(), kMostOfARefusal)));
       return count;
     }
-    self.stopped_ = !(*self.take_)(std::string_view(bytes, count));
+    self.stopped_ = !self.is_of(self.type_) || !(*self.take_)(std::string_view(bytes, count));
     return self.stopped_ ? 0 : count;
   }
   [[nodiscard]] long status() const {
     long status = 0;
     ::curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
     return status;
+  }
+  // Of what the answer says that it is.
+  [[nodiscard]] bool is_of(std::string_view type) const {
+    const char* said = nullptr;
+    ::curl_easy_getinfo(handle_, CURLINFO_CONTENT_TYPE, &said);
+    return said != nullptr && std::string_view(said).starts_with(type);
   }
   void add_line(const std::string& line) {
     ::curl_slist* const longer = ::curl_slist_append(lines_, line.c_str());
@@ -218,6 +230,7 @@ class RemoteServer::Calls {
   std::array<char, CURL_ERROR_SIZE> detail_{};  // libcurl's words
   ::CURL* const handle_;
   ::curl_slist* lines_ = nullptr;
+  std::string_view type_;
   const Take* take_ = nullptr;
   bool stopped_ = false;
   std::string refused_;
@@ -255,10 +268,12 @@ const std::string& RemoteServer::url() const noexcept {
 
 namespace {
 
+constexpr std::string_view kJson = "application/json";
+
 Result<Json> json_of(const std::string& text, const std::string& url) {
   Json answer = Json::parse(text, nullptr, false);
   if (answer.is_discarded()) {
-    return fail(Errc::io, url + ": it does not answer as a strandline serve does");
+    return fail(Errc::io, url + kNotStrandline);
   }
   return answer;
 }
@@ -267,7 +282,7 @@ Result<Json> json_of(const std::string& text, const std::string& url) {
 
 Result<Json> RemoteServer::get(const std::string& path) {
   std::string text;
-  auto called = calls_->call(path, nullptr, [&](std::string_view more) {
+  auto called = calls_->call(path, nullptr, kJson, [&](std::string_view more) {
     text += more;
     return true;
   });
@@ -277,7 +292,7 @@ Result<Json> RemoteServer::get(const std::string& path) {
 Result<Json> RemoteServer::post(const std::string& path, const Json& body) {
   const std::string sent = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   std::string text;
-  auto called = calls_->call(path, &sent, [&](std::string_view more) {
+  auto called = calls_->call(path, &sent, kJson, [&](std::string_view more) {
     text += more;
     return true;
   });
@@ -287,24 +302,25 @@ Result<Json> RemoteServer::post(const std::string& path, const Json& body) {
 Result<void> RemoteServer::states(std::size_t cells, const std::function<bool(const Json&)>& take) {
   std::string text;
   bool wrong = false;
-  auto called = calls_->call("events?cells=" + std::to_string(cells), nullptr, [&](std::string_view more) {
-    text += more;
-    for (auto end = text.find("\n\n"); end != std::string::npos; end = text.find("\n\n")) {
-      const std::string event = text.substr(0, end);
-      text.erase(0, end + 2);
-      const auto data = event.find("data: ");
-      if (data == std::string::npos) {
-        continue;  // a comment
-      }
-      const Json state = Json::parse(event.substr(data + 6), nullptr, false);
-      wrong = !state.is_object();
-      if (wrong || !take(state)) {
-        return false;
-      }
-    }
-    return true;
-  });
-  return wrong ? fail(Errc::io, url() + ": it does not answer as a strandline serve does") : std::move(called);
+  auto called =
+      calls_->call("events?cells=" + std::to_string(cells), nullptr, "text/event-stream", [&](std::string_view more) {
+        text += more;
+        for (auto end = text.find("\n\n"); end != std::string::npos; end = text.find("\n\n")) {
+          const std::string event = text.substr(0, end);
+          text.erase(0, end + 2);
+          const auto data = event.find("data: ");
+          if (data == std::string::npos) {
+            continue;  // a comment
+          }
+          const Json state = Json::parse(event.substr(data + 6), nullptr, false);
+          wrong = !state.is_object();
+          if (wrong || !take(state)) {
+            return false;
+          }
+        }
+        return true;
+      });
+  return wrong ? fail(Errc::io, url() + kNotStrandline) : std::move(called);
 }
 
 }  // namespace strandline::tool

@@ -150,9 +150,12 @@ ControlAnswer Control::metrics(const ControlRequest&) {
 
 ControlAnswer Control::objects(const ControlRequest& request) {
   const auto below = path_argument(argument(request.target, "prefix").value_or("/"));
+  if (!below) {
+    return refused(400, "prefix: " + below.error());
+  }
   const auto strip = strip_options(request.target);
-  if (!below || !strip) {
-    return refused(400, "prefix: a path that begins with '/'; cells: 1 to 4096");
+  if (!strip) {
+    return refused(400, "cells: 1 to 4096");
   }
   picture_->look(Desk::Clock::now());
   return json_answer(picture_->objects(*below, strip->cells));
@@ -183,8 +186,11 @@ ControlAnswer Control::object(const ControlRequest& request) {
 ControlAnswer Control::prefetch(const ControlRequest& request) {
   const auto serving = current();
   const auto asked = prefetch_arguments(request.body);
-  if (!asked || serving == nullptr) {
-    return refused(400, R"(wanted: {"url": "/path", "range": [begin, end] (optional)})");
+  if (!asked) {
+    return refused(400, asked.error());
+  }
+  if (serving == nullptr) {
+    return refused(503, "the server is ending");
   }
   auto source = serving->source_of(asked->target);
   if (!source) {
@@ -200,8 +206,11 @@ ControlAnswer Control::prefetch(const ControlRequest& request) {
 ControlAnswer Control::purge(const ControlRequest& request) {
   const auto serving = current();
   const auto asked = purge_arguments(request.body);
-  if (!asked || serving == nullptr) {
-    return refused(400, R"(wanted: {"url": "/path"}, {"prefix": "/path/"} or {"all": true})");
+  if (!asked) {
+    return refused(400, asked.error());
+  }
+  if (serving == nullptr) {
+    return refused(503, "the server is ending");
   }
   const auto purged = strandline::serve::purge(parts_, *serving, *asked);
   if (!purged) {
