@@ -89,6 +89,25 @@ class Remote(ServeTest):
                     self.assertNotIn(b"html", result.stderr)
                     self.assertEqual(b"(404)" in result.stderr, status.startswith("404"))
 
+        other = self.serve({})  # with a 404 of no type, and then one of plain text
+        self.check_fails(run("top", "--server", other.url("")), 1, "is not strandline serve (404)")
+        plain = command.sized("404 Not Found", "Content-Type: text/plain", body=b"404 page not found\n")
+        other = super().serve(Anything({"/": plain}))
+        self.check_fails(run("top", "--server", other.url("")), 1, "is not strandline serve (404)")
+
+    def test_who_may_not_ask_is_told_why(self):
+        tokens = self.file("tokens", b"ann 0123456789abcdef\n")
+        tokens.chmod(0o600)
+        process, url = self.start_with("--origin", self.dir, "--cache", self.dir / "other", "--token-file", tokens,
+                                       "--grace", "0")
+        token = self.file("token", b"0123456789abcdef\n")
+        token.chmod(0o600)
+        for args in (("top", "--once"), ("purge", "/a"), ("prefetch", self.file("list", b"/a\n"), "--no-wait")):
+            with self.subTest(args=args):
+                self.check_fails(run(*args, "--server", url), 1, "permission_denied", "a token is wanted (401)")
+                self.assertEqual(run(*args, "--server", url, "--token-file", token).returncode, 0)
+        self.stop(process)
+
     def test_top(self):
         self.assertEqual(self.read(self.url + "a"), CONTENT)
         state = self.lines(self.ask("top", "--once", "--json"))[0]

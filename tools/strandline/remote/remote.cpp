@@ -143,11 +143,11 @@ class RemoteServer::Calls {
     if (const long status = this->status(); status >= 300) {
       const Json answer = Json::parse(refused_, nullptr, false);
       const bool says = answer.is_object() && answer.contains("error") && answer["error"].is_string();
-      if (!says && !is_of("text/plain")) {
+      if (!says) {
         return fail(Errc::io, url_ + kNotStrandline + " (" + std::to_string(status) + ")");
       }
-      std::string why = says ? answer["error"].get<std::string>() : refused_.substr(0, refused_.find('\n'));
-      return fail(code_of(status), url_ + ": " + why + " (" + std::to_string(status) + ")");
+      return fail(code_of(status),
+                  url_ + ": " + answer["error"].get<std::string>() + " (" + std::to_string(status) + ")");
     }
     return is_of(type) ? Result<void>() : fail(Errc::io, url_ + kNotStrandline);
   }

@@ -43,6 +43,8 @@ class AnswerHead {
 
 // An answer with these lines in its head, too.
 [[nodiscard]] std::string with_fields(std::string answer, std::string_view lines);
+// What a refusal tells programs besides its status.
+[[nodiscard]] std::string refusal_fields(const http::Refusal& refusal);
 // With a line of text for people, but to a HEAD.
 [[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);
 // What goes before so many bytes of a chunked answer (RFC 9112, section 7.1).

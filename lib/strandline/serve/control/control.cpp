@@ -25,7 +25,7 @@ ControlAnswer json_answer(const json& value, int status = 200) {
 }
 
 ControlAnswer refused(int status, std::string_view why) {
-  return json_answer({{"error", why}}, status);
+  return control_refusal(kApiPrefix, status, why);
 }
 
 std::string type_of(std::string_view name) {
@@ -131,10 +131,10 @@ ControlAnswer Control::page(const ControlRequest& request) const {
     return each.name == name || (each.name == "openapi.yaml" && name == "api/openapi.yaml");
   });
   if (path != "healthz" && file == files.end()) {
-    return plain(404, "nothing is there");
+    return control_refusal(request.target.path, 404, "nothing is there");
   }
   if (request.method != "GET") {
-    ControlAnswer answer = plain(405, "only GET and HEAD");
+    ControlAnswer answer = control_refusal(request.target.path, 405, "only GET and HEAD");
     answer.allow = "GET, HEAD";
     return answer;
   }
