@@ -191,6 +191,17 @@ std::string chunk_head(std::uint64_t size) {
   return std::string(digits.data(), end) + "\r\n";
 }
 
+std::optional<Refusal> refusal_of_method(std::string_view method) noexcept {
+  // RFC 9110, section 9.3, and RFC 5789. Upper and lower case differ.
+  constexpr std::array<std::string_view, 7> kOthers = {"POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  if (method == "GET" || method == "HEAD") {
+    return std::nullopt;
+  }
+  return std::find(kOthers.begin(), kOthers.end(), method) != kOthers.end()
+             ? Refusal{405, "only GET and HEAD"}
+             : Refusal{501, "a method that is not known here"};
+}
+
 Refusal refusal_of(const origin::Failure& failure) noexcept {
   if (failure.retry_after) {
     return {503, "the origin asks for a pause", std::chrono::ceil<std::chrono::seconds>(*failure.retry_after)};

@@ -191,8 +191,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       reader_->answered(204);
       co_return co_await client_.send(std::move(allowed)) && !ending_;
     }
-    if (!head_only && request.method != "GET" && !is_control) {
-      co_return co_await refuse({405, "only GET and HEAD"}, true, false);  // what comes with it is not read
+    // Which of those that are known it wants, control says.
+    if (const auto refusal = refusal_of_method(request.method); refusal && !(is_control && refusal->status == 405)) {
+      co_return co_await refuse(*refusal, true, false);  // what comes with it is not read
     }
     if (!target) {
       co_return co_await refuse(target.error(), true, head_only);
