@@ -91,6 +91,7 @@ class OpenApi(ServeTest):
         with reading.getresponse() as answer:
             answer.read(10)
             self.check("/-/api/events?cells=8", 200, event=True)
+            self.check("/-/api/events?cells=0", 400)
             self.assertEqual(self.check(purge, 200, method="post", body={"url": "/none"}), {"purged": 0, "in_use": 0})
             found = self.check(objects + "?prefix=/a", 200)["objects"]
             self.assertEqual([each["url"] for each in found], ["/a"])

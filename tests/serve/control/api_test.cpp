@@ -240,6 +240,17 @@ TEST_CASE("api: states, as they come") {
   }
 }
 
+TEST_CASE("api: events of strips that cannot be drawn are refused") {
+  Scene scene;
+  for (const char* const query : {"cells=0", "cells=4097", "cells=x", "cells=-1", "cells="}) {
+    CAPTURE(std::string(query));
+    CHECK(get(scene, "/-/api/events?" + std::string(query))["error"] == "cells: 1 to 4096");
+    CHECK(scene.client().ask("HEAD", "/-/api/events?" + std::string(query)).status == 400);
+    CHECK(scene.client().get("/-/api/objects?" + std::string(query)).status == 400);
+  }
+  CHECK(scene.client().ask("HEAD", "/-/api/events").field("content-type") == "text/event-stream");
+}
+
 TEST_CASE("api: events are told to a few, and end with the server") {
   Scene scene;
   std::vector<std::unique_ptr<Client>> listening;

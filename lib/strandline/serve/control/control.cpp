@@ -219,8 +219,8 @@ ControlAnswer Control::purge(const ControlRequest& request) {
   return json_answer({{"purged", purged->purged}, {"in_use", purged->in_use}});
 }
 
-std::shared_ptr<Listener> Control::listen(const ControlRequest& request, std::function<void()> wake) {
-  auto listener = events_.listen(strip_options(request.target).value_or(StripOptions()).cells, std::move(wake));
+std::shared_ptr<Listener> Control::listen(std::size_t cells, std::function<void()> wake) {
+  auto listener = events_.listen(cells, std::move(wake));
   desk_->wake();
   return listener;
 }

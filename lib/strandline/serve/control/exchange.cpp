@@ -1,4 +1,5 @@
 #include <strandline/origin/http/protocol/syntax.h>
+#include <strandline/serve/control/arguments.h>
 #include <strandline/serve/control/exchange.h>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -98,8 +99,14 @@ awaitable<bool> ControlExchange::answer(const RequestHead& request, http::Reques
   } else if (asked.method != "GET") {
     close = true;  // what comes with it is not read
   }
-  if (path == kEventsPath && asked.method == "GET" && !head_only) {
-    co_return co_await stream(asked);
+  if (path == kEventsPath && asked.method == "GET") {
+    const auto strip = strip_options(asked.target);
+    if (!strip) {
+      co_return co_await refuse(path, {400, "cells: 1 to 4096"}, head_only);
+    }
+    if (!head_only) {
+      co_return co_await stream(strip->cells);
+    }
   }
   const ControlAnswer answer = co_await ask(std::move(asked));
   if (answer.status == 503 && answer.body.empty()) {
@@ -144,16 +151,16 @@ awaitable<ControlAnswer> ControlExchange::ask(ControlRequest request) {
   co_return std::move(*answer);
 }
 
-awaitable<bool> ControlExchange::stream(const ControlRequest& request) {
+awaitable<bool> ControlExchange::stream(std::size_t cells) {
   const auto bell = std::make_shared<Bell>(client_.executor());
-  const auto listener = serving_.control->listen(request, [bell, work = asio::make_work_guard(client_.executor())] {
+  const auto listener = serving_.control->listen(cells, [bell, work = asio::make_work_guard(client_.executor())] {
     asio::post(work.get_executor(), [bell] {
       bell->rung = true;
       bell->timer.cancel();
     });
   });
   if (listener == nullptr) {
-    co_return co_await refuse(request.target.path, {503, "too many listen"});
+    co_return co_await refuse(std::string(kEventsPath), {503, "too many listen"});
   }
   // The end of the connection is the end of it (RFC 9112, section 6.3).
   std::string text = control_head(200, true, "text/event-stream").text();

@@ -31,7 +31,7 @@ class ControlExchange {
   [[nodiscard]] boost::asio::awaitable<bool> read(std::string& body, std::size_t size);
   [[nodiscard]] boost::asio::awaitable<ControlAnswer> ask(ControlRequest request);
   // States, as they come, until the client goes.
-  [[nodiscard]] boost::asio::awaitable<bool> stream(const ControlRequest& request);
+  [[nodiscard]] boost::asio::awaitable<bool> stream(std::size_t cells);
 
   ClientSocket& client_;
   const Serving& serving_;
