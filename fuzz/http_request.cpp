@@ -225,9 +225,10 @@ bool answer(std::string_view head, std::uint8_t kind) {
   check_head(head, request);
   const bool head_only = request.method == "HEAD";
   const auto target = http::parse_request_target(request.target, request.host);
-  if (!target || (!head_only && request.method != "GET")) {
-    const http::Refusal refusal = target ? http::Refusal{405, "only GET and HEAD"} : target.error();
-    check_answer(refusal_text(refusal, true, head_only), &request, kind);
+  const auto refusal_by_method = refusal_of_method(request.method);
+  if (!target || refusal_by_method) {
+    check_answer(refusal_text(refusal_by_method ? *refusal_by_method : target.error(), true, head_only), &request,
+                 kind);
     return false;
   }
   require(target->path.starts_with('/') && target->decoded_path().find('\0') == std::string::npos, "a bad path");

@@ -134,6 +134,25 @@ TEST_CASE("F61: a head that could be read in two ways is refused, and the connec
   CHECK(eventually([&] { return scene.server->connections() == 0; }));
 }
 
+TEST_CASE("serve: a method that nobody knows is another error than one that is not allowed") {
+  Scene scene;
+  const std::pair<const char*, int> cases[] = {{"get", 501},    {"Get", 501},  {"FOO", 501},    {"PROPFIND", 501},
+                                               {"QUERY!", 501}, {"PUT", 405},  {"DELETE", 405}, {"OPTIONS", 405},
+                                               {"TRACE", 405},  {"POST", 405}, {"PATCH", 405}};
+  for (const auto& one : cases) {
+    const std::string method = one.first;
+    CAPTURE(method);
+    auto client = scene.client();
+    const auto refused = client.ask(method, "/a");
+    CHECK(refused.status == one.second);
+    CHECK(refused.field("allow") == (one.second == 405 ? "GET, HEAD" : ""));
+    CHECK(client.closed());
+  }
+  const auto refused = scene.client().ask("get", "/-/api/purge");
+  CHECK(refused.status == 501);
+  CHECK(refused.field("content-type") == "application/json");
+}
+
 TEST_CASE("F63: who takes too long over a head is told so; who says nothing is let go of") {
   serve::ServerOptions options;
   options.limits.head = milliseconds(20);

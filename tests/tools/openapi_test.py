@@ -45,13 +45,16 @@ class OpenApi(ServeTest):
     def tearDown(self):
         self.stop(self.process)
 
-    def check(self, path, status, template=None, method="get", body=None, event=False):
+    def check(self, path, status, template=None, method="get", body=None, event=False, **fields):
         """The answer, once it has been held against what is written of it."""
         template = template or path.split("?")[0]
         connection = http.client.HTTPConnection(self.host, timeout=command.LIMIT)
         self.addCleanup(connection.close)
         headers = {} if body is None else {"Content-Type": "application/json"}
-        connection.request(method.upper(), path, body if body is None else json.dumps(body), headers)
+        headers.update({name.replace("_", "-"): value for name, value in fields.items()})
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        chunked = headers.get("Transfer-Encoding") == "chunked"
+        connection.request(method.upper(), path, [sent] if chunked else sent, headers, encode_chunked=chunked)
         answer = connection.getresponse()
         self.assertEqual(answer.status, status, path)
         said = self.api["paths"][template][method]["responses"][str(status)]
@@ -88,6 +91,7 @@ class OpenApi(ServeTest):
         with reading.getresponse() as answer:
             answer.read(10)
             self.check("/-/api/events?cells=8", 200, event=True)
+            self.check("/-/api/events?cells=0", 400)
             self.assertEqual(self.check(purge, 200, method="post", body={"url": "/none"}), {"purged": 0, "in_use": 0})
             found = self.check(objects + "?prefix=/a", 200)["objects"]
             self.assertEqual([each["url"] for each in found], ["/a"])
@@ -97,6 +101,11 @@ class OpenApi(ServeTest):
         self.check(one.format(id=identity) + "?from=x", 400, one)
         self.check(one.format(id="0" * 16), 404, one)
         self.check(purge, 400, method="post", body={})
+        for path in (prefetch, purge):
+            self.check(path, 403, method="post", body={}, Origin="http://evil.example")
+            self.check(path, 411, method="post", body=b"{}", Transfer_Encoding="chunked")
+            self.check(path, 413, method="post", body=b" " * 70_000)
+            self.check(path, 415, method="post", body={}, Content_Type="text/plain")
         self.check_metrics(self.check("/-/metrics", 200))
         named = {
             (path, method, status)
@@ -116,7 +125,9 @@ class OpenApi(ServeTest):
                                {"Content-Type": "application/json"})
             with connection.getresponse() as answer:
                 self.assertEqual(answer.status, 405, path)
-                answer.read()
+                text = answer.read()
+                if path.startswith("/-/api/"):
+                    self.assertEqual(list(json.loads(text)), ["error"], path)
 
     def check_metrics(self, text):
         """Prometheus' text format, version 0.0.4: each metric with its help, its type, and lines that fit it."""

@@ -61,9 +61,52 @@ class Remote(ServeTest):
     def test_wrong_command_lines(self):
         self.check_fails(self.ask("purge"), 2, "one of them")
         self.check_fails(self.ask("purge", "/a", "--all"), 2, "one of them")
-        self.check_fails(self.ask("purge", "a"), 1, "invalid_argument")
+        self.check_fails(self.ask("purge", "a"), 1, "invalid_argument: a: ", "does not begin with '/' (400)")
         self.check_fails(run("top", "--server", "ftp://x"), 2, "--server ftp://x")
         self.check_fails(run("top", "--server", "http://127.0.0.1:1"), 1, "127.0.0.1:1")
+
+    def test_a_path_that_is_none_is_named_and_what_is_wrong_with_it(self):
+        for args in (("/f/../x",), ("--prefix", "/f/../x")):
+            self.check_fails(self.ask("purge", *args), 1, "invalid_argument: /f/../x: ", "a segment . or .. (400)")
+        self.check_fails(self.ask("purge", "--prefix", "n"), 1, "invalid_argument: n: ", "does not begin with '/' (400)")
+        result = self.ask("prefetch", self.file("list", "/f/\u00fc.txt\n".encode()))
+        self.check_fails(result, 1, "/f/\u00fc.txt: ", "a path with a character that no path has")
+
+    def test_what_answers_is_another_server(self):
+        class Anything(dict):
+            def get(self, path):
+                return self["/"]
+
+        page = b"<html>\n<p>here</p>\n\n</html>\n"
+        listed = self.file("list", b"/a\n")
+        for status in ("404 Not Found", "200 OK", "301 Moved Permanently", "204 No Content"):
+            other = super().serve(Anything({"/": command.sized(status, "Content-Type: text/html", body=page)}))
+            server = ("--server", other.url(""))
+            for args in (("top",), ("top", "--once"), ("purge", "/a"), ("prefetch", listed)):
+                with self.subTest(status=status, args=args):
+                    result = run(*args, *server)
+                    self.check_fails(result, 1, other.url(""), "what answers there is not strandline serve")
+                    self.assertNotIn(b"html", result.stderr)
+                    self.assertEqual(b"(404)" in result.stderr, status.startswith("404"))
+
+        other = self.serve({})  # with a 404 of no type, and then one of plain text
+        self.check_fails(run("top", "--server", other.url("")), 1, "is not strandline serve (404)")
+        plain = command.sized("404 Not Found", "Content-Type: text/plain", body=b"404 page not found\n")
+        other = super().serve(Anything({"/": plain}))
+        self.check_fails(run("top", "--server", other.url("")), 1, "is not strandline serve (404)")
+
+    def test_who_may_not_ask_is_told_why(self):
+        tokens = self.file("tokens", b"ann 0123456789abcdef\n")
+        tokens.chmod(0o600)
+        process, url = self.start_with("--origin", self.dir, "--cache", self.dir / "other", "--token-file", tokens,
+                                       "--grace", "0")
+        token = self.file("token", b"0123456789abcdef\n")
+        token.chmod(0o600)
+        for args in (("top", "--once"), ("purge", "/a"), ("prefetch", self.file("list", b"/a\n"), "--no-wait")):
+            with self.subTest(args=args):
+                self.check_fails(run(*args, "--server", url), 1, "permission_denied", "a token is wanted (401)")
+                self.assertEqual(run(*args, "--server", url, "--token-file", token).returncode, 0)
+        self.stop(process)
 
     def test_top(self):
         self.assertEqual(self.read(self.url + "a"), CONTENT)

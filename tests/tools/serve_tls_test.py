@@ -137,6 +137,53 @@ class Tls(ServeTest):
         self.until(shown)
         self.stop(process)
 
+    def test_commands_that_ask_it_believe_and_show_what_they_are_told_to(self):
+        origin = self.serve({"/a": Ranged(CONTENT)})
+        process, url = self.start("--origin", origin.url("/"), *self.tls("--tls-client-ca", self.keys / "ann.pem"))
+        ca = ("--server", url, "--ca-file", self.keys / "server.pem")
+
+        def user(name, key=None):
+            return ("--client-cert", self.keys / f"{name}.pem", "--client-key", self.keys / f"{key or name}.key")
+
+        listed = self.file("list", b"/a\n")
+        for args in (("prefetch", listed), ("top", "--once"), ("purge", "/b")):
+            with self.subTest(args=args):
+                result = run(*args, *ca, *user("ann"))
+                self.assertEqual((result.returncode, result.stderr), (0, b""))
+                self.check_fails(run(*args, *ca, *user("eve")), 1, url[:-1], self.keys / "eve.pem")
+                self.check_fails(run(*args, *ca), 1, url[:-1], "does it want --client-cert?")
+        self.check_fails(run("top", "--server", url, *user("ann")), 1, "permission_denied", "--ca-file")
+        others = ("--server", url, "--ca-file", self.keys / "eve.pem", *user("ann"))
+        self.check_fails(run("top", *others), 1, "permission_denied", self.keys / "eve.pem")
+        self.check_fails(run("top", *ca, *user("ann", "eve")), 1, self.keys / "ann.pem", self.keys / "eve.key")
+        self.stop(process)
+
+    def test_files_of_commands_that_are_none(self):
+        server = ("top", "--server", "https://127.0.0.1:1")
+        cert, key = ("--client-cert", self.keys / "ann.pem"), ("--client-key", self.keys / "ann.key")
+        self.check_fails(run(*server, *cert), 2, "both", self.keys / "ann.pem")
+        self.check_fails(run(*server, *key), 2, "both", self.keys / "ann.key")
+        self.check_fails(run(*server, "--ca-file", self.dir / "none"), 2, f"--ca-file {self.dir}/none", "No such file")
+        self.check_fails(run(*server, "--client-cert", self.dir, *key), 2, f"--client-cert {self.dir}")
+        open_key = self.file("key", (self.keys / "ann.key").read_bytes())
+        open_key.chmod(0o644)
+        self.check_fails(run(*server, *cert, "--client-key", open_key), 2, f"--client-key {open_key}", "others may read")
+        self.check_fails(run("top", "--server", "http://127.0.0.1:1", *cert, *key), 2, "no https:// URL")
+        self.file("a", b"here")
+        process, url = self.start("--origin", self.dir, *self.tls())
+        junk = self.file("junk", b"no certificate")
+        junk.chmod(0o600)
+        server = ("top", "--once", "--server", url, "--ca-file")
+        self.check_fails(run(*server, junk), 1, "invalid_argument", f"--ca-file {junk}")
+        self.check_fails(run(*server, self.keys / "server.pem", "--client-cert", junk, *key), 1, "invalid_argument",
+                         f"--client-cert {junk}")
+        locked = self.dir / "locked.key"
+        openssl("ec", "-in", self.keys / "ann.key", "-aes128", "-passout", "pass:secret", "-out", locked)
+        locked.chmod(0o600)
+        self.check_fails(run(*server, self.keys / "server.pem", *cert, "--client-key", locked), 1, "invalid_argument",
+                         f"--client-key {locked}")
+        self.stop(process)
+
     def test_files_that_are_none(self):
         args = ("serve", "--origin", self.dir, "--cache", self.cache)
         self.check_fails(run(*args, "--tls-cert", self.keys / "server.pem"), 2, "both")

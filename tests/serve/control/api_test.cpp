@@ -186,6 +186,35 @@ TEST_CASE("api: bodies that are not what is wanted") {
   CHECK(post(scene, "/-/api/prefetch", {{"url", "/"}}).status == 404);
 }
 
+TEST_CASE("api: what is wrong with a path is said") {
+  Scene scene;
+  const std::pair<std::string, std::string> cases[] = {{"/f/../x", "a path with a segment . or .."},
+                                                       {"n", "it does not begin with '/'"},
+                                                       {"/f/\xc3\xbc.txt", "a path with a character that no path has"}};
+  for (const auto& one : cases) {
+    const std::string& path = one.first;
+    const std::string& why = one.second;
+    for (const json& asked : {json{{"url", path}}, json{{"prefix", path}}}) {
+      CAPTURE(asked.dump());
+      const auto refused = post(scene, "/-/api/purge", asked);
+      CHECK(refused.status == 400);
+      const std::string said = json::parse(refused.body)["error"];
+      CHECK(said.starts_with("not a path of this server: " + why));
+    }
+    CHECK(json::parse(post(scene, "/-/api/prefetch", {{"url", path}}).body)["error"].get<std::string>().find(why) !=
+          std::string::npos);
+  }
+  const auto why_not = [&](const std::string& target, const json& asked) {
+    return json::parse(post(scene, target, asked).body)["error"].get<std::string>();
+  };
+  CHECK(why_not("/-/api/purge", {{"prefix", "/a?b"}}) == "a prefix has no query");
+  CHECK(why_not("/-/api/purge", {{"url", 1}}).starts_with("wanted: "));
+  CHECK(why_not("/-/api/prefetch", {{"url", "/a"}, {"range", {2, 1}}}).starts_with("a range of no bytes"));
+  CHECK(get(scene, "/-/api/objects?prefix=x")["error"] ==
+        "prefix: not a path of this server: it does not begin with '/'");
+  CHECK(get(scene, "/-/api/objects?cells=0")["error"] == "cells: 1 to 4096");
+}
+
 TEST_CASE("api: states, as they come") {
   Scene scene;
   scene.object({.size = 64 * kMiB, .rate = 5'000'000});
@@ -209,6 +238,17 @@ TEST_CASE("api: states, as they come") {
       CHECK(state["connections"] >= 2);
     }
   }
+}
+
+TEST_CASE("api: events of strips that cannot be drawn are refused") {
+  Scene scene;
+  for (const char* const query : {"cells=0", "cells=4097", "cells=x", "cells=-1", "cells="}) {
+    CAPTURE(std::string(query));
+    CHECK(get(scene, "/-/api/events?" + std::string(query))["error"] == "cells: 1 to 4096");
+    CHECK(scene.client().ask("HEAD", "/-/api/events?" + std::string(query)).status == 400);
+    CHECK(scene.client().get("/-/api/objects?" + std::string(query)).status == 400);
+  }
+  CHECK(scene.client().ask("HEAD", "/-/api/events").field("content-type") == "text/event-stream");
 }
 
 TEST_CASE("api: events are told to a few, and end with the server") {

@@ -1,5 +1,8 @@
 // What the server answers under "/-/", and to whom.
+#include <strandline/serve/connection/answer.h>
 #include <tests/serve/scene.h>
+
+#include <sstream>
 
 using namespace strandline;
 using namespace strandline::testing;
@@ -65,6 +68,83 @@ TEST_CASE("F68: pages of other sites change nothing, and what is not JSON does n
     auto client = scene.client();
     client.send(one.request);
     CHECK(client.receive().status == one.status);
+  }
+}
+
+TEST_CASE("control: who asks by a method that is not allowed is told which are") {
+  Scene scene;
+  const struct {
+    const char* target;
+    const char* allowed;
+    const char* methods;
+  } cases[] = {{"/-/api/purge", "POST", "GET HEAD PUT DELETE OPTIONS PATCH TRACE"},
+               {"/-/api/prefetch", "POST", "GET PUT"},
+               {"/-/api/objects", "GET, HEAD", "PUT OPTIONS"},
+               {"/-/api/events", "GET, HEAD", "PUT OPTIONS"},
+               {"/-/api/openapi.yaml", "GET, HEAD", "DELETE"},
+               {"/-/healthz", "GET, HEAD", "PUT"},
+               {"/a", "GET, HEAD", "PUT OPTIONS POST"}};
+  for (const auto& one : cases) {
+    std::istringstream methods(one.methods);
+    for (std::string method; methods >> method;) {
+      CAPTURE(method);
+      CAPTURE(one.target);
+      auto client = scene.client();
+      const auto refused = client.ask(method, one.target, "Content-Length: 2\r\n");
+      CHECK(refused.status == 405);
+      CHECK(refused.field("allow") == one.allowed);
+      CHECK(refused.field("connection") == "close");
+    }
+  }
+  CHECK(scene.client().ask("PUT", "/-/api/none").status == 404);
+}
+
+TEST_CASE("control: what it refuses below /-/api/ is JSON, with the fields of its other answers") {
+  Scene scene;
+  const std::string json = "Content-Type: application/json\r\n";
+  const auto check = [&](const std::string& request, const std::string& status_line) {
+    CAPTURE(request.substr(0, 300));
+    auto client = scene.client();
+    client.send(request);
+    std::string head;
+    while (head.find("\r\n\r\n{\"error\":\"") == std::string::npos) {
+      const std::string more = client.take_some();
+      REQUIRE_FALSE(more.empty());
+      head += more;
+    }
+    CHECK(head.starts_with(status_line + "\r\n"));
+    CHECK(head.find("\r\nContent-Type: application/json\r\n") != std::string::npos);
+    CHECK(head.find("\r\nCache-Control: no-store\r\n") != std::string::npos);
+    CHECK(head.find("\r\nCross-Origin-Resource-Policy: same-origin\r\n") != std::string::npos);
+    return head;
+  };
+  const std::string target = "/-/api/purge";
+  check(post_of(target, "{}", json + "Origin: null\r\n"), "HTTP/1.1 403 Forbidden");
+  check(post_of(target, "{}", ""), "HTTP/1.1 415 Unsupported Media Type");
+  check(post_of(target, std::string(65537, 'x'), json), "HTTP/1.1 413 Content Too Large");
+  check("POST " + target + " HTTP/1.1\r\nHost: localhost\r\n" + json + "\r\n", "HTTP/1.1 411 Length Required");
+  check(post_of("/-/api/none", "{}", json), "HTTP/1.1 404 Not Found");
+  check(post_of(target, "{}", json), "HTTP/1.1 400 Bad Request");
+  check("PUT " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 405 Method Not Allowed");
+  check("GET /-/api/objects HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 421 Misdirected Request");
+  serve::ServerOptions options;
+  options.access.tokens = required(serve::parse_tokens("ann 0123456789abcdef", "t"));
+  REQUIRE(scene.server->reload(options));
+  const auto asked = check("GET /-/api/objects HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 401 Unauthorized");
+  CHECK(asked.find("\r\nWWW-Authenticate: Bearer ") != std::string::npos);
+  auto client = scene.client();
+  const auto page = client.get("/-/");
+  CHECK(page.status == 401);
+  CHECK(page.field("content-type") == "text/plain; charset=utf-8");
+  CHECK(page.field("cache-control") == "no-store");
+}
+
+TEST_CASE("control: every status that is sent has its phrase") {
+  for (const int status : {200, 202, 206, 304, 400, 401, 403, 404, 405, 408, 411, 412,
+                           413, 414, 415, 416, 421, 431, 500, 501, 502, 503, 504, 505}) {
+    const std::string head = serve::AnswerHead(status, false).text();
+    CAPTURE(head);
+    CHECK(head.find("\r\n") > std::string("HTTP/1.1 200 ").size());
   }
 }
 

@@ -58,9 +58,11 @@ int run_purge(const PurgeOptions& options) {
   std::uint64_t in_use = 0;
   int exit = kExitOk;
   for (const auto& [path, body] : asked) {
-    const auto done = server->post("purge", body);
+    auto done = server->post("purge", body);
     if (!done) {
-      exit = answer.failed(done.error());
+      Error& error = done.error();
+      error.context.insert(0, path.is_string() ? path.get<std::string>() + ": " : "");
+      exit = answer.failed(error);
       continue;
     }
     purged += done->value("purged", std::uint64_t{0});

@@ -21,6 +21,9 @@ namespace strandline::tool {
 struct RemoteOptions {
   std::string server = "http://127.0.0.1:8080";
   std::string token_file;
+  std::string ca_file;      // PEM, instead of the system's
+  std::string client_cert;  // PEM
+  std::string client_key;   // PEM, without a passphrase
 };
 void add_remote_options(CLI::App& app, RemoteOptions& options);
 

@@ -22,6 +22,8 @@ std::string_view phrase_of(int status) noexcept {
   switch (status) {
     case 200:
       return "OK";
+    case 202:
+      return "Accepted";
     case 206:
       return "Partial Content";
     case 304:
@@ -38,16 +40,24 @@ std::string_view phrase_of(int status) noexcept {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 411:
+      return "Length Required";
     case 412:
       return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
     case 414:
       return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
     case 416:
       return "Range Not Satisfiable";
     case 421:
       return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
     case 501:
       return "Not Implemented";
     case 502:
@@ -151,20 +161,27 @@ AnswerHead& AnswerHead::fields(std::string_view lines) {
   return *this;
 }
 
+std::string refusal_fields(const Refusal& refusal) {
+  std::string lines;
+  if (refusal.status == 401) {
+    // RFC 6750, section 3; RFC 7617, section 2.
+    lines = "WWW-Authenticate: Bearer realm=\"strandline\", Basic realm=\"strandline\", charset=\"UTF-8\"\r\n";
+  }
+  if (refusal.retry_after) {
+    lines += "Retry-After: " + std::to_string(refusal.retry_after->count()) + "\r\n";
+  }
+  return lines;
+}
+
 std::string refusal_text(Refusal refusal, bool close, bool head_only) {
   const std::string body = std::string(refusal.reason) + "\n";
   AnswerHead head(refusal.status, close);
   if (refusal.status == 405) {
     head.field("Allow", "GET, HEAD");
   }
-  if (refusal.status == 401) {
-    // RFC 6750, section 3; RFC 7617, section 2.
-    head.field("WWW-Authenticate", "Bearer realm=\"strandline\", Basic realm=\"strandline\", charset=\"UTF-8\"");
-  }
-  if (refusal.retry_after) {
-    head.field("Retry-After", std::to_string(refusal.retry_after->count()));
-  }
-  head.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", std::to_string(body.size()));
+  head.fields(refusal_fields(refusal))
+      .field("Content-Type", "text/plain; charset=utf-8")
+      .field("Content-Length", std::to_string(body.size()));
   return head.text() + (head_only ? "" : body);
 }
 
@@ -172,6 +189,17 @@ std::string chunk_head(std::uint64_t size) {
   std::array<char, 20> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size, 16).ptr;
   return std::string(digits.data(), end) + "\r\n";
+}
+
+std::optional<Refusal> refusal_of_method(std::string_view method) noexcept {
+  // RFC 9110, section 9.3, and RFC 5789. Upper and lower case differ.
+  constexpr std::array<std::string_view, 7> kOthers = {"POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  if (method == "GET" || method == "HEAD") {
+    return std::nullopt;
+  }
+  return std::find(kOthers.begin(), kOthers.end(), method) != kOthers.end()
+             ? Refusal{405, "only GET and HEAD"}
+             : Refusal{501, "a method that is not known here"};
 }
 
 Refusal refusal_of(const origin::Failure& failure) noexcept {

@@ -43,10 +43,14 @@ class AnswerHead {
 
 // An answer with these lines in its head, too.
 [[nodiscard]] std::string with_fields(std::string answer, std::string_view lines);
+// What a refusal tells programs besides its status.
+[[nodiscard]] std::string refusal_fields(const http::Refusal& refusal);
 // With a line of text for people, but to a HEAD.
 [[nodiscard]] std::string refusal_text(http::Refusal refusal, bool close, bool head_only = false);
 // What goes before so many bytes of a chunked answer (RFC 9112, section 7.1).
 [[nodiscard]] std::string chunk_head(std::uint64_t size);
+// Of what objects are not asked for by: 405, or 501 where nobody knows what it means (RFC 9110, section 9.1).
+[[nodiscard]] std::optional<http::Refusal> refusal_of_method(std::string_view method) noexcept;
 // What a failure of an origin's, or the store's, is for a client.
 [[nodiscard]] http::Refusal refusal_of(const origin::Failure& failure) noexcept;
 

@@ -187,14 +187,16 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     const bool head_only = request.method == "HEAD";
     const auto target = http::parse_request_target(request.target, request.host);
     const bool is_control = target && target->path.starts_with(kControlPrefix);
+    control_ = is_control ? target->path : "";
     cors_ = is_control ? "" : serving_->access.cors.fields(request.origin);
     const bool is_preflight = request.method == "OPTIONS" && !is_control && target && !request.close;
     if (std::string allowed = is_preflight ? serving_->access.cors.preflight(request.origin) : ""; !allowed.empty()) {
       reader_->answered(204);
       co_return co_await client_.send(std::move(allowed)) && !ending_;
     }
-    if (!head_only && request.method != "GET" && !(is_control && request.method == "POST")) {
-      co_return co_await refuse({405, "only GET and HEAD"}, true, false);  // what comes with it is not read
+    // Which of those that are known it wants, control says.
+    if (const auto refusal = refusal_of_method(request.method); refusal && !(is_control && refusal->status == 405)) {
+      co_return co_await refuse(*refusal, true, false);  // what comes with it is not read
     }
     if (!target) {
       co_return co_await refuse(target.error(), true, head_only);
@@ -244,7 +246,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
 
   awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only) {
     reader_->answered(refusal.status);
-    co_return co_await client_.send(with_fields(refusal_text(refusal, close, head_only), cors_)) && !close;
+    std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_)
+                                        : control_refusal_text(control_, refusal, close, head_only);
+    co_return co_await client_.send(std::move(text)) && !close;
   }
 
   enum class Sent : std::uint8_t { all, broken_off, no_room };
@@ -307,6 +311,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   std::string buffer_;  // what has come, from the request that is being answered on
   Sequence sequence_;
   std::string cors_;     // fields of the answer
+  std::string control_;  // the path, where control is asked
   bool idle_ = false;    // nothing of a request has come
   bool ending_ = false;  // after this answer
 };

@@ -30,10 +30,14 @@ json object_of(const std::string& body, std::initializer_list<const char*> names
   return asked;
 }
 
-std::optional<http::RequestTarget> target_in(const json& asked, const char* name) {
+Argument<http::RequestTarget> target_in(const json& asked, const char* name, const char* wanted) {
   const auto found = asked.find(name);
-  return found != asked.end() && found->is_string() ? path_argument(found->get<std::string>()) : std::nullopt;
+  return found != asked.end() && found->is_string() ? path_argument(found->get<std::string>())
+                                                    : tl::unexpected<std::string>(wanted);
 }
+
+constexpr const char* kPrefetchWanted = R"(wanted: {"url": "/path", "range": [begin, end] (optional)})";
+constexpr const char* kPurgeWanted = R"(wanted: {"url": "/path"}, {"prefix": "/path/"} or {"all": true})";
 
 }  // namespace
 
@@ -50,12 +54,16 @@ std::optional<std::string> argument(const http::RequestTarget& target, std::stri
   return std::nullopt;
 }
 
-std::optional<http::RequestTarget> path_argument(const std::string& text) {
+Argument<http::RequestTarget> path_argument(const std::string& text) {
+  const std::string no_path = "not a path of this server: ";
   if (!text.starts_with('/')) {
-    return std::nullopt;
+    return tl::unexpected(no_path + "it does not begin with '/'");
   }
   auto target = http::parse_request_target(text, std::nullopt);
-  return target ? std::optional(std::move(*target)) : std::nullopt;
+  if (!target) {
+    return tl::unexpected(no_path + std::string(target.error().reason));
+  }
+  return std::move(*target);
 }
 
 std::optional<std::uint64_t> id_argument(std::string_view text) {
@@ -81,38 +89,44 @@ std::optional<StripOptions> strip_options(const http::RequestTarget& target) {
   return options;
 }
 
-std::optional<PrefetchArguments> prefetch_arguments(const std::string& body) {
+Argument<PrefetchArguments> prefetch_arguments(const std::string& body) {
   const json asked = object_of(body, {"url", "range"});
-  auto target = asked.is_object() ? target_in(asked, "url") : std::nullopt;
+  auto target = target_in(asked, "url", kPrefetchWanted);
   if (!target) {
-    return std::nullopt;
+    return tl::unexpected(std::move(target.error()));
   }
   PrefetchArguments arguments{std::move(*target), {0, kMaxOffset}};
   if (const auto range = asked.find("range"); range != asked.end()) {
     if (!range->is_array() || range->size() != 2 || !(*range)[0].is_number_unsigned() ||
         !(*range)[1].is_number_unsigned()) {
-      return std::nullopt;
+      return tl::unexpected<std::string>(kPrefetchWanted);
     }
     arguments.range = {(*range)[0].get<std::uint64_t>(), (*range)[1].get<std::uint64_t>()};
     if (!arguments.range.valid() || arguments.range.empty()) {
-      return std::nullopt;
+      return tl::unexpected<std::string>("a range of no bytes: its begin is below its end, and that at most 2^63 - 1");
     }
   }
   return arguments;
 }
 
-std::optional<PurgeArguments> purge_arguments(const std::string& body) {
+Argument<PurgeArguments> purge_arguments(const std::string& body) {
   const json asked = object_of(body, {"url", "prefix", "all"});
   if (!asked.is_object() || asked.size() != 1) {
-    return std::nullopt;
+    return tl::unexpected<std::string>(kPurgeWanted);
   }
   if (const auto all = asked.find("all"); all != asked.end()) {
-    return all->is_boolean() && all->get<bool>() ? std::optional(PurgeArguments{{"/", {}}, true}) : std::nullopt;
+    if (all->is_boolean() && all->get<bool>()) {
+      return PurgeArguments{{"/", {}}, true};
+    }
+    return tl::unexpected<std::string>(kPurgeWanted);
   }
   const bool below = asked.contains("prefix");
-  auto target = target_in(asked, below ? "prefix" : "url");
-  if (!target || (below && target->query)) {
-    return std::nullopt;
+  auto target = target_in(asked, below ? "prefix" : "url", kPurgeWanted);
+  if (!target) {
+    return tl::unexpected(std::move(target.error()));
+  }
+  if (below && target->query) {
+    return tl::unexpected<std::string>("a prefix has no query");
   }
   return PurgeArguments{std::move(*target), below};
 }

@@ -25,7 +25,7 @@ ControlAnswer json_answer(const json& value, int status = 200) {
 }
 
 ControlAnswer refused(int status, std::string_view why) {
-  return json_answer({{"error", why}}, status);
+  return control_refusal(kApiPrefix, status, why);
 }
 
 std::string type_of(std::string_view name) {
@@ -131,10 +131,10 @@ ControlAnswer Control::page(const ControlRequest& request) const {
     return each.name == name || (each.name == "openapi.yaml" && name == "api/openapi.yaml");
   });
   if (path != "healthz" && file == files.end()) {
-    return plain(404, "nothing is there");
+    return control_refusal(request.target.path, 404, "nothing is there");
   }
   if (request.method != "GET") {
-    ControlAnswer answer = plain(405, "only GET and HEAD");
+    ControlAnswer answer = control_refusal(request.target.path, 405, "only GET and HEAD");
     answer.allow = "GET, HEAD";
     return answer;
   }
@@ -150,9 +150,12 @@ ControlAnswer Control::metrics(const ControlRequest&) {
 
 ControlAnswer Control::objects(const ControlRequest& request) {
   const auto below = path_argument(argument(request.target, "prefix").value_or("/"));
+  if (!below) {
+    return refused(400, "prefix: " + below.error());
+  }
   const auto strip = strip_options(request.target);
-  if (!below || !strip) {
-    return refused(400, "prefix: a path that begins with '/'; cells: 1 to 4096");
+  if (!strip) {
+    return refused(400, "cells: 1 to 4096");
   }
   picture_->look(Desk::Clock::now());
   return json_answer(picture_->objects(*below, strip->cells));
@@ -183,8 +186,11 @@ ControlAnswer Control::object(const ControlRequest& request) {
 ControlAnswer Control::prefetch(const ControlRequest& request) {
   const auto serving = current();
   const auto asked = prefetch_arguments(request.body);
-  if (!asked || serving == nullptr) {
-    return refused(400, R"(wanted: {"url": "/path", "range": [begin, end] (optional)})");
+  if (!asked) {
+    return refused(400, asked.error());
+  }
+  if (serving == nullptr) {
+    return refused(503, "the server is ending");
   }
   auto source = serving->source_of(asked->target);
   if (!source) {
@@ -200,8 +206,11 @@ ControlAnswer Control::prefetch(const ControlRequest& request) {
 ControlAnswer Control::purge(const ControlRequest& request) {
   const auto serving = current();
   const auto asked = purge_arguments(request.body);
-  if (!asked || serving == nullptr) {
-    return refused(400, R"(wanted: {"url": "/path"}, {"prefix": "/path/"} or {"all": true})");
+  if (!asked) {
+    return refused(400, asked.error());
+  }
+  if (serving == nullptr) {
+    return refused(503, "the server is ending");
   }
   const auto purged = strandline::serve::purge(parts_, *serving, *asked);
   if (!purged) {
@@ -210,8 +219,8 @@ ControlAnswer Control::purge(const ControlRequest& request) {
   return json_answer({{"purged", purged->purged}, {"in_use", purged->in_use}});
 }
 
-std::shared_ptr<Listener> Control::listen(const ControlRequest& request, std::function<void()> wake) {
-  auto listener = events_.listen(strip_options(request.target).value_or(StripOptions()).cells, std::move(wake));
+std::shared_ptr<Listener> Control::listen(std::size_t cells, std::function<void()> wake) {
+  auto listener = events_.listen(cells, std::move(wake));
   desk_->wake();
   return listener;
 }

@@ -26,7 +26,7 @@ class Control {
   // `done` is called once, on any thread, or before this returns. It must not throw.
   void answer(ControlRequest request, Done done) noexcept;
   // Null: too many do. `wake` is called, on any thread, when there is something to take.
-  [[nodiscard]] std::shared_ptr<Listener> listen(const ControlRequest& request, std::function<void()> wake);
+  [[nodiscard]] std::shared_ptr<Listener> listen(std::size_t cells, std::function<void()> wake);
   // From now on it is unwell: who spreads load shall send none here.
   void stopping() noexcept { stopping_.store(true, std::memory_order_relaxed); }
   // Once, and once all questions to origins end: see Objects::stop().

@@ -12,11 +12,12 @@ namespace strandline::serve {
 
 // No origin's path begins so.
 inline constexpr std::string_view kControlPrefix = "/-/";
+inline constexpr std::string_view kApiPrefix = "/-/api/";
 inline constexpr std::string_view kEventsPath = "/-/api/events";
 inline constexpr std::size_t kMaxControlBody = std::size_t{64} * 1024;
 
 struct ControlRequest {
-  std::string method;  // GET, for HEAD too, or POST
+  std::string method;  // GET for HEAD too
   http::RequestTarget target;
   std::string body;
 };
@@ -27,5 +28,8 @@ struct ControlAnswer {
   std::string body = {};
   std::string allow = {};  // with 405
 };
+
+// Why not, to one who asks for that path: JSON below "/-/api/", else a line of text.
+[[nodiscard]] ControlAnswer control_refusal(std::string_view path, int status, std::string_view why);
 
 }  // namespace strandline::serve

@@ -1,4 +1,5 @@
 #include <strandline/origin/http/protocol/syntax.h>
+#include <strandline/serve/control/arguments.h>
 #include <strandline/serve/control/exchange.h>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -54,6 +55,15 @@ AnswerHead control_head(int status, bool close, std::string_view type) {
   return head;
 }
 
+std::string text_of(const ControlAnswer& answer, std::string_view fields, bool close, bool head_only) {
+  AnswerHead head = control_head(answer.status, close, answer.type);
+  head.fields(fields).field("Content-Length", std::to_string(answer.body.size()));
+  if (!answer.allow.empty()) {
+    head.field("Allow", answer.allow);
+  }
+  return head.text() + (head_only ? "" : answer.body);
+}
+
 // Wakes a session that waits for something new. Of its executor.
 struct Bell {
   explicit Bell(const asio::any_io_executor& executor) : timer(executor) {}
@@ -63,44 +73,51 @@ struct Bell {
 
 }  // namespace
 
+std::string control_refusal_text(std::string_view path, const http::Refusal& refusal, bool close, bool head_only) {
+  return text_of(control_refusal(path, refusal.status, refusal.reason), refusal_fields(refusal), close, head_only);
+}
+
 awaitable<bool> ControlExchange::answer(const RequestHead& request, http::RequestTarget target, std::string body,
                                         bool close) {
   const bool head_only = request.method == "HEAD";
   ControlRequest asked{head_only ? "GET" : request.method, std::move(target), {}};
+  const std::string path = asked.target.path;
   if (asked.method == "POST") {
     if (const auto refusal = refusal_of_post(request)) {
-      co_return co_await refuse(*refusal);
+      co_return co_await refuse(path, *refusal);
     }
     const std::string& text = *request.content_length;  // digits: StrictHead has seen it
     std::size_t size = 0;
     const auto read_size = std::from_chars(text.data(), text.data() + text.size(), size);
     if (read_size.ec != std::errc() || size > kMaxControlBody) {
-      co_return co_await refuse({413, "at most 64 KiB are read"});
+      co_return co_await refuse(path, {413, "at most 64 KiB are read"});
     }
     if (!co_await read(body, size)) {
-      co_return co_await refuse({408, "the request took too long"});
+      co_return co_await refuse(path, {408, "the request took too long"});
     }
     asked.body = std::move(body);
+  } else if (asked.method != "GET") {
+    close = true;  // what comes with it is not read
   }
-  if (asked.target.path == kEventsPath && asked.method == "GET" && !head_only) {
-    co_return co_await stream(asked);
+  if (path == kEventsPath && asked.method == "GET") {
+    const auto strip = strip_options(asked.target);
+    if (!strip) {
+      co_return co_await refuse(path, {400, "cells: 1 to 4096"}, head_only);
+    }
+    if (!head_only) {
+      co_return co_await stream(strip->cells);
+    }
   }
   const ControlAnswer answer = co_await ask(std::move(asked));
-  AnswerHead head = control_head(answer.status, close, answer.type);
-  head.field("Content-Length", std::to_string(answer.body.size()));
-  if (!answer.allow.empty()) {
-    head.field("Allow", answer.allow);
+  if (answer.status == 503 && answer.body.empty()) {
+    co_return co_await refuse(path, {503, "not now"}, head_only);  // there was no memory for words
   }
-  std::string text = head.text();
-  if (!head_only) {
-    text += answer.body;
-  }
-  co_return co_await client_.send(std::move(text)) && !close;
+  co_return co_await client_.send(text_of(answer, "", close, head_only)) && !close;
 }
 
-awaitable<bool> ControlExchange::refuse(http::Refusal refusal) {
+awaitable<bool> ControlExchange::refuse(const std::string& path, http::Refusal refusal, bool head_only) {
   if (!client_.has_gone()) {
-    co_await client_.send(refusal_text(refusal, true));
+    co_await client_.send(control_refusal_text(path, refusal, true, head_only));
   }
   co_return false;
 }
@@ -134,16 +151,16 @@ awaitable<ControlAnswer> ControlExchange::ask(ControlRequest request) {
   co_return std::move(*answer);
 }
 
-awaitable<bool> ControlExchange::stream(const ControlRequest& request) {
+awaitable<bool> ControlExchange::stream(std::size_t cells) {
   const auto bell = std::make_shared<Bell>(client_.executor());
-  const auto listener = serving_.control->listen(request, [bell, work = asio::make_work_guard(client_.executor())] {
+  const auto listener = serving_.control->listen(cells, [bell, work = asio::make_work_guard(client_.executor())] {
     asio::post(work.get_executor(), [bell] {
       bell->rung = true;
       bell->timer.cancel();
     });
   });
   if (listener == nullptr) {
-    co_return co_await refuse({503, "too many listen"});
+    co_return co_await refuse(std::string(kEventsPath), {503, "too many listen"});
   }
   // The end of the connection is the end of it (RFC 9112, section 6.3).
   std::string text = control_head(200, true, "text/event-stream").text();

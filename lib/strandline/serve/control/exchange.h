@@ -10,6 +10,10 @@
 
 namespace strandline::serve {
 
+// The whole answer to a request that control does not see: who asks may not, or how.
+[[nodiscard]] std::string control_refusal_text(std::string_view path, const http::Refusal& refusal, bool close,
+                                               bool head_only);
+
 class ControlExchange {
  public:
   // `idle`: while it is set the session may be ended at once.
@@ -21,12 +25,13 @@ class ControlExchange {
                                                     std::string body, bool close);
 
  private:
-  [[nodiscard]] boost::asio::awaitable<bool> refuse(http::Refusal refusal);
+  [[nodiscard]] boost::asio::awaitable<bool> refuse(const std::string& path, http::Refusal refusal,
+                                                    bool head_only = false);
   // The body, of that many bytes; nothing: it does not come.
   [[nodiscard]] boost::asio::awaitable<bool> read(std::string& body, std::size_t size);
   [[nodiscard]] boost::asio::awaitable<ControlAnswer> ask(ControlRequest request);
   // States, as they come, until the client goes.
-  [[nodiscard]] boost::asio::awaitable<bool> stream(const ControlRequest& request);
+  [[nodiscard]] boost::asio::awaitable<bool> stream(std::size_t cells);
 
   ClientSocket& client_;
   const Serving& serving_;
