@@ -96,6 +96,9 @@ class Config(ServeTest):
             ("threads = -1", ":1:11: threads: a whole number"),
             ("threads = 1.5", ":1:11: threads: a whole number"),
             ("threads = 5000", ":1:11: "),
+            ("cache_size = '3M'", "'3M': a cache needs 4M at least"),
+            ("max_size = 1", "'1': a cache needs 4M at least"),
+            ("max_size = '-5'", "'-5': bytes are wanted"),
             ("listen = 80", ":1:10: listen: a string"),
             ("grace = '5 weeks'", ":1:9: grace: seconds"),
             ("host_name = 'a'", ":1:13: host-name: an array"),
@@ -115,7 +118,7 @@ class Config(ServeTest):
             with self.subTest(text=text):
                 config = self.write(text)
                 result = run("serve", "--config", config, "--origin", self.dir, "--cache", self.cache, "--check")
-                self.check_fails(result, 2, "invalid_argument", f"{config}{words}")
+                self.check_fails(result, 2, "invalid_argument", f"{config}:", words)
         self.check_fails(run("serve", "--config", self.dir / "none"), 2, "not_found")
         self.check_fails(run("serve", "--config", self.write("")), 2, "--origin is wanted")
         self.check_fails(run("serve", "--origin", self.dir), 2, "--cache is wanted")

@@ -88,6 +88,10 @@ class Serve(ServeTest):
             (("--origin", str(self.dir)), "two of them at /"),
             (("--host-name", "a:80"), "without a port"),
             (("--listen", "example.org:80"), "no IP address"),
+            (("--max-size", "-5"), "bytes are wanted"),
+            (("--max-size", "1"), "at least"),
+            (("--least-rate", "-1"), "bytes are wanted"),
+            (("--cache-size", "3M"), "at least"),
         )
         for args, words in cases:
             with self.subTest(args=args):

@@ -4,11 +4,21 @@
 #include <algorithm>
 #include <limits>
 
+#include "../units.h"
+
 namespace strandline::tool {
 namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kSmallest = 4 * kMiB;  // what is on its way has room, and some of what has been
+
+std::string cap_of(const std::string& text) {
+  const std::string digits = in_bytes(text);
+  if (const auto bytes = bytes_of(digits); *bytes != 0 && *bytes < kSmallest) {
+    throw CLI::ValidationError("'" + text + "': a cache needs 4M at least; 0: no limit");
+  }
+  return digits;
+}
 
 // A part that is fetched and read at a time, and held so long: several of them must fit.
 std::uint64_t step_for(std::uint64_t cap) {
@@ -43,16 +53,13 @@ void add_cache_options(CLI::App& app, CacheOptions& options, const char* size) {
       app.add_option("--cache", options.directory, "keep what is fetched in a store, and take from it what is there")
           ->type_name("DIR");
   app.add_option(size, options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
-      ->transform(CLI::AsSizeValue(false))
+      ->transform(cap_of)
       ->type_name("N")
       ->needs(cache)
       ->capture_default_str();
 }
 
 Result<Cache> Cache::open(const CacheOptions& options, const fill::FillerOptions& filling) {
-  if (options.size != 0 && options.size < kSmallest) {
-    return fail(Errc::invalid_argument, "--cache-size: a cache needs 4M at least");
-  }
   store::StoreOptions storing;
   storing.max_bytes = options.size;
   auto store = store::Store::open(*options.directory, std::move(storing));

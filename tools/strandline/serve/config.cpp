@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 
+#include "../units.h"
 #include "text_file.h"
 
 namespace strandline::tool {
@@ -85,15 +86,6 @@ std::optional<std::string> text_of(const toml::node& node, Kind kind) {
     return std::nullopt;
   }
   return kind == Kind::seconds ? seconds_of(*text) : text;
-}
-
-// 0: it is no size.
-std::uint64_t size_of(std::string text) {
-  try {
-    return CLI::AsSizeValue(false)(text).empty() ? std::stoull(text) : 0;
-  } catch (const CLI::ValidationError&) {
-    return 0;
-  }
 }
 
 class Reader {
@@ -231,7 +223,7 @@ class Reader {
          {"fresh_for", Kind::seconds, seconds_into(rule.freshness.fresh_for)},
          {"stale_while_revalidate", Kind::seconds, seconds_into(rule.freshness.stale_while_revalidate)},
          {"stale_if_error", Kind::seconds, seconds_into(rule.freshness.stale_if_error)},
-         {"read_ahead", Kind::size, [&](const std::string& text) { rule.read_ahead = size_of(text); }}}};
+         {"read_ahead", Kind::size, [&](const std::string& text) { rule.read_ahead = bytes_of(text).value_or(0); }}}};
     for (const auto& [key, node] : table) {
       const std::string_view name = key.str();
       const auto* const known =

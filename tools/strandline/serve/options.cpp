@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "../network_options.h"
+#include "../units.h"
 
 namespace strandline::tool {
 namespace {
@@ -63,6 +64,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->capture_default_str();
   app.add_option("--least-rate", options.least_rate,
                  "let go of clients that take fewer bytes per second, over a minute in which there are some")
+      ->transform(in_bytes)
+      ->type_name("R")
       ->capture_default_str();
   app.add_option("--access-log", options.access_log, "a line of JSON for each request; -: on standard output")
       ->type_name("FILE");
