@@ -123,6 +123,12 @@ class Config(ServeTest):
         self.check_fails(run("serve", "--config", self.write("")), 2, "--origin is wanted")
         self.check_fails(run("serve", "--origin", self.dir), 2, "--cache is wanted")
 
+    def test_a_url_with_an_equals_sign_has_no_name(self):
+        text = self.told(f"cache = '{self.cache}'\n[[origin]]\nurl = 'a/b=c'")
+        self.assertIn('url = "a/b=c"', text)
+        self.assertNotIn("name", text)
+        self.assertEqual(self.told(text), text)
+
     def test_a_check_serves_nothing(self):
         result = run("serve", "--origin", self.dir, "--cache", self.cache, "--check")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))

@@ -96,7 +96,7 @@ class Reader {
   }
 
   Result<void> read(const toml::table& table) {
-    const std::vector<std::string> told = std::exchange(options_.origins, {});
+    const std::vector<OriginOption> told = std::exchange(options_.origins, {});
     for (const auto& [key, node] : table) {
       auto done = key == "origin" ? each(node, &Reader::origin)
                   : key == "rule" ? each(node, &Reader::rule)
@@ -184,8 +184,8 @@ class Reader {
   }
 
   Result<void> origin(const toml::table& table) {
-    std::string name;
-    std::string url;
+    OriginOption origin;
+    bool has_url = false;
     for (const auto& [key, node] : table) {
       if (key != "name" && key != "url") {
         return unknown(key);
@@ -194,12 +194,17 @@ class Reader {
       if (!text) {
         return fail(std::move(text.error()));
       }
-      (key == "name" ? name : url) = std::move(*text);
+      if (key == "name") {
+        origin.name = std::move(*text);
+      } else {
+        origin.url = std::move(*text);
+        has_url = true;
+      }
     }
-    if (url.empty()) {
+    if (!has_url) {
       return wrong(table.source(), "an origin has a url");
     }
-    options_.origins.push_back(name.empty() ? url : name + "=" + url);
+    options_.origins.push_back(std::move(origin));
     return {};
   }
 

@@ -1,6 +1,8 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 
 #include "../network_options.h"
 #include "../units.h"
@@ -11,6 +13,7 @@ namespace {
 constexpr const char* kServeFooter =
     R"(Each --origin is a place below which objects are: http://, https://, file:// or a path. The first form serves it at
 /, the second at /NAME/: with --origin films=https://example.org/v/ the path /films/a.mp4 is https://example.org/v/a.mp4.
+A NAME has letters, digits, '.', '_' and '-'; a path with a '=' in it begins with / or ./.
 
 What is asked for is fetched first, each byte once, and kept in the cache; so any part of an object is there as soon as
 its own bytes are, however many read it. Only this machine is served, until clients are told apart by tokens: a line of
@@ -27,7 +30,12 @@ Examples:
 }  // namespace
 
 void add_serve_options(CLI::App& app, ServeOptions& options) {
-  app.add_option("--origin", options.origins, "where objects are, served at / or at /NAME/; may be repeated")
+  const auto take_origins = [&options](const std::vector<std::string>& texts) {
+    options.origins.clear();
+    std::transform(texts.begin(), texts.end(), std::back_inserter(options.origins), origin_of);
+  };
+  app.add_option_function<std::vector<std::string>>("--origin", take_origins,
+                                                    "where objects are, served at / or at /NAME/; may be repeated")
       ->type_name("[NAME=]URL");
   app.add_option("--listen", options.listen, "an address of this machine, and a port; 0: one that is free")
       ->type_name("ADDRESS:PORT")
@@ -77,10 +85,12 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   app.footer(kServeFooter);
 }
 
-std::pair<std::string, std::string> origin_of(const std::string& text) {
+OriginOption origin_of(const std::string& text) {
   const auto equals = text.find('=');
-  const bool named = equals != std::string::npos && equals > 0 && text.find_first_of(":/?") > equals;
-  return named ? std::pair(text.substr(0, equals), text.substr(equals + 1)) : std::pair(std::string(), text);
+  const std::string before = text.substr(0, equals);
+  const bool is_place = equals == std::string::npos || before.find(":/") != std::string::npos ||
+                        before.starts_with('/') || before.starts_with("./") || before.starts_with("../");
+  return is_place ? OriginOption{{}, text} : OriginOption{before, text.substr(equals + 1)};
 }
 
 std::set<std::string> options_given(const CLI::App& app) {

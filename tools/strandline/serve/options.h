@@ -9,7 +9,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "../fetch/cache.h"
@@ -20,8 +19,14 @@ class App;
 
 namespace strandline::tool {
 
+// Where objects are, and the name that they are served below.
+struct OriginOption {
+  std::optional<std::string> name = {};
+  std::string url;
+};
+
 struct ServeOptions {
-  std::vector<std::string> origins;
+  std::vector<OriginOption> origins;
   CacheOptions cache;
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> host_names;
@@ -47,8 +52,8 @@ struct ServeOptions {
 };
 
 void add_serve_options(CLI::App& app, ServeOptions& options);
-// The name, empty when there is none, and the URL of "NAME=URL".
-[[nodiscard]] std::pair<std::string, std::string> origin_of(const std::string& text);
+// Of "NAME=URL" or "URL".
+[[nodiscard]] OriginOption origin_of(const std::string& text);
 // What the command line says, by the long names of its options.
 [[nodiscard]] std::set<std::string> options_given(const CLI::App& app);
 // Which option it is that must be given, and is not; empty: none.

@@ -15,27 +15,33 @@
 namespace strandline::tool {
 namespace {
 
-// "NAME=URL" or "URL".
-Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
+tl::unexpected<Error> wrong(Errc code, const std::string& where, const std::string& what) {
+  return fail(Error{code, {}, where + ": " + what});
+}
+
+// "." and ".." are no path that a client could ask for, and "/-/" is the server's own.
+bool is_name(const std::string& name) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.find_first_not_of(kPlain) == std::string::npos && name != "." && name != ".." &&
+         name != "-";
+}
+
+Result<serve::Mount> mount_of(const OriginOption& origin, const Places& places) {
   serve::Mount mount;
-  auto [name, url] = origin_of(text);
-  if (!name.empty()) {
-    mount.prefix = "/" + name + "/";
-    constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (name.find_first_not_of(kPlain) != std::string::npos || mount.prefix == "/-/") {
-      return fail(Errc::invalid_argument,
-                  "--origin " + name + "=...: a name has letters, digits, '.', '_' and '-' only");
+  if (origin.name) {
+    if (!is_name(*origin.name)) {
+      return wrong(
+          Errc::invalid_argument, "--origin",
+          "'" + *origin.name + "': a name has letters, digits, '.', '_' and '-' only, and is no '.', '..' or '-'");
     }
+    mount.prefix = "/" + *origin.name + "/";
   }
-  if (!url.ends_with('/')) {
-    url += '/';
-  }
-  auto place = places.find(url);
+  auto place = places.find(origin.url);
   if (!place) {
-    return fail(std::move(place.error()));
+    return wrong(place.error().code, "--origin", place.error().context);
   }
   if (place->key.find_first_of("?#") != std::string::npos && place->path.empty()) {
-    return fail(Errc::invalid_argument, "--origin " + place->url + ": a place has no query");
+    return wrong(Errc::invalid_argument, "--origin", place->url + ": a place has no query");
   }
   mount.origin = std::move(place->origin);
   mount.base = place->key;
@@ -100,17 +106,34 @@ Result<std::shared_ptr<const serve::TlsContext>> tls_of(const ServeOptions& opti
   return serve::TlsContext::open({*options.tls_cert, *options.tls_key, options.tls_client_ca.value_or("")});
 }
 
+// As URLs' hosts are compared: in lower case, IPv6 without brackets.
+std::optional<std::string> host_of(const std::string& text) {
+  auto authority = serve::http::parse_authority(text);
+  if (!authority) {
+    authority = serve::http::parse_authority("[" + text + "]");
+  }
+  if (!authority || authority->host.empty() || authority->port) {
+    return std::nullopt;
+  }
+  const std::string& host = authority->host;
+  return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+}
+
 Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
   std::optional<std::vector<std::string>> hosts(std::in_place);
-  for (const std::string& host : options.redirects_to) {
-    hosts->push_back(origin::http::lower_case(host));
+  for (const std::string& text : options.redirects_to) {
+    auto host = text == "*" ? std::optional(text) : host_of(text);
+    if (!host) {
+      return wrong(Errc::invalid_argument, "--allow-redirects-to " + text, "a host without a port, or * is wanted");
+    }
+    hosts->push_back(std::move(*host));
   }
   if (std::find(hosts->begin(), hosts->end(), "*") != hosts->end()) {
     hosts.reset();
   }
   const Places places{std::chrono::seconds(options.timeout), std::move(hosts)};
   std::vector<serve::Mount> mounts;
-  for (const std::string& origin : options.origins) {
+  for (const OriginOption& origin : options.origins) {
     auto mount = mount_of(origin, places);
     if (!mount) {
       return fail(std::move(mount.error()));
