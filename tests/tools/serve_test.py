@@ -100,6 +100,21 @@ class Serve(ServeTest):
             with self.subTest(args=args):
                 self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, *args), 2, words)
 
+    def test_a_cap_is_named_as_it_was_typed(self):
+        for option in ("--max-size", "--cache-size"):
+            other = {"--max-size": "--cache-size", "--cache-size": "--max-size"}[option]
+            result = run("serve", "--origin", self.dir, "--cache", self.cache, option, "20X")
+            self.check_fails(result, 2, option + ": '20X'")
+            self.assertNotIn(other.encode(), result.stderr)
+            self.check_fails(run("serve", "--origin", self.dir, option, "20M"), 2, "--cache is wanted")
+        self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, "--max-size", "20M", "--cache-size",
+                             "20M"), 2, "excludes --")
+
+    def test_the_help_says_how_it_ends(self):
+        text = run("serve", "--help").stdout.decode()
+        for line in ("\nExit codes:\n", "\n  0 ", "\n  1 ", "\n  2 ", "SIGTERM"):
+            self.assertIn(line, text)
+
     def test_f68_an_origin_that_is_none(self):
         cases = (
             ("", "an empty URL"),

@@ -48,14 +48,21 @@ bytes; less than the object is enough to read it through. Without it the store g
 there, and a line on standard error says so. Refusals such as 404 count. When the cache cannot take what is fetched,
 it is fetched all the same, and a line says why it is not kept.)";
 
-void add_cache_options(CLI::App& app, CacheOptions& options, const char* size) {
-  auto* const cache =
-      app.add_option("--cache", options.directory, "keep what is fetched in a store, and take from it what is there")
-          ->type_name("DIR");
-  app.add_option(size, options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
+void add_cache_options(CLI::App& app, CacheOptions& options) {
+  auto* const cache = add_cache_option(app, options);
+  add_cache_size_option(app, options, "--cache-size")->needs(cache);
+}
+
+CLI::Option* add_cache_option(CLI::App& app, CacheOptions& options) {
+  return app
+      .add_option("--cache", options.directory, "keep what is fetched in a store, and take from it what is there")
+      ->type_name("DIR");
+}
+
+CLI::Option* add_cache_size_option(CLI::App& app, CacheOptions& options, const std::string& name) {
+  return app.add_option(name, options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
       ->transform(cap_of)
       ->type_name("N")
-      ->needs(cache)
       ->capture_default_str();
 }
 

@@ -59,7 +59,9 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   app.add_option("--grace", options.grace, "seconds, at the end, for what is being sent")
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
-  add_cache_options(app, options.cache, "--cache-size,--max-size");
+  add_cache_option(app, options.cache);
+  auto* const size = add_cache_size_option(app, options.cache, "--cache-size");
+  add_cache_size_option(app, options.cache, "--max-size")->excludes(size)->description("the same as --cache-size");
   app.add_option("--stale-if-error", options.stale_if_error,
                  "seconds that what is stale stands in for an origin that fails")
       ->check(CLI::Range(0U, 1U << 31))
@@ -98,6 +100,11 @@ std::set<std::string> options_given(const CLI::App& app) {
   for (const CLI::Option* const option : app.get_options()) {
     if (option->count() > 0) {
       given.insert(option->get_lnames().begin(), option->get_lnames().end());
+    }
+  }
+  for (const char* const name : {"cache-size", "max-size"}) {  // the same
+    if (given.contains(name)) {
+      given.insert({"cache-size", "max-size"});
     }
   }
   return given;
