@@ -123,6 +123,20 @@ class Config(ServeTest):
         self.check_fails(run("serve", "--config", self.write("")), 2, "--origin is wanted")
         self.check_fails(run("serve", "--origin", self.dir), 2, "--cache is wanted")
 
+    def test_times_and_sizes_are_the_same_texts_as_on_the_command_line(self):
+        args = ("--origin", self.dir, "--cache", self.cache, "--print-config")
+        for key, text, number in (("stale_if_error", "1d", 86400), ("grace", "90", 90), ("timeout", "2m", 120),
+                                  ("grace", "12h", 43200), ("least_rate", "2k", 2048), ("max_size", "1G", 1 << 30)):
+            line = f"\n{key.replace('max', 'cache')} = {number}\n"
+            with self.subTest(key=key, text=text):
+                self.assertIn(line, self.told(f"{key} = '{text}'", *args[:-1]))
+                result = run("serve", *args, "--" + key.replace("_", "-"), text)
+                self.assertIn(line, result.stdout.decode(), result.stderr)
+        for option in ("--grace", "--timeout", "--stale-if-error"):
+            for text in ("1w", "-1", "", "1.5h", "99999d"):
+                with self.subTest(option=option, text=text):
+                    self.check_fails(run("serve", *args, f"{option}={text}"), 2, option)
+
     def test_a_url_with_an_equals_sign_has_no_name(self):
         text = self.told(f"cache = '{self.cache}'\n[[origin]]\nurl = 'a/b=c'")
         self.assertIn('url = "a/b=c"', text)

@@ -1,13 +1,11 @@
 #include "config.h"
 
-#include <strandline/origin/http/protocol/syntax.h>
 #include <toml++/toml.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <limits>
 
 #include "../units.h"
 #include "text_file.h"
@@ -61,16 +59,6 @@ constexpr std::string_view wanted(Kind kind) {
   return "true or false";
 }
 
-// "15m" in seconds.
-std::optional<std::string> seconds_of(std::string_view text) {
-  const auto number = origin::http::take_number(text, std::numeric_limits<std::int32_t>::max());
-  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> kUnits = {
-      {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}};
-  const auto* const unit =
-      std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& each) { return each.first == text; });
-  return number && unit != kUnits.end() ? std::optional(std::to_string(*number * unit->second)) : std::nullopt;
-}
-
 // What an option is to be given for it; none: it is of another kind.
 std::optional<std::string> text_of(const toml::node& node, Kind kind) {
   if (kind == Kind::flag) {
@@ -85,7 +73,10 @@ std::optional<std::string> text_of(const toml::node& node, Kind kind) {
   if (!text || kind == Kind::number) {
     return std::nullopt;
   }
-  return kind == Kind::seconds ? seconds_of(*text) : text;
+  if (kind == Kind::seconds && !seconds_of(*text)) {
+    return std::nullopt;
+  }
+  return text;
 }
 
 class Reader {
@@ -217,7 +208,7 @@ class Reader {
       std::function<void(const std::string&)> take;
     };
     const auto seconds_into = [](std::optional<std::chrono::seconds>& into) {
-      return [&into](const std::string& text) { into = std::chrono::seconds(std::stoull(text)); };
+      return [&into](const std::string& text) { into = std::chrono::seconds(seconds_of(text).value_or(0)); };
     };
     const auto flag_into = [](bool& into) { return [&into](const std::string& text) { into = text == "true"; }; };
     std::string path;

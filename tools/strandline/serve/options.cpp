@@ -20,7 +20,16 @@ its own bytes are, however many read it. Only this machine is served, until clie
 the file for each, NAME TOKEN [PATH...], and who has none is a 401.
 
 It says where it listens on standard output, and serves until SIGINT or SIGTERM; then no more is accepted, what is
-being sent has --grace seconds to end, and a second signal ends it at once.
+being sent has --grace seconds to end, and a second signal ends it at once. SIGHUP reads files again;
+without any it ends it as well.
+
+Times are seconds, or have a unit: 90, 90s, 15m, 12h, 7d. Sizes are bytes, or have one: 1048576, 500k, 20M, 10G.
+
+Exit codes:
+  0      ended by SIGINT or SIGTERM, of which other commands make 130 and 143; or only checked
+  1      failed: the cache, the access log, or the address that it listens at cannot be had
+  2      an option is wrong, or a setting of the file: that is named with its file, line and column
+  128+n  ended at once by the second signal n
 
 Examples:
   strandline serve --origin https://example.org/films/ --cache ~/.cache/films --cache-size 10G
@@ -57,6 +66,7 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->check(CLI::Range(0U, 1024U))
       ->capture_default_str();
   app.add_option("--grace", options.grace, "seconds, at the end, for what is being sent")
+      ->transform(in_seconds)
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
   add_cache_option(app, options.cache);
@@ -64,6 +74,7 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   add_cache_size_option(app, options.cache, "--max-size")->excludes(size)->description("the same as --cache-size");
   app.add_option("--stale-if-error", options.stale_if_error,
                  "seconds that what is stale stands in for an origin that fails")
+      ->transform(in_seconds)
       ->check(CLI::Range(0U, 1U << 31))
       ->capture_default_str();
   app.add_flag("--offline", options.offline, "ask no origin: what is here is served, however stale");
