@@ -95,13 +95,22 @@ class Config(ServeTest):
             ("threads = 'two'", ":1:11: threads: a whole number"),
             ("threads = -1", ":1:11: threads: a whole number"),
             ("threads = 1.5", ":1:11: threads: a whole number"),
-            ("threads = 5000", ":1:11: "),
-            ("cache_size = '3M'", "'3M': a cache needs 4M at least"),
-            ("max_size = 1", "'1': a cache needs 4M at least"),
-            ("max_size = '-5'", "'-5': bytes are wanted"),
+            ("threads = 5000", ":1:11: threads: "),
+            ("threads = 1\nthread = 2\nlisten = 3", ":3:10: listen: a string"),
+            ("cache_size = '3M'", ":1:14: cache_size: '3M': a cache needs 4M at least"),
+            ("max_size = 1", ":1:12: max_size: '1': a cache needs 4M at least"),
+            ("max_size = '-5'", ":1:12: max_size: '-5': bytes are wanted"),
+            ("max_size = '20X'", ":1:12: max_size: '20X': bytes are wanted"),
+            ("max_size = '8M'\ncache_size = '9M'", ":1:1: max_size: cache_size is there"),
+            ("listen = 'foo'", ":1:10: listen foo: ADDRESS:PORT"),
+            ("\nlisten = 'example.org:80'", ":2:10: listen example.org:80: no IP address"),
+            ("host_name = ['a', 'b:80']", ":1:19: host_name b:80: a name without a port"),
+            ("cors = ['*',\n'x']", ":2:1: cors x: https://HOST"),
+            ("allow_redirects_to = ['*', 'a b']", ":1:28: allow_redirects_to a b: a host"),
+            ("tls_cert = 'none'", ":1:12: tls_cert: --tls-cert and --tls-key are wanted both"),
             ("listen = 80", ":1:10: listen: a string"),
             ("grace = '5 weeks'", ":1:9: grace: seconds"),
-            ("host_name = 'a'", ":1:13: host-name: an array"),
+            ("host_name = 'a'", ":1:13: host_name: an array"),
             ("host_name = ['a', 1]", ":1:19: host_name: a string"),
             ("origin = 'a'", ":1:10: [[origin]]"),
             ("[[origin]]\nname = 'a'", ":1:1: an origin has a url"),
@@ -118,10 +127,40 @@ class Config(ServeTest):
             with self.subTest(text=text):
                 config = self.write(text)
                 result = run("serve", "--config", config, "--origin", self.dir, "--cache", self.cache, "--check")
-                self.check_fails(result, 2, "invalid_argument", f"{config}:", words)
+                self.check_fails(result, 2, "invalid_argument", f"{config}{words}")
+                self.assertEqual(result.stderr.count(b"--cache-size"), 0)
+        for text, code, words in (
+            ("listen = '0.0.0.0:80'", "permission_denied", ":1:10: listen 0.0.0.0:80: only this machine"),
+            (f"token_file = '{self.dir}/none'", "not_found", f":1:14: token_file {self.dir}/none: No such file"),
+            (f"token_file = '{self.dir}'", "invalid_argument", f":1:14: token_file {self.dir}: no regular file"),
+            ("tls_cert = 'a'\ntls_key = 'none'", "not_found", ":2:11: tls_key none: No such file"),
+        ):
+            with self.subTest(text=text):
+                config = self.write(text)
+                result = run("serve", "--config", config, "--origin", self.dir, "--cache", self.cache, "--check")
+                self.check_fails(result, 2, f"strandline: serve: {code}: {config}{words}")
         self.check_fails(run("serve", "--config", self.dir / "none"), 2, "not_found")
         self.check_fails(run("serve", "--config", self.write("")), 2, "--origin is wanted")
         self.check_fails(run("serve", "--origin", self.dir), 2, "--cache is wanted")
+
+    def test_what_is_wrong_with_an_origin_is_told_with_its_place(self):
+        for text, code, words in (
+            ("[[origin]]\nurl = 'ftp://x'", "unsupported", ":2:7: url: ftp://x: scheme"),
+            ("[[origin]]\nurl = ''", "invalid_argument", ":2:7: url: an empty URL"),
+            ("[[origin]]\nurl = 'http://x:99999/'", "invalid_argument", ":2:7: url: http://x:99999/: "),
+            ("[[origin]]\nurl = 'http://x/?a'", "invalid_argument", ":2:7: url: http://x/?a: a place has no query"),
+            ("[[origin]]\nurl = '/x'\nname = 'a b'", "invalid_argument", ":3:8: name: 'a b': a name has letters"),
+            ("[[origin]]\nurl = '/x'\nname = ''", "invalid_argument", ":3:8: name: '': a name has letters"),
+            ("[[origin]]\nurl = '/x'\n[[origin]]\nurl = '/y'", "invalid_argument", ":4:7: url: two origins at /"),
+            ("[[origin]]\nname = 'a'\nurl = '/x'\n[[origin]]\nname = 'a'\nurl = '/y'", "invalid_argument",
+             ":5:8: name: two origins at /a/"),
+            ("[[origin]]\nname = 'a'\nurl = '/x'\n[[origin]]\nname = 'b'\nurl = '/x/'", "invalid_argument",
+             ":6:7: url: two origins at file:///x/"),
+        ):
+            with self.subTest(text=text):
+                config = self.write(text)
+                result = run("serve", "--config", config, "--cache", self.cache, "--check")
+                self.check_fails(result, 2, f"strandline: serve: {code}: {config}{words}")
 
     def test_times_and_sizes_are_the_same_texts_as_on_the_command_line(self):
         args = ("--origin", self.dir, "--cache", self.cache, "--print-config")

@@ -85,7 +85,7 @@ class Serve(ServeTest):
             (("--listen", "127.0.0.1"), "ADDRESS:PORT"),
             (("--listen", "127.0.0.1:99999"), "ADDRESS:PORT"),
             (("--origin", "gopher://x/"), "gopher"),
-            (("--origin", str(self.dir)), "two of them at /"),
+            (("--origin", str(self.dir)), "two origins at /"),
             (("--host-name", "a:80"), "without a port"),
             (("--listen", "example.org:80"), "no IP address"),
             (("--max-size", "-5"), "bytes are wanted"),

@@ -103,9 +103,12 @@ class Reader {
   }
 
  private:
+  std::string at(const toml::source_region& where, std::string_view what) const {
+    return file_ + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column) + ": " +
+           std::string(what);
+  }
   tl::unexpected<Error> wrong(const toml::source_region& where, const std::string& what) const {
-    return fail(Errc::invalid_argument, file_ + ":" + std::to_string(where.begin.line) + ":" +
-                                            std::to_string(where.begin.column) + ": " + what);
+    return fail(Errc::invalid_argument, at(where, what));
   }
   tl::unexpected<Error> unknown(const toml::key& key) const {
     return wrong(key.source(), "there is no setting " + std::string(key.str()));
@@ -126,9 +129,10 @@ class Reader {
     std::string name(known->name);
     std::replace(name.begin(), name.end(), '_', '-');
     std::vector<std::string> values;
+    std::vector<std::string> places;
     if (known->kind == Kind::texts) {
       if (!node.is_array()) {
-        return wrong(node.source(), name + ": " + std::string(wanted(known->kind)) + " is wanted");
+        return wrong(node.source(), std::string(key.str()) + ": " + std::string(wanted(known->kind)) + " is wanted");
       }
       for (const toml::node& one : *node.as_array()) {
         auto text = value(key, one, Kind::text);
@@ -136,6 +140,7 @@ class Reader {
           return fail(std::move(text.error()));
         }
         values.push_back(std::move(*text));
+        places.push_back(at(one.source(), key.str()));
       }
     } else {
       auto text = value(key, node, known->kind);
@@ -143,12 +148,21 @@ class Reader {
         return fail(std::move(text.error()));
       }
       values.push_back(std::move(*text));
+      places.push_back(at(node.source(), key.str()));
     }
-    return given_.contains(name) ? Result<void>() : give(*app_.get_option("--" + name), node, values);
+    if (given_.contains(name)) {
+      return {};
+    }
+    if (name == "max-size" && options_.places.contains("cache-size")) {
+      return wrong(key.source(), "max_size: cache_size is there, and is the same");
+    }
+    options_.places[name] = std::move(places);
+    return give(*app_.get_option("--" + name), key, node, values);
   }
 
   // As the command line would, with its limits.
-  Result<void> give(CLI::Option& option, const toml::node& node, const std::vector<std::string>& values) const {
+  Result<void> give(CLI::Option& option, const toml::key& key, const toml::node& node,
+                    const std::vector<std::string>& values) const {
     try {
       for (const std::string& one : values) {
         option.add_result(one);
@@ -158,7 +172,11 @@ class Reader {
       }
       return {};
     } catch (const CLI::Error& error) {
-      return wrong(node.source(), error.what());
+      std::string what = error.what();
+      if (const std::string name = option.get_name() + ": "; what.starts_with(name)) {
+        what.erase(0, name.size());
+      }
+      return wrong(node.source(), std::string(key.str()) + ": " + what);
     }
   }
 
@@ -187,8 +205,10 @@ class Reader {
       }
       if (key == "name") {
         origin.name = std::move(*text);
+        origin.name_said = at(node.source(), key.str());
       } else {
         origin.url = std::move(*text);
+        origin.url_said = at(node.source(), key.str());
         has_url = true;
       }
     }

@@ -121,6 +121,11 @@ std::set<std::string> options_given(const CLI::App& app) {
   return given;
 }
 
+std::string said_by(const ServeOptions& options, const std::string& name, std::size_t value) {
+  const auto places = options.places.find(name);
+  return places != options.places.end() && value < places->second.size() ? places->second[value] : "--" + name;
+}
+
 std::string option_missing(const ServeOptions& options) {
   return options.origins.empty() ? "--origin" : options.cache.directory ? "" : "--cache";
 }

@@ -6,6 +6,7 @@
 #include <strandline/serve/rules/rules.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -23,6 +24,9 @@ namespace strandline::tool {
 struct OriginOption {
   std::optional<std::string> name = {};
   std::string url;
+  // What said so, as in said_by().
+  std::string name_said = "--origin";
+  std::string url_said = "--origin";
 };
 
 struct ServeOptions {
@@ -45,6 +49,8 @@ struct ServeOptions {
   std::optional<std::string> access_log;
   bool log_queries = false;
   serve::Rules rules;  // of the file only
+  // Where a file says so, by the option's name: of each of its values.
+  std::map<std::string, std::vector<std::string>> places;
 
   std::optional<std::string> config;
   bool check = false;
@@ -56,6 +62,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options);
 [[nodiscard]] OriginOption origin_of(const std::string& text);
 // What the command line says, by the long names of its options.
 [[nodiscard]] std::set<std::string> options_given(const CLI::App& app);
+// For messages: "--cors", or "FILE:3:9: cors" for the value of that index.
+[[nodiscard]] std::string said_by(const ServeOptions& options, const std::string& name, std::size_t value = 0);
 // Which option it is that must be given, and is not; empty: none.
 [[nodiscard]] std::string option_missing(const ServeOptions& options);
 
