@@ -209,6 +209,25 @@ class Config(ServeTest):
         self.assertEqual(self.status(url + "a", Authorization="Bearer 0123456789abcdef"), 401)
         self.stop(process)
 
+    def test_a_hang_up_says_what_needs_a_new_start(self):
+        self.file("a", b"here")
+        config = self.write("threads = 2")
+        process, url = self.start("--config", config, "--origin", self.dir)
+        config.write_text("threads = 3\nlisten = '127.0.0.1:1'\noffline = true\ntimeout = 31\n"
+                          f"access_log = '{self.dir}/log'\n[[rule]]\npath = '/'\n")
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            self.assertEqual(process.stderr.readline(), b"strandline: serve: changed, but needs a new start: "
+                                                        b"listen, threads, offline, access_log\n")
+            self.assertEqual(self.read(url + "a"), b"here")
+        config.write_text("threads = 2\n[[rule]]\npath = '/'\n")
+        process.send_signal(signal.SIGHUP)
+        config.write_text("this is no TOML")
+        process.send_signal(signal.SIGHUP)
+        self.assertIn(b"not reloaded", process.stderr.readline())
+        self.stop(process)
+        self.assertFalse((self.dir / "log").exists())
+
     def test_the_log_is_made_anew_at_a_hang_up_and_knows_no_query(self):
         self.file("a", b"here")
         log = self.dir / "log"

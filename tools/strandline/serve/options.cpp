@@ -126,6 +126,27 @@ std::string said_by(const ServeOptions& options, const std::string& name, std::s
   return places != options.places.end() && value < places->second.size() ? places->second[value] : "--" + name;
 }
 
+std::vector<std::string> new_start_wanted(const ServeOptions& running, const ServeOptions& next) {
+  std::vector<std::string> names;
+  const auto compare = [&names](const char* name, const auto& one, const auto& other) {
+    if (!(one == other)) {
+      names.emplace_back(name);
+    }
+  };
+  compare("listen", running.listen, next.listen);
+  compare("cache", running.cache.directory, next.cache.directory);
+  compare("cache_size", running.cache.size, next.cache.size);
+  compare("connections", running.connections, next.connections);
+  compare("threads", running.threads, next.threads);
+  compare("grace", running.grace, next.grace);
+  compare("stale_if_error", running.stale_if_error, next.stale_if_error);
+  compare("offline", running.offline, next.offline);
+  compare("client_connections", running.client_connections, next.client_connections);
+  compare("least_rate", running.least_rate, next.least_rate);
+  compare("access_log", running.access_log, next.access_log);
+  return names;
+}
+
 std::string option_missing(const ServeOptions& options) {
   return options.origins.empty() ? "--origin" : options.cache.directory ? "" : "--cache";
 }

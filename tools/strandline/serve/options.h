@@ -64,6 +64,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options);
 [[nodiscard]] std::set<std::string> options_given(const CLI::App& app);
 // For messages: "--cors", or "FILE:3:9: cors" for the value of that index.
 [[nodiscard]] std::string said_by(const ServeOptions& options, const std::string& name, std::size_t value = 0);
+// The settings, as a file names them, that differ and that a running server cannot take up.
+[[nodiscard]] std::vector<std::string> new_start_wanted(const ServeOptions& running, const ServeOptions& next);
 // Which option it is that must be given, and is not; empty: none.
 [[nodiscard]] std::string option_missing(const ServeOptions& options);
 
