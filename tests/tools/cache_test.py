@@ -275,7 +275,8 @@ class Small(CacheTest):
 
     def test_wrong_command_lines(self):
         url = self.serve({"/a": Ranged(CONTENT)}).url("/a")
-        self.check_fails(self.cat(url, "--cache-size", "3M"), 2, "--cache-size")
+        for size in ("3M", "1", "-5", "x", "1.5G", "20X", "99999999999999999999"):
+            self.check_fails(self.cat(url, "--cache-size", size), 2, "--cache-size", f"'{size}': ")
         self.check_fails(run("cat", url, "--cache-size", "5M"), 2, "--cache")
         self.check_fails(run("get", url, "-o", self.out, "--cache", ""), 1, "not_found")
         self.check_fails(run("get", url, "-o", self.out, "--cache", self.file("file")), 2, "file")

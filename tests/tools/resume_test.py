@@ -327,6 +327,7 @@ class Several(ServerTest):
         url = self.serve({"/a": Ranged(CONTENT)}).url("/a")
         self.assertEqual(run("get", url, "-o", self.out, "--rate", "100M").returncode, 0)
         self.check_fails(run("get", url, "-o", self.out, "--rate", "fast"), 2, "fast")
+        self.check_fails(run("get", url, "-o", self.out, "--rate", "-5"), 2, "--rate", "bytes are wanted")
 
 
 class Playing(ServerTest):

@@ -95,10 +95,22 @@ class Config(ServeTest):
             ("threads = 'two'", ":1:11: threads: a whole number"),
             ("threads = -1", ":1:11: threads: a whole number"),
             ("threads = 1.5", ":1:11: threads: a whole number"),
-            ("threads = 5000", ":1:11: "),
+            ("threads = 5000", ":1:11: threads: "),
+            ("threads = 1\nthread = 2\nlisten = 3", ":3:10: listen: a string"),
+            ("cache_size = '3M'", ":1:14: cache_size: '3M': a cache needs 4M at least"),
+            ("max_size = 1", ":1:12: max_size: '1': a cache needs 4M at least"),
+            ("max_size = '-5'", ":1:12: max_size: '-5': bytes are wanted"),
+            ("max_size = '20X'", ":1:12: max_size: '20X': bytes are wanted"),
+            ("max_size = '8M'\ncache_size = '9M'", ":1:1: max_size: cache_size is there"),
+            ("listen = 'foo'", ":1:10: listen foo: ADDRESS:PORT"),
+            ("\nlisten = 'example.org:80'", ":2:10: listen example.org:80: no IP address"),
+            ("host_name = ['a', 'b:80']", ":1:19: host_name b:80: a name without a port"),
+            ("cors = ['*',\n'x']", ":2:1: cors x: https://HOST"),
+            ("allow_redirects_to = ['*', 'a b']", ":1:28: allow_redirects_to a b: a host"),
+            ("tls_cert = 'none'", ":1:12: tls_cert: --tls-cert and --tls-key are wanted both"),
             ("listen = 80", ":1:10: listen: a string"),
             ("grace = '5 weeks'", ":1:9: grace: seconds"),
-            ("host_name = 'a'", ":1:13: host-name: an array"),
+            ("host_name = 'a'", ":1:13: host_name: an array"),
             ("host_name = ['a', 1]", ":1:19: host_name: a string"),
             ("origin = 'a'", ":1:10: [[origin]]"),
             ("[[origin]]\nname = 'a'", ":1:1: an origin has a url"),
@@ -116,9 +128,59 @@ class Config(ServeTest):
                 config = self.write(text)
                 result = run("serve", "--config", config, "--origin", self.dir, "--cache", self.cache, "--check")
                 self.check_fails(result, 2, "invalid_argument", f"{config}{words}")
+                self.assertEqual(result.stderr.count(b"--cache-size"), 0)
+        for text, code, words in (
+            ("listen = '0.0.0.0:80'", "permission_denied", ":1:10: listen 0.0.0.0:80: only this machine"),
+            (f"token_file = '{self.dir}/none'", "not_found", f":1:14: token_file {self.dir}/none: No such file"),
+            (f"token_file = '{self.dir}'", "invalid_argument", f":1:14: token_file {self.dir}: no regular file"),
+            ("tls_cert = 'a'\ntls_key = 'none'", "not_found", ":2:11: tls_key none: No such file"),
+        ):
+            with self.subTest(text=text):
+                config = self.write(text)
+                result = run("serve", "--config", config, "--origin", self.dir, "--cache", self.cache, "--check")
+                self.check_fails(result, 2, f"strandline: serve: {code}: {config}{words}")
         self.check_fails(run("serve", "--config", self.dir / "none"), 2, "not_found")
         self.check_fails(run("serve", "--config", self.write("")), 2, "--origin is wanted")
         self.check_fails(run("serve", "--origin", self.dir), 2, "--cache is wanted")
+
+    def test_what_is_wrong_with_an_origin_is_told_with_its_place(self):
+        for text, code, words in (
+            ("[[origin]]\nurl = 'ftp://x'", "unsupported", ":2:7: url: ftp://x: scheme"),
+            ("[[origin]]\nurl = ''", "invalid_argument", ":2:7: url: an empty URL"),
+            ("[[origin]]\nurl = 'http://x:99999/'", "invalid_argument", ":2:7: url: http://x:99999/: "),
+            ("[[origin]]\nurl = 'http://x/?a'", "invalid_argument", ":2:7: url: http://x/?a: a place has no query"),
+            ("[[origin]]\nurl = '/x'\nname = 'a b'", "invalid_argument", ":3:8: name: 'a b': a name has letters"),
+            ("[[origin]]\nurl = '/x'\nname = ''", "invalid_argument", ":3:8: name: '': a name has letters"),
+            ("[[origin]]\nurl = '/x'\n[[origin]]\nurl = '/y'", "invalid_argument", ":4:7: url: two origins at /"),
+            ("[[origin]]\nname = 'a'\nurl = '/x'\n[[origin]]\nname = 'a'\nurl = '/y'", "invalid_argument",
+             ":5:8: name: two origins at /a/"),
+            ("[[origin]]\nname = 'a'\nurl = '/x'\n[[origin]]\nname = 'b'\nurl = '/x/'", "invalid_argument",
+             ":6:7: url: two origins at file:///x/"),
+        ):
+            with self.subTest(text=text):
+                config = self.write(text)
+                result = run("serve", "--config", config, "--cache", self.cache, "--check")
+                self.check_fails(result, 2, f"strandline: serve: {code}: {config}{words}")
+
+    def test_times_and_sizes_are_the_same_texts_as_on_the_command_line(self):
+        args = ("--origin", self.dir, "--cache", self.cache, "--print-config")
+        for key, text, number in (("stale_if_error", "1d", 86400), ("grace", "90", 90), ("timeout", "2m", 120),
+                                  ("grace", "12h", 43200), ("least_rate", "2k", 2048), ("max_size", "1G", 1 << 30)):
+            line = f"\n{key.replace('max', 'cache')} = {number}\n"
+            with self.subTest(key=key, text=text):
+                self.assertIn(line, self.told(f"{key} = '{text}'", *args[:-1]))
+                result = run("serve", *args, "--" + key.replace("_", "-"), text)
+                self.assertIn(line, result.stdout.decode(), result.stderr)
+        for option in ("--grace", "--timeout", "--stale-if-error"):
+            for text in ("1w", "-1", "", "1.5h", "99999d"):
+                with self.subTest(option=option, text=text):
+                    self.check_fails(run("serve", *args, f"{option}={text}"), 2, option)
+
+    def test_a_url_with_an_equals_sign_has_no_name(self):
+        text = self.told(f"cache = '{self.cache}'\n[[origin]]\nurl = 'a/b=c'")
+        self.assertIn('url = "a/b=c"', text)
+        self.assertNotIn("name", text)
+        self.assertEqual(self.told(text), text)
 
     def test_a_check_serves_nothing(self):
         result = run("serve", "--origin", self.dir, "--cache", self.cache, "--check")
@@ -146,6 +208,25 @@ class Config(ServeTest):
         self.until(lambda: self.status(url + "a", Authorization="Bearer fedcba9876543210") == 200)
         self.assertEqual(self.status(url + "a", Authorization="Bearer 0123456789abcdef"), 401)
         self.stop(process)
+
+    def test_a_hang_up_says_what_needs_a_new_start(self):
+        self.file("a", b"here")
+        config = self.write("threads = 2")
+        process, url = self.start("--config", config, "--origin", self.dir)
+        config.write_text("threads = 3\nlisten = '127.0.0.1:1'\noffline = true\ntimeout = 31\n"
+                          f"access_log = '{self.dir}/log'\n[[rule]]\npath = '/'\n")
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            self.assertEqual(process.stderr.readline(), b"strandline: serve: changed, but needs a new start: "
+                                                        b"listen, threads, offline, access_log\n")
+            self.assertEqual(self.read(url + "a"), b"here")
+        config.write_text("threads = 2\n[[rule]]\npath = '/'\n")
+        process.send_signal(signal.SIGHUP)
+        config.write_text("this is no TOML")
+        process.send_signal(signal.SIGHUP)
+        self.assertIn(b"not reloaded", process.stderr.readline())
+        self.stop(process)
+        self.assertFalse((self.dir / "log").exists())
 
     def test_the_log_is_made_anew_at_a_hang_up_and_knows_no_query(self):
         self.file("a", b"here")

@@ -85,13 +85,66 @@ class Serve(ServeTest):
             (("--listen", "127.0.0.1"), "ADDRESS:PORT"),
             (("--listen", "127.0.0.1:99999"), "ADDRESS:PORT"),
             (("--origin", "gopher://x/"), "gopher"),
-            (("--origin", str(self.dir)), "two of them at /"),
+            (("--origin", str(self.dir)), "two origins at /"),
             (("--host-name", "a:80"), "without a port"),
             (("--listen", "example.org:80"), "no IP address"),
+            (("--max-size", "-5"), "bytes are wanted"),
+            (("--max-size", "1"), "at least"),
+            (("--least-rate", "-1"), "bytes are wanted"),
+            (("--allow-redirects-to", "a b"), "a host without a port"),
+            (("--allow-redirects-to", "a:80"), "a host without a port"),
+            (("--allow-redirects-to", ""), "a host without a port"),
+            (("--cache-size", "3M"), "at least"),
         )
         for args, words in cases:
             with self.subTest(args=args):
                 self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, *args), 2, words)
+
+    def test_a_cap_is_named_as_it_was_typed(self):
+        for option in ("--max-size", "--cache-size"):
+            other = {"--max-size": "--cache-size", "--cache-size": "--max-size"}[option]
+            result = run("serve", "--origin", self.dir, "--cache", self.cache, option, "20X")
+            self.check_fails(result, 2, option + ": '20X'")
+            self.assertNotIn(other.encode(), result.stderr)
+            self.check_fails(run("serve", "--origin", self.dir, option, "20M"), 2, "--cache is wanted")
+        self.check_fails(run("serve", "--origin", self.dir, "--cache", self.cache, "--max-size", "20M", "--cache-size",
+                             "20M"), 2, "excludes --")
+
+    def test_the_help_says_how_it_ends(self):
+        text = run("serve", "--help").stdout.decode()
+        for line in ("\nExit codes:\n", "\n  0 ", "\n  1 ", "\n  2 ", "SIGTERM"):
+            self.assertIn(line, text)
+
+    def test_f68_an_origin_that_is_none(self):
+        cases = (
+            ("", "an empty URL"),
+            ("a=", "an empty URL"),
+            ("=/tmp", "'': a name has letters"),
+            ("a/b=/tmp", "'a/b': a name has letters"),
+            ("..=/tmp", "'..': a name has letters"),
+            ("-=/tmp", "'-': a name has letters"),
+            ("http://", "http://: ", "host"),
+            ("http:///x", "http:///x: ", "without a host"),
+            ("a=http://x:99999/", "http://x:99999/: ", "Port number"),
+            ("http://x:0/", "http://x:0/: ", "port"),
+            ("http://ann:secret@x:99999/", "Port number"),
+            ("http://x/?a=b", "a place has no query"),
+            ("file://", "absolute path"),
+            ("file://localhost", "absolute path"),
+        )
+        for origin, *words in cases:
+            with self.subTest(origin=origin):
+                result = run("serve", "--origin", origin, "--cache", self.cache, "--check")
+                self.check_fails(result, 2, "invalid_argument", "--origin: ", *words)
+                self.assertNotIn(b"secret", result.stderr)
+
+    def test_places_with_an_equals_sign_and_whole_file_systems_are_meant(self):
+        (self.dir / "x=y").mkdir()
+        for origin in ("/", "file:///", ".", "./a=b", f"{self.dir}/x=y", f"file://{self.dir}/x=y",
+                       "http://ann:a=b@x/", "a=./b=c"):
+            with self.subTest(origin=origin):
+                result = run("serve", "--origin", origin, "--cache", self.cache, "--check")
+                self.assertEqual((result.returncode, result.stderr), (0, b""))
 
     def test_a_port_that_is_taken(self):
         process, url = self.start("--origin", self.dir)

@@ -17,6 +17,7 @@
 #include "fetch/stream.h"
 #include "network_options.h"
 #include "output.h"
+#include "units.h"
 
 namespace strandline::tool {
 namespace {
@@ -348,7 +349,7 @@ Subcommand add_get(CLI::App& app) {
   get->add_option("-d,--directory", options->folder, "where to, under the names that the URLs have")->type_name("DIR");
   add_connections_option(*get, options->connections, "at once with one server, at the most; and files at once");
   get->add_option("--rate", options->rate, "bytes per second, of all together; 500k, 20M, 1G are 1024s; 0: no limit")
-      ->transform(CLI::AsSizeValue(false))
+      ->transform(in_bytes)
       ->type_name("R")
       ->capture_default_str();
   get->add_option("--sha256", options->sha256, "what the content must have before it is called FILE")->type_name("HEX");

@@ -19,7 +19,8 @@ constexpr const char* kMainFooter = R"(Exit codes:
   2    the command line is wrong
   3    get: FILE exists already (see --force)
   4    get: the content has another SHA-256 than --sha256 says
-  128+n  ended by signal n: 130 after Ctrl-C, 143 after SIGTERM; 141 when the reader of cat's output went away
+  128+n  ended by signal n: 130 after Ctrl-C, 143 after SIGTERM; 141 when the reader of cat's output went away.
+         serve ends with 0 then: see strandline serve --help
 
 Examples:
   strandline get https://example.org/disk.img -o disk.img

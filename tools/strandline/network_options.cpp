@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "units.h"
+
 namespace strandline::tool {
 namespace {
 
@@ -14,13 +16,16 @@ void add_connections_option(CLI::App& app, unsigned& connections, const std::str
 }
 
 void add_timeout_option(CLI::App& app, unsigned& seconds) {
-  app.add_option("--timeout", seconds, "seconds to connect, and that less than 100 B/s may last")
+  app.add_option("--timeout", seconds, "seconds, or such as 2m, to connect, and that less than 100 B/s may last")
+      ->transform(in_seconds)
       ->check(CLI::Range(1U, kDay))
       ->capture_default_str();
 }
 
 void add_give_up_option(CLI::App& app, unsigned& seconds) {
-  app.add_option("--give-up", seconds, "seconds without a byte until it fails; what may pass is asked again")
+  app.add_option("--give-up", seconds,
+                 "seconds, or such as 2m, without a byte until it fails; what may pass is asked again")
+      ->transform(in_seconds)
       ->check(CLI::Range(0U, kDay))
       ->capture_default_str();
 }

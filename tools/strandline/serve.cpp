@@ -72,7 +72,9 @@ class Asked {
 
 using Given = std::set<std::string>;
 
-Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& given, ServeOptions& options) {
+// `options`: all that is said. `running`: what the server was started with; null: it is not yet.
+Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& given, ServeOptions& options,
+                                         const ServeOptions* running = nullptr) {
   auto all = with_config(told, given);
   if (!all) {
     return fail(std::move(all.error()));
@@ -81,7 +83,9 @@ Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& 
   if (const auto missing = option_missing(options); !missing.empty()) {
     return fail(Errc::invalid_argument, missing + " is wanted");
   }
-  return server_options(options);
+  ServeOptions serving = options;
+  serving.offline = running != nullptr ? running->offline : options.offline;  // else its origins alone would take it up
+  return server_options(serving);
 }
 
 // The service manager, if there is one.
@@ -92,9 +96,10 @@ void tell(const std::string& state) {
 }
 
 // What is wrong changes nothing.
-void reload(serve::Server& server, const serve::Logging& logging, const ServeOptions& told, const Given& given) {
+void reload(serve::Server& server, const serve::Logging& logging, const ServeOptions& told, const Given& given,
+            const ServeOptions& running) {
   ServeOptions options;
-  auto serving = all_options(told, given, options);
+  auto serving = all_options(told, given, options, &running);
   auto done = logging.log != nullptr ? logging.log->reopen() : Result<void>();
   if (done && serving) {
     serving->logging = {logging.log, options.log_queries};
@@ -104,6 +109,14 @@ void reload(serve::Server& server, const serve::Logging& logging, const ServeOpt
   }
   if (!done) {
     report("serve", "not reloaded: " + done.error().message());
+    return;
+  }
+  std::string names;
+  for (const std::string& name : new_start_wanted(running, options)) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  if (!names.empty()) {
+    report("serve", "changed, but needs a new start: " + names);
   }
 }
 
@@ -155,7 +168,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
   tell("READY=1");
   while (asked.wait() == Asked::What::reload) {
     tell("RELOADING=1");
-    reload(*server, logging, told, given);
+    reload(*server, logging, told, given, options);
     tell("READY=1");
   }
   tell("STOPPING=1");

@@ -109,6 +109,8 @@ TEST_CASE("HTTP: keys that are no URLs, or other ones, are refused without their
                           {"/etc/passwd", "invalid_argument"},
                           {"example.test/a", "invalid_argument"},
                           {"http://", "invalid_argument"},
+                          {"http:///secret", "invalid_argument"},
+                          {"http://h:0/secret", "invalid_argument"},
                           {"http://user:secret@/", "invalid_argument"},
                           {"http://a b/secret", "invalid_argument"},
                           {std::string("http://h/\0secret", 15), "invalid_argument"},
@@ -122,7 +124,9 @@ TEST_CASE("HTTP: keys that are no URLs, or other ones, are refused without their
     CHECK(read->finish() == one.second);
     CHECK(read->message().find("secret") == std::string::npos);
     CHECK(says(stat_of(*origin, one.first)) == one.second);
+    CHECK(to_string(HttpOrigin::check_url(one.first).error().code) == one.second);
   }
+  CHECK(HttpOrigin::check_url("http://user:secret@h:1/a//b").has_value());
 }
 
 TEST_CASE("HTTP: with a base, keys are paths below it, whatever is in them") {

@@ -4,11 +4,21 @@
 #include <algorithm>
 #include <limits>
 
+#include "../units.h"
+
 namespace strandline::tool {
 namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kSmallest = 4 * kMiB;  // what is on its way has room, and some of what has been
+
+std::string cap_of(const std::string& text) {
+  const std::string digits = in_bytes(text);
+  if (const auto bytes = bytes_of(digits); *bytes != 0 && *bytes < kSmallest) {
+    throw CLI::ValidationError("'" + text + "': a cache needs 4M at least; 0: no limit");
+  }
+  return digits;
+}
 
 // A part that is fetched and read at a time, and held so long: several of them must fit.
 std::uint64_t step_for(std::uint64_t cap) {
@@ -38,21 +48,25 @@ bytes; less than the object is enough to read it through. Without it the store g
 there, and a line on standard error says so. Refusals such as 404 count. When the cache cannot take what is fetched,
 it is fetched all the same, and a line says why it is not kept.)";
 
-void add_cache_options(CLI::App& app, CacheOptions& options, const char* size) {
-  auto* const cache =
-      app.add_option("--cache", options.directory, "keep what is fetched in a store, and take from it what is there")
-          ->type_name("DIR");
-  app.add_option(size, options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
-      ->transform(CLI::AsSizeValue(false))
+void add_cache_options(CLI::App& app, CacheOptions& options) {
+  auto* const cache = add_cache_option(app, options);
+  add_cache_size_option(app, options, "--cache-size")->needs(cache);
+}
+
+CLI::Option* add_cache_option(CLI::App& app, CacheOptions& options) {
+  return app
+      .add_option("--cache", options.directory, "keep what is fetched in a store, and take from it what is there")
+      ->type_name("DIR");
+}
+
+CLI::Option* add_cache_size_option(CLI::App& app, CacheOptions& options, const std::string& name) {
+  return app.add_option(name, options.size, "bytes that the store may take on the disk, at least 4M; 0: no limit")
+      ->transform(cap_of)
       ->type_name("N")
-      ->needs(cache)
       ->capture_default_str();
 }
 
 Result<Cache> Cache::open(const CacheOptions& options, const fill::FillerOptions& filling) {
-  if (options.size != 0 && options.size < kSmallest) {
-    return fail(Errc::invalid_argument, "--cache-size: a cache needs 4M at least");
-  }
   store::StoreOptions storing;
   storing.max_bytes = options.size;
   auto store = store::Store::open(*options.directory, std::move(storing));

@@ -12,7 +12,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace strandline::tool {
 
@@ -20,8 +21,10 @@ struct CacheOptions {
   std::optional<std::string> directory = {};
   std::uint64_t size = 0;  // bytes on the disk; 0: no cap
 };
-// `size`: the names of the option for it.
-void add_cache_options(CLI::App& app, CacheOptions& options, const char* size = "--cache-size");
+void add_cache_options(CLI::App& app, CacheOptions& options);
+// The two of them.
+CLI::Option* add_cache_option(CLI::App& app, CacheOptions& options);
+CLI::Option* add_cache_size_option(CLI::App& app, CacheOptions& options, const std::string& name);
 // For the footers of --help.
 extern const char* const kCacheFooter;
 

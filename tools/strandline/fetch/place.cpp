@@ -48,6 +48,13 @@ Result<Place> Places::find(const std::string& url) const {
     }
     return fail(std::move(found.error()));
   }
+  if (is_http(url)) {
+    if (auto good = origin::HttpOrigin::check_url(url); !good) {
+      // What is no URL may have a password anywhere before an '@'.
+      good.error().context = (url.find('@') == std::string::npos ? url + ": " : "") + good.error().context;
+      return fail(std::move(good.error()));
+    }
+  }
   Place place{std::move(found->origin), std::move(found->key), origin::without_credentials(url), {}};
   if (!is_http(url)) {
     place.path = place.key;

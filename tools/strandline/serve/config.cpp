@@ -1,14 +1,13 @@
 #include "config.h"
 
-#include <strandline/origin/http/protocol/syntax.h>
 #include <toml++/toml.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <limits>
 
+#include "../units.h"
 #include "text_file.h"
 
 namespace strandline::tool {
@@ -60,16 +59,6 @@ constexpr std::string_view wanted(Kind kind) {
   return "true or false";
 }
 
-// "15m" in seconds.
-std::optional<std::string> seconds_of(std::string_view text) {
-  const auto number = origin::http::take_number(text, std::numeric_limits<std::int32_t>::max());
-  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> kUnits = {
-      {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}};
-  const auto* const unit =
-      std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& each) { return each.first == text; });
-  return number && unit != kUnits.end() ? std::optional(std::to_string(*number * unit->second)) : std::nullopt;
-}
-
 // What an option is to be given for it; none: it is of another kind.
 std::optional<std::string> text_of(const toml::node& node, Kind kind) {
   if (kind == Kind::flag) {
@@ -84,16 +73,10 @@ std::optional<std::string> text_of(const toml::node& node, Kind kind) {
   if (!text || kind == Kind::number) {
     return std::nullopt;
   }
-  return kind == Kind::seconds ? seconds_of(*text) : text;
-}
-
-// 0: it is no size.
-std::uint64_t size_of(std::string text) {
-  try {
-    return CLI::AsSizeValue(false)(text).empty() ? std::stoull(text) : 0;
-  } catch (const CLI::ValidationError&) {
-    return 0;
+  if (kind == Kind::seconds && !seconds_of(*text)) {
+    return std::nullopt;
   }
+  return text;
 }
 
 class Reader {
@@ -104,7 +87,7 @@ class Reader {
   }
 
   Result<void> read(const toml::table& table) {
-    const std::vector<std::string> told = std::exchange(options_.origins, {});
+    const std::vector<OriginOption> told = std::exchange(options_.origins, {});
     for (const auto& [key, node] : table) {
       auto done = key == "origin" ? each(node, &Reader::origin)
                   : key == "rule" ? each(node, &Reader::rule)
@@ -120,9 +103,12 @@ class Reader {
   }
 
  private:
+  std::string at(const toml::source_region& where, std::string_view what) const {
+    return file_ + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column) + ": " +
+           std::string(what);
+  }
   tl::unexpected<Error> wrong(const toml::source_region& where, const std::string& what) const {
-    return fail(Errc::invalid_argument, file_ + ":" + std::to_string(where.begin.line) + ":" +
-                                            std::to_string(where.begin.column) + ": " + what);
+    return fail(Errc::invalid_argument, at(where, what));
   }
   tl::unexpected<Error> unknown(const toml::key& key) const {
     return wrong(key.source(), "there is no setting " + std::string(key.str()));
@@ -143,9 +129,10 @@ class Reader {
     std::string name(known->name);
     std::replace(name.begin(), name.end(), '_', '-');
     std::vector<std::string> values;
+    std::vector<std::string> places;
     if (known->kind == Kind::texts) {
       if (!node.is_array()) {
-        return wrong(node.source(), name + ": " + std::string(wanted(known->kind)) + " is wanted");
+        return wrong(node.source(), std::string(key.str()) + ": " + std::string(wanted(known->kind)) + " is wanted");
       }
       for (const toml::node& one : *node.as_array()) {
         auto text = value(key, one, Kind::text);
@@ -153,6 +140,7 @@ class Reader {
           return fail(std::move(text.error()));
         }
         values.push_back(std::move(*text));
+        places.push_back(at(one.source(), key.str()));
       }
     } else {
       auto text = value(key, node, known->kind);
@@ -160,12 +148,21 @@ class Reader {
         return fail(std::move(text.error()));
       }
       values.push_back(std::move(*text));
+      places.push_back(at(node.source(), key.str()));
     }
-    return given_.contains(name) ? Result<void>() : give(*app_.get_option("--" + name), node, values);
+    if (given_.contains(name)) {
+      return {};
+    }
+    if (name == "max-size" && options_.places.contains("cache-size")) {
+      return wrong(key.source(), "max_size: cache_size is there, and is the same");
+    }
+    options_.places[name] = std::move(places);
+    return give(*app_.get_option("--" + name), key, node, values);
   }
 
   // As the command line would, with its limits.
-  Result<void> give(CLI::Option& option, const toml::node& node, const std::vector<std::string>& values) const {
+  Result<void> give(CLI::Option& option, const toml::key& key, const toml::node& node,
+                    const std::vector<std::string>& values) const {
     try {
       for (const std::string& one : values) {
         option.add_result(one);
@@ -175,7 +172,11 @@ class Reader {
       }
       return {};
     } catch (const CLI::Error& error) {
-      return wrong(node.source(), error.what());
+      std::string what = error.what();
+      if (const std::string name = option.get_name() + ": "; what.starts_with(name)) {
+        what.erase(0, name.size());
+      }
+      return wrong(node.source(), std::string(key.str()) + ": " + what);
     }
   }
 
@@ -192,8 +193,8 @@ class Reader {
   }
 
   Result<void> origin(const toml::table& table) {
-    std::string name;
-    std::string url;
+    OriginOption origin;
+    bool has_url = false;
     for (const auto& [key, node] : table) {
       if (key != "name" && key != "url") {
         return unknown(key);
@@ -202,12 +203,19 @@ class Reader {
       if (!text) {
         return fail(std::move(text.error()));
       }
-      (key == "name" ? name : url) = std::move(*text);
+      if (key == "name") {
+        origin.name = std::move(*text);
+        origin.name_said = at(node.source(), key.str());
+      } else {
+        origin.url = std::move(*text);
+        origin.url_said = at(node.source(), key.str());
+        has_url = true;
+      }
     }
-    if (url.empty()) {
+    if (!has_url) {
       return wrong(table.source(), "an origin has a url");
     }
-    options_.origins.push_back(name.empty() ? url : name + "=" + url);
+    options_.origins.push_back(std::move(origin));
     return {};
   }
 
@@ -220,7 +228,7 @@ class Reader {
       std::function<void(const std::string&)> take;
     };
     const auto seconds_into = [](std::optional<std::chrono::seconds>& into) {
-      return [&into](const std::string& text) { into = std::chrono::seconds(std::stoull(text)); };
+      return [&into](const std::string& text) { into = std::chrono::seconds(seconds_of(text).value_or(0)); };
     };
     const auto flag_into = [](bool& into) { return [&into](const std::string& text) { into = text == "true"; }; };
     std::string path;
@@ -231,7 +239,7 @@ class Reader {
          {"fresh_for", Kind::seconds, seconds_into(rule.freshness.fresh_for)},
          {"stale_while_revalidate", Kind::seconds, seconds_into(rule.freshness.stale_while_revalidate)},
          {"stale_if_error", Kind::seconds, seconds_into(rule.freshness.stale_if_error)},
-         {"read_ahead", Kind::size, [&](const std::string& text) { rule.read_ahead = size_of(text); }}}};
+         {"read_ahead", Kind::size, [&](const std::string& text) { rule.read_ahead = bytes_of(text).value_or(0); }}}};
     for (const auto& [key, node] : table) {
       const std::string_view name = key.str();
       const auto* const known =

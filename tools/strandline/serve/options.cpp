@@ -1,8 +1,11 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 
 #include "../network_options.h"
+#include "../units.h"
 
 namespace strandline::tool {
 namespace {
@@ -10,13 +13,23 @@ namespace {
 constexpr const char* kServeFooter =
     R"(Each --origin is a place below which objects are: http://, https://, file:// or a path. The first form serves it at
 /, the second at /NAME/: with --origin films=https://example.org/v/ the path /films/a.mp4 is https://example.org/v/a.mp4.
+A NAME has letters, digits, '.', '_' and '-'; a path with a '=' in it begins with / or ./.
 
 What is asked for is fetched first, each byte once, and kept in the cache; so any part of an object is there as soon as
 its own bytes are, however many read it. Only this machine is served, until clients are told apart by tokens: a line of
 the file for each, NAME TOKEN [PATH...], and who has none is a 401.
 
 It says where it listens on standard output, and serves until SIGINT or SIGTERM; then no more is accepted, what is
-being sent has --grace seconds to end, and a second signal ends it at once.
+being sent has --grace seconds to end, and a second signal ends it at once. SIGHUP reads files again;
+without any it ends it as well.
+
+Times are seconds, or have a unit: 90, 90s, 15m, 12h, 7d. Sizes are bytes, or have one: 1048576, 500k, 20M, 10G.
+
+Exit codes:
+  0      ended by SIGINT or SIGTERM, of which other commands make 130 and 143; or only checked
+  1      failed: the cache, the access log, or the address that it listens at cannot be had
+  2      an option is wrong, or a setting of the file: that is named with its file, line and column
+  128+n  ended at once by the second signal n
 
 Examples:
   strandline serve --origin https://example.org/films/ --cache ~/.cache/films --cache-size 10G
@@ -26,7 +39,12 @@ Examples:
 }  // namespace
 
 void add_serve_options(CLI::App& app, ServeOptions& options) {
-  app.add_option("--origin", options.origins, "where objects are, served at / or at /NAME/; may be repeated")
+  const auto take_origins = [&options](const std::vector<std::string>& texts) {
+    options.origins.clear();
+    std::transform(texts.begin(), texts.end(), std::back_inserter(options.origins), origin_of);
+  };
+  app.add_option_function<std::vector<std::string>>("--origin", take_origins,
+                                                    "where objects are, served at / or at /NAME/; may be repeated")
       ->type_name("[NAME=]URL");
   app.add_option("--listen", options.listen, "an address of this machine, and a port; 0: one that is free")
       ->type_name("ADDRESS:PORT")
@@ -48,11 +66,15 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->check(CLI::Range(0U, 1024U))
       ->capture_default_str();
   app.add_option("--grace", options.grace, "seconds, at the end, for what is being sent")
+      ->transform(in_seconds)
       ->check(CLI::Range(0U, 86400U))
       ->capture_default_str();
-  add_cache_options(app, options.cache, "--cache-size,--max-size");
+  add_cache_option(app, options.cache);
+  auto* const size = add_cache_size_option(app, options.cache, "--cache-size");
+  add_cache_size_option(app, options.cache, "--max-size")->excludes(size)->description("the same as --cache-size");
   app.add_option("--stale-if-error", options.stale_if_error,
                  "seconds that what is stale stands in for an origin that fails")
+      ->transform(in_seconds)
       ->check(CLI::Range(0U, 1U << 31))
       ->capture_default_str();
   app.add_flag("--offline", options.offline, "ask no origin: what is here is served, however stale");
@@ -63,6 +85,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       ->capture_default_str();
   app.add_option("--least-rate", options.least_rate,
                  "let go of clients that take fewer bytes per second, over a minute in which there are some")
+      ->transform(in_bytes)
+      ->type_name("R")
       ->capture_default_str();
   app.add_option("--access-log", options.access_log, "a line of JSON for each request; -: on standard output")
       ->type_name("FILE");
@@ -74,10 +98,12 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   app.footer(kServeFooter);
 }
 
-std::pair<std::string, std::string> origin_of(const std::string& text) {
+OriginOption origin_of(const std::string& text) {
   const auto equals = text.find('=');
-  const bool named = equals != std::string::npos && equals > 0 && text.find_first_of(":/?") > equals;
-  return named ? std::pair(text.substr(0, equals), text.substr(equals + 1)) : std::pair(std::string(), text);
+  const std::string before = text.substr(0, equals);
+  const bool is_place = equals == std::string::npos || before.find(":/") != std::string::npos ||
+                        before.starts_with('/') || before.starts_with("./") || before.starts_with("../");
+  return is_place ? OriginOption{{}, text} : OriginOption{before, text.substr(equals + 1)};
 }
 
 std::set<std::string> options_given(const CLI::App& app) {
@@ -87,7 +113,38 @@ std::set<std::string> options_given(const CLI::App& app) {
       given.insert(option->get_lnames().begin(), option->get_lnames().end());
     }
   }
+  for (const char* const name : {"cache-size", "max-size"}) {  // the same
+    if (given.contains(name)) {
+      given.insert({"cache-size", "max-size"});
+    }
+  }
   return given;
+}
+
+std::string said_by(const ServeOptions& options, const std::string& name, std::size_t value) {
+  const auto places = options.places.find(name);
+  return places != options.places.end() && value < places->second.size() ? places->second[value] : "--" + name;
+}
+
+std::vector<std::string> new_start_wanted(const ServeOptions& running, const ServeOptions& next) {
+  std::vector<std::string> names;
+  const auto compare = [&names](const char* name, const auto& one, const auto& other) {
+    if (!(one == other)) {
+      names.emplace_back(name);
+    }
+  };
+  compare("listen", running.listen, next.listen);
+  compare("cache", running.cache.directory, next.cache.directory);
+  compare("cache_size", running.cache.size, next.cache.size);
+  compare("connections", running.connections, next.connections);
+  compare("threads", running.threads, next.threads);
+  compare("grace", running.grace, next.grace);
+  compare("stale_if_error", running.stale_if_error, next.stale_if_error);
+  compare("offline", running.offline, next.offline);
+  compare("client_connections", running.client_connections, next.client_connections);
+  compare("least_rate", running.least_rate, next.least_rate);
+  compare("access_log", running.access_log, next.access_log);
+  return names;
 }
 
 std::string option_missing(const ServeOptions& options) {

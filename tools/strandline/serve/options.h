@@ -6,10 +6,10 @@
 #include <strandline/serve/rules/rules.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "../fetch/cache.h"
@@ -20,8 +20,17 @@ class App;
 
 namespace strandline::tool {
 
+// Where objects are, and the name that they are served below.
+struct OriginOption {
+  std::optional<std::string> name = {};
+  std::string url;
+  // What said so, as in said_by().
+  std::string name_said = "--origin";
+  std::string url_said = "--origin";
+};
+
 struct ServeOptions {
-  std::vector<std::string> origins;
+  std::vector<OriginOption> origins;
   CacheOptions cache;
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> host_names;
@@ -40,6 +49,8 @@ struct ServeOptions {
   std::optional<std::string> access_log;
   bool log_queries = false;
   serve::Rules rules;  // of the file only
+  // Where a file says so, by the option's name: of each of its values.
+  std::map<std::string, std::vector<std::string>> places;
 
   std::optional<std::string> config;
   bool check = false;
@@ -47,10 +58,14 @@ struct ServeOptions {
 };
 
 void add_serve_options(CLI::App& app, ServeOptions& options);
-// The name, empty when there is none, and the URL of "NAME=URL".
-[[nodiscard]] std::pair<std::string, std::string> origin_of(const std::string& text);
+// Of "NAME=URL" or "URL".
+[[nodiscard]] OriginOption origin_of(const std::string& text);
 // What the command line says, by the long names of its options.
 [[nodiscard]] std::set<std::string> options_given(const CLI::App& app);
+// For messages: "--cors", or "FILE:3:9: cors" for the value of that index.
+[[nodiscard]] std::string said_by(const ServeOptions& options, const std::string& name, std::size_t value = 0);
+// The settings, as a file names them, that differ and that a running server cannot take up.
+[[nodiscard]] std::vector<std::string> new_start_wanted(const ServeOptions& running, const ServeOptions& next);
 // Which option it is that must be given, and is not; empty: none.
 [[nodiscard]] std::string option_missing(const ServeOptions& options);
 

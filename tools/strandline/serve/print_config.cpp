@@ -52,10 +52,8 @@ std::string config_text(const ServeOptions& options) {
   text += line("offline", flag(options.offline));
   text += text_line("access_log", options.access_log);
   text += line("log_queries", flag(options.log_queries));
-  for (const std::string& origin : options.origins) {
-    const auto [name, url] = origin_of(origin);
-    text += "\n[[origin]]\n" + (name.empty() ? "" : line("name", quoted(name))) +
-            line("url", quoted(origin::without_credentials(url)));
+  for (const OriginOption& one : options.origins) {
+    text += "\n[[origin]]\n" + text_line("name", one.name) + line("url", quoted(origin::without_credentials(one.url)));
   }
   for (const auto& rule : options.rules) {
     text += "\n[[rule]]\n" + line("path", quoted(rule->path.text()));

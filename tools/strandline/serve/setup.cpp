@@ -15,27 +15,33 @@
 namespace strandline::tool {
 namespace {
 
-// "NAME=URL" or "URL".
-Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
+tl::unexpected<Error> wrong(Errc code, const std::string& where, const std::string& what) {
+  return fail(Error{code, {}, where + ": " + what});
+}
+
+// "." and ".." are no path that a client could ask for, and "/-/" is the server's own.
+bool is_name(const std::string& name) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.find_first_not_of(kPlain) == std::string::npos && name != "." && name != ".." &&
+         name != "-";
+}
+
+Result<serve::Mount> mount_of(const OriginOption& origin, const Places& places) {
   serve::Mount mount;
-  auto [name, url] = origin_of(text);
-  if (!name.empty()) {
-    mount.prefix = "/" + name + "/";
-    constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (name.find_first_not_of(kPlain) != std::string::npos || mount.prefix == "/-/") {
-      return fail(Errc::invalid_argument,
-                  "--origin " + name + "=...: a name has letters, digits, '.', '_' and '-' only");
+  if (origin.name) {
+    if (!is_name(*origin.name)) {
+      return wrong(
+          Errc::invalid_argument, origin.name_said,
+          "'" + *origin.name + "': a name has letters, digits, '.', '_' and '-' only, and is no '.', '..' or '-'");
     }
+    mount.prefix = "/" + *origin.name + "/";
   }
-  if (!url.ends_with('/')) {
-    url += '/';
-  }
-  auto place = places.find(url);
+  auto place = places.find(origin.url);
   if (!place) {
-    return fail(std::move(place.error()));
+    return wrong(place.error().code, origin.url_said, place.error().context);
   }
   if (place->key.find_first_of("?#") != std::string::npos && place->path.empty()) {
-    return fail(Errc::invalid_argument, "--origin " + place->url + ": a place has no query");
+    return wrong(Errc::invalid_argument, origin.url_said, place->url + ": a place has no query");
   }
   mount.origin = std::move(place->origin);
   mount.base = place->key;
@@ -48,7 +54,8 @@ Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
 }
 
 // "127.0.0.1:8080", "[::1]:8080".
-Result<std::pair<std::string, std::uint16_t>> address_of(const std::string& text) {
+Result<std::pair<std::string, std::uint16_t>> address_of(const ServeOptions& options) {
+  const std::string& text = options.listen;
   const auto colon = text.rfind(':');
   std::string address = colon == std::string::npos ? text : text.substr(0, colon);
   const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
@@ -58,22 +65,25 @@ Result<std::pair<std::string, std::uint16_t>> address_of(const std::string& text
   unsigned number = 0;
   const auto read = std::from_chars(port.data(), port.data() + port.size(), number);
   if (port.empty() || read.ec != std::errc() || read.ptr != port.data() + port.size() || number > 65535) {
-    return fail(Errc::invalid_argument, "--listen " + text + ": ADDRESS:PORT is wanted, such as 127.0.0.1:8080");
+    return wrong(Errc::invalid_argument, said_by(options, "listen") + " " + text,
+                 "ADDRESS:PORT is wanted, such as 127.0.0.1:8080");
   }
   return std::pair(address == "localhost" ? "127.0.0.1" : address, static_cast<std::uint16_t>(number));
 }
 
 Result<serve::Access> access_of(const ServeOptions& options) {
   serve::Access access;
-  for (const std::string& name : options.host_names) {
+  for (std::size_t i = 0; i < options.host_names.size(); ++i) {
+    const std::string& name = options.host_names[i];
     const auto authority = serve::http::parse_authority(name);
     if (!authority || authority->host.empty() || authority->port) {
-      return fail(Errc::invalid_argument, "--host-name " + name + ": a name without a port is wanted");
+      return wrong(Errc::invalid_argument, said_by(options, "host-name", i) + " " + name,
+                   "a name without a port is wanted");
     }
     access.hosts.push_back(authority->host);
   }
   if (options.token_file) {
-    const auto text = read_text(*options.token_file, "--token-file", Readers::owner_and_group);
+    const auto text = read_text(*options.token_file, said_by(options, "token-file"), Readers::owner_and_group);
     if (!text) {
       return fail(text.error().clone());
     }
@@ -92,25 +102,55 @@ Result<std::shared_ptr<const serve::TlsContext>> tls_of(const ServeOptions& opti
     return nullptr;
   }
   if (!options.tls_cert || !options.tls_key) {
-    return fail(Errc::invalid_argument, "--tls-cert and --tls-key are wanted both");
+    const char* const given = options.tls_cert ? "tls-cert" : options.tls_key ? "tls-key" : "tls-client-ca";
+    return wrong(Errc::invalid_argument, said_by(options, given), "--tls-cert and --tls-key are wanted both");
   }
-  if (auto secret = read_text(*options.tls_key, "--tls-key", Readers::owner_and_group); !secret) {
+  if (auto secret = read_text(*options.tls_key, said_by(options, "tls-key"), Readers::owner_and_group); !secret) {
     return fail(std::move(secret.error()));
   }
-  return serve::TlsContext::open({*options.tls_cert, *options.tls_key, options.tls_client_ca.value_or("")});
+  auto made = serve::TlsContext::open({*options.tls_cert, *options.tls_key, options.tls_client_ca.value_or("")});
+  if (!made) {
+    // It says from which of them nothing can be read.
+    for (const auto& [name, path] : {std::pair("tls-cert", &options.tls_cert), std::pair("tls-key", &options.tls_key),
+                                     std::pair("tls-client-ca", &options.tls_client_ca)}) {
+      if (*path && made.error().context.find(" from " + **path) != std::string::npos) {
+        return wrong(made.error().code, said_by(options, name), made.error().context);
+      }
+    }
+  }
+  return made;
+}
+
+// As URLs' hosts are compared: in lower case, IPv6 without brackets.
+std::optional<std::string> host_of(const std::string& text) {
+  auto authority = serve::http::parse_authority(text);
+  if (!authority) {
+    authority = serve::http::parse_authority("[" + text + "]");
+  }
+  if (!authority || authority->host.empty() || authority->port) {
+    return std::nullopt;
+  }
+  const std::string& host = authority->host;
+  return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
 }
 
 Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
   std::optional<std::vector<std::string>> hosts(std::in_place);
-  for (const std::string& host : options.redirects_to) {
-    hosts->push_back(origin::http::lower_case(host));
+  for (std::size_t i = 0; i < options.redirects_to.size(); ++i) {
+    const std::string& text = options.redirects_to[i];
+    auto host = text == "*" ? std::optional(text) : host_of(text);
+    if (!host) {
+      return wrong(Errc::invalid_argument, said_by(options, "allow-redirects-to", i) + " " + text,
+                   "a host without a port, or * is wanted");
+    }
+    hosts->push_back(std::move(*host));
   }
   if (std::find(hosts->begin(), hosts->end(), "*") != hosts->end()) {
     hosts.reset();
   }
   const Places places{std::chrono::seconds(options.timeout), std::move(hosts)};
   std::vector<serve::Mount> mounts;
-  for (const std::string& origin : options.origins) {
+  for (const OriginOption& origin : options.origins) {
     auto mount = mount_of(origin, places);
     if (!mount) {
       return fail(std::move(mount.error()));
@@ -118,8 +158,9 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
     for (const serve::Mount& other : mounts) {
       if (other.prefix == mount->prefix || other.name == mount->name) {
         // The same place twice would be one entry, though each may have a user of its own.
-        const std::string what = other.prefix == mount->prefix ? mount->prefix : mount->name;
-        return fail(Errc::invalid_argument, "--origin: two of them at " + what);
+        const bool same_path = other.prefix == mount->prefix;
+        return wrong(Errc::invalid_argument, same_path && origin.name ? origin.name_said : origin.url_said,
+                     "two origins at " + (same_path ? mount->prefix : mount->name));
       }
     }
     if (options.offline) {
@@ -134,7 +175,7 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
 
 Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   serve::ServerOptions serving;
-  const auto listen = address_of(options.listen);
+  const auto listen = address_of(options);
   auto access = access_of(options);
   if (!listen || !access) {
     return fail(!listen ? listen.error().clone() : std::move(access.error()));
@@ -142,9 +183,10 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   std::tie(serving.address, serving.port) = *listen;
   serving.threads = options.threads;
   serving.access = std::move(*access);
-  for (const std::string& site : options.cors) {
-    if (!serve::Cors::is_origin(site)) {
-      return fail(Errc::invalid_argument, "--cors " + site + ": https://HOST or * is wanted");
+  for (std::size_t i = 0; i < options.cors.size(); ++i) {
+    if (!serve::Cors::is_origin(options.cors[i])) {
+      return wrong(Errc::invalid_argument, said_by(options, "cors", i) + " " + options.cors[i],
+                   "https://HOST or * is wanted");
     }
   }
   serving.access.cors.origins = options.cors;
@@ -168,7 +210,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   serving.objects.limits.policy = fill::Policy::window;
   serving.objects.limits.ahead_of_waits = false;
   if (auto may = serve::Server::may_listen(serving); !may) {
-    return fail(Error::make(may.error().code, "--listen " + options.listen + ": " + may.error().context));
+    return wrong(may.error().code, said_by(options, "listen") + " " + options.listen, may.error().context);
   }
   return serving;
 }

@@ -88,6 +88,14 @@ Result<std::unique_ptr<HttpOrigin>> HttpOrigin::open(HttpOptions options) {
   }
 }
 
+Result<void> HttpOrigin::check_url(const std::string& url) noexcept {
+  try {
+    return Url::parse(url).map([](const Url&) {});
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory);
+  }
+}
+
 std::string HttpOrigin::backend() {
   return std::string("libcurl/") + curl_version_info(CURLVERSION_NOW)->version;
 }

@@ -51,6 +51,8 @@ class HttpOrigin final : public Origin {
   // invalid_argument: an option that makes no sense; unsupported: built without libcurl.
   [[nodiscard]] static Result<std::unique_ptr<HttpOrigin>> open(HttpOptions options = {});
   ~HttpOrigin() override;
+  // Whether this can be a key where there is no base, before anybody asks for it. Errors: as those of open().
+  [[nodiscard]] static Result<void> check_url(const std::string& url) noexcept;
   // "libcurl/7.88.1"; empty: built without it.
   [[nodiscard]] static std::string backend();
 

@@ -2,13 +2,22 @@
 #include "http_origin.h"
 
 namespace strandline::origin {
+namespace {
+
+constexpr const char* kWithout = "this strandline was built without HTTP (meson option http, libcurl)";
+
+}  // namespace
 
 // Never made.
 HttpOrigin::HttpOrigin(std::shared_ptr<http::TransferLoop> loop) : loop_(std::move(loop)) {}
 HttpOrigin::~HttpOrigin() = default;
 
 Result<std::unique_ptr<HttpOrigin>> HttpOrigin::open(HttpOptions) {
-  return fail(Errc::unsupported, "this strandline was built without HTTP (meson option http, libcurl)");
+  return fail(Errc::unsupported, kWithout);
+}
+
+Result<void> HttpOrigin::check_url(const std::string&) noexcept {
+  return fail(Errc::unsupported, kWithout);
 }
 
 std::string HttpOrigin::backend() {

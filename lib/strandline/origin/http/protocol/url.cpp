@@ -15,6 +15,7 @@ namespace strandline::origin::http {
 namespace {
 
 constexpr std::size_t kMaxUrl = 64 * 1024;  // bytes
+constexpr const char* kNoHost = "a URL without a host";
 
 // What libcurl allocates.
 struct Free {
@@ -106,7 +107,9 @@ class UrlParts {
     url.user_ = get(CURLUPART_USER, CURLU_URLDECODE);
     url.password_ = get(CURLUPART_PASSWORD, CURLU_URLDECODE);
     if (url.host_.empty() || url.port_ <= 0 || undecodable_) {
-      return fail(Errc::invalid_argument, "a URL without a host, or with control characters in it");
+      return fail(Errc::invalid_argument, url.host_.empty() ? kNoHost
+                                          : url.port_ <= 0  ? "a URL with port 0"
+                                                            : "a URL with control characters in it");
     }
     for (const CURLUPart part : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_FRAGMENT}) {
       set(part, nullptr);
@@ -136,11 +139,16 @@ bool has_controls(std::string_view text) {
 
 Result<Url> Url::parse(const std::string& text) {
   UrlParts parts;
-  if (text.size() > kMaxUrl || has_controls(text) || parts.set(CURLUPART_URL, text.c_str(), kLenient) != CURLUE_OK) {
+  const bool good = text.size() <= kMaxUrl && !has_controls(text);
+  if (const auto code = good ? parts.set(CURLUPART_URL, text.c_str(), kLenient) : CURLUE_MALFORMED_INPUT;
+      code != CURLUE_OK) {
     // Not repeated: what is no URL may have a password anywhere.
-    return fail(Errc::invalid_argument, "this is no URL: http://HOST/PATH is one");
+    return fail(Errc::invalid_argument,
+                std::string("this is no URL, as http://HOST/PATH is: ") + curl_url_strerror(code));
   }
-  return parts.finish();
+  auto url = parts.finish();
+  // libcurl takes the "x" of "http:///x" for a host.
+  return url && text.find(":///") < text.find('/') ? fail(Errc::invalid_argument, kNoHost) : std::move(url);
 }
 
 Result<Url> Url::below(std::string_view key) const {
