@@ -37,7 +37,6 @@ class Watch:
             "threads": len(os.listdir(self.proc / "task")),
             "memory": self.server.memory("RssAnon"),
             "rss": self.server.memory("VmRSS"),
-            "pss": self.server.pss(),
             "cpu": self.server.cpu(),
             "disk": _on_disk(self.cache / "entries"),
         }
@@ -49,7 +48,7 @@ class Watch:
         after = [each for each in self.samples if each["at"] >= seconds * WARM_UP]
         middle = len(after) // 2
         faults, growth = [], {}
-        for name in ("descriptors", "threads", "memory", "rss", "pss"):
+        for name in ("descriptors", "threads", "memory", "rss"):
             before, later = (statistics.median(each[name] for each in half) if half else 0 for half in (after[:middle], after[middle:]))
             growth[name] = {"first": before, "second": later, "growth": later / before - 1 if before else 0.0}
             if seconds >= LONG_ENOUGH and growth[name]["growth"] > FLAT:
