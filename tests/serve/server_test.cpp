@@ -65,25 +65,6 @@ TEST_CASE("serve: conditions") {
   CHECK(client.get("/a").whole);  // and nothing of a body stood between
 }
 
-TEST_CASE(
-    "RFC 9211: what no byte is sent of is a miss where nothing is here, and stale where it was asked about again") {
-  serve::ServerOptions options;
-  options.objects.limits.policy = fill::Policy::window;
-  Scene scene(std::move(options));
-  scene.object({.size = 1000});
-  auto client = scene.client();
-  const auto forwarded = [&](const char* method, const char* fields, const char* why) {
-    const std::string told = client.ask(method, "/a", fields).field("cache-status");
-    CAPTURE(told);
-    CHECK(told.starts_with(std::string("strandline; fwd=") + why));
-  };
-  forwarded("HEAD", "", "uri-miss");
-  forwarded("GET", "If-None-Match: \"v1\"\r\nCache-Control: no-cache\r\n", "uri-miss");
-  forwarded("GET", "Range: bytes=1000-\r\nCache-Control: no-cache\r\n", "uri-miss");
-  REQUIRE(client.get("/a").whole);
-  forwarded("HEAD", "Cache-Control: no-cache\r\n", "stale");
-}
-
 TEST_CASE("serve: requests that come at once are answered one after the other") {
   Scene scene;
   scene.object({.size = 300'000});
@@ -290,8 +271,7 @@ TEST_CASE("serve: what is fresh is not asked for, and what is not is asked wheth
   Scene scene;
   const auto object = scene.object({.size = 1000, .lines = {"Cache-Control: max-age=1000", "Age: 10"}});
   auto client = scene.client();
-  const auto first = client.get("/a");
-  CHECK(first.field("cache-status").starts_with("strandline; fwd="));  // its bytes may be there by then
+  CHECK(client.get("/a").field("cache-status").starts_with("strandline; fwd=uri-miss; "));
   object->change({.size = 2000, .version = 2});
   const auto second = client.get("/a");
   CHECK(second.body == text(1, {0, 1000}));
