@@ -1,9 +1,12 @@
 // Cache-Status (RFC 9211), and Via (RFC 9110, section 7.6.3).
+#include <strandline/origin/http/protocol/syntax.h>
 #include <strandline/serve/http/caching/cache_status.h>
+#include <strandline/serve/http/request/via.h>
 
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <string>
 #include <utility>
 
 namespace strandline::serve::http {
@@ -35,10 +38,25 @@ TEST_CASE("RFC 8941 3.3.1: integers") {
   CHECK(status.text() == "strandline; hit; ttl=-999999999999999");
 }
 
-TEST_CASE("RFC 9110 7.6.3: Via") {
-  CHECK(via("", "1.1", "strandline") == "1.1 strandline");
-  CHECK(via("1.0 fred, 1.1 p.example.net", "1.1", "strandline") == "1.0 fred, 1.1 p.example.net, 1.1 strandline");
-  CHECK(via("", "1.1", "my cache, (1)\r\n") == "1.1 my%20cache%2C%20%281%29%0D%0A");
+TEST_CASE("RFC 9110 7.6.3: who has passed a request on") {
+  for (const char* via : {"1.1 me", "HTTP/1.1 me", "1.0 fred, 1.1 me", "1.1 me, 1.0 fred", " 1.1\t me\t", ",,1.1 me,",
+                          "1.1 me (a comment)", "1.1 me(a comment)", "1.1 fred (one, two), 1.1 me (three)"}) {
+    CAPTURE(std::string(via));
+    CHECK(has_passed(via, "me"));
+  }
+  for (const char* via : {"", ",", "1.1", "me", "1.1 fred", "1.1 menace", "1.1 Me", "1.1 fred (me)", "1.1 fred me",
+                          "me fred", "1.1 me:80", "1.1me"}) {
+    CAPTURE(std::string(via));
+    CHECK_FALSE(has_passed(via, "me"));
+  }
+}
+
+TEST_CASE("RFC 9110 7.6.3: a pseudonym is a token, and nobody else's") {
+  const std::string one = new_pseudonym();
+  CHECK(one.size() == std::string("strandline-0123456789abcdef").size());
+  CHECK(origin::http::is_token(one));
+  CHECK(has_passed("1.1 " + one, one));
+  CHECK_FALSE(has_passed("1.1 " + one, new_pseudonym()));
 }
 
 }  // namespace

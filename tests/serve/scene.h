@@ -31,7 +31,8 @@ struct Scene {
     return required(store::Store::open((directory.path() / "store").native()));
   }
   void start(serve::ServerOptions options, fill::Seconds give_up) {
-    std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open());
+    options.pseudonym = "this-one";
+    std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open({.via = "1.1 " + options.pseudonym}));
     if (options.objects.offline) {
       behind = std::make_shared<serve::OfflineOrigin>(std::move(behind));
     }

@@ -65,6 +65,30 @@ TEST_CASE("serve: conditions") {
   CHECK(client.get("/a").whole);  // and nothing of a body stood between
 }
 
+TEST_CASE("RFC 9110 7.6.3: origins are told who asks, and what comes back here by that name goes round") {
+  Scene scene;
+  scene.object({.size = 100'000, .lines = {"Cache-Control: private"}});
+  auto client = scene.client();
+  CHECK(client.get("/a").whole);
+  scene.object({.size = 100'000});
+  CHECK(client.get("/a", "Via: 1.1 another, 1.0 this-one-not\r\n").whole);
+  for (const auto& request : scene.origin.requests()) {
+    CHECK(request.header("via") == "1.1 this-one");
+  }
+  const auto sent = scene.origin.requests().size();
+  for (const char* path : {"/a", "/none", "/-/"}) {
+    const auto looped = client.get(path, "Via: 1.1 another\r\nVia: 1.1 this-one (a comment)\r\n");
+    CHECK(looped.status == 508);
+    CHECK(looped.body == "an origin of this server is this server\n");
+  }
+  CHECK(scene.origin.requests().size() == sent);
+  const std::string here = "http://127.0.0.1:" + std::to_string(scene.server->port());
+  scene.origin.on("/round",
+                  [&](HttpExchange& exchange) { exchange.answer(302, "", {"Location: " + here + "/round"}); });
+  CHECK(client.get("/round").status == 502);
+  CHECK(client.ask("HEAD", "/round").status == 502);
+}
+
 TEST_CASE("serve: requests that come at once are answered one after the other") {
   Scene scene;
   scene.object({.size = 300'000});

@@ -3,6 +3,7 @@
 #include <strandline/origin/http/protocol/syntax.h>
 
 #include <strandline/serve/http/request/authority.h>
+#include <strandline/serve/http/request/via.h>
 #include <strandline/serve/rules/offline.h>
 
 #include <algorithm>
@@ -14,6 +15,12 @@
 
 namespace strandline::tool {
 namespace {
+
+// This process's, whenever it reads its configuration.
+const std::string& pseudonym() {
+  static const std::string name = serve::http::new_pseudonym();
+  return name;
+}
 
 // "NAME=URL" or "URL".
 Result<serve::Mount> mount_of(const std::string& text, const Places& places) {
@@ -108,7 +115,7 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
   if (std::find(hosts->begin(), hosts->end(), "*") != hosts->end()) {
     hosts.reset();
   }
-  const Places places{std::chrono::seconds(options.timeout), std::move(hosts)};
+  const Places places{std::chrono::seconds(options.timeout), std::move(hosts), "1.1 " + pseudonym()};
   std::vector<serve::Mount> mounts;
   for (const std::string& origin : options.origins) {
     auto mount = mount_of(origin, places);
@@ -165,6 +172,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
     return fail(std::move(mounts.error()));
   }
   serving.mounts = std::move(*mounts);
+  serving.pseudonym = pseudonym();
   serving.objects.limits.policy = fill::Policy::window;
   serving.objects.limits.ahead_of_waits = false;
   if (auto may = serve::Server::may_listen(serving); !may) {

@@ -58,6 +58,8 @@ std::string_view phrase_of(int status) noexcept {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 508:
+      return "Loop Detected";  // RFC 5842, section 7.2
     default:
       return "";  // the phrase is for people (RFC 9112, section 4)
   }
@@ -117,7 +119,8 @@ RequestHead RequestHead::parse(std::string_view head) {
         {"origin", request.origin},
         {"sec-fetch-site", request.sec_fetch_site},
         {"content-type", request.content_type},
-        {"content-length", request.content_length}};
+        {"content-length", request.content_length},
+        {"via", request.via}};
     for (const auto& [known, field] : fields) {
       if (name == known) {
         add(field, value);

@@ -1,14 +1,11 @@
 #include "cache_status.h"
 
-#include <strandline/origin/http/protocol/syntax.h>
-
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace strandline::serve::http {
 namespace {
-
-using origin::http::append_percent;
 
 // In the order of the enum.
 constexpr std::array<std::string_view, 5> kForwards = {"bypass", "uri-miss", "request", "stale", "partial"};
@@ -34,17 +31,6 @@ std::string CacheStatus::text() const {
   }
   text += stored ? "; stored" : "";
   text += collapsed ? "; collapsed" : "";
-  return text;
-}
-
-std::string via(std::string_view before, std::string_view version, std::string_view name) {
-  std::string text(before);
-  text += text.empty() ? "" : ", ";
-  text += version;
-  text += ' ';
-  for (const char c : name) {  // a pseudonym is a token
-    origin::http::is_token_character(c) ? text.push_back(c) : append_percent(text, c);
-  }
   return text;
 }
 

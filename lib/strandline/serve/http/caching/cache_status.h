@@ -1,12 +1,10 @@
-// CacheStatus: how the cache handled a request, as the field Cache-Status says it (RFC 9211), and the field Via.
-// Threads: values and pure functions. Blocks: never. Errors: none; what a pseudonym cannot have in it is
-// percent-encoded. Throws bad_alloc. Cost: linear. Lifetime: owns its text.
+// CacheStatus: how the cache handled a request, as the field Cache-Status says it (RFC 9211).
+// Threads: a value. Blocks: never. Errors: none. Throws bad_alloc. Cost: a few words. Lifetime: owns no text.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace strandline::serve::http {
 
@@ -22,8 +20,5 @@ struct CacheStatus {
   // A list of one item, by RFC 8941, section 4.1.
   [[nodiscard]] std::string text() const;
 };
-
-// Via (RFC 9110, section 7.6.3), with this hop behind those of the message. `version`: by which it came, "1.1".
-[[nodiscard]] std::string via(std::string_view before, std::string_view version, std::string_view name);
 
 }  // namespace strandline::serve::http
