@@ -56,7 +56,7 @@ Objects::Open object_of(std::uint8_t kind) {
   info.validator = {Validator::Kind::strong, "\"v1\""};
   info.content_type = "video/mp4";
   info.caching.last_modified = "Tue, 15 Nov 1994 12:45:26 GMT";
-  return {nullptr, true, std::make_shared<Unshared>(Unshared{{}, std::move(info), {}})};
+  return {nullptr, std::make_shared<Unshared>(Unshared{{}, std::move(info), {}})};
 }
 
 std::string lower(std::string_view text) {
@@ -215,7 +215,7 @@ void check_note(std::string_view bytes) {
   info.validator = {Validator::Kind::strong, "\"v1\""};
   const auto object = std::make_shared<Unshared>(Unshared{{}, std::move(info), freshness_of(*said)});
   const auto head = RequestHead::parse("GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9\r\n\r\n");
-  check_answer(bytes_of(select_answer(head, {nullptr, true, object})), &head, 0);
+  check_answer(bytes_of(select_answer(head, {nullptr, object})), &head, 0);
 }
 
 // False: the connection ends here.

@@ -92,11 +92,13 @@ class Client {
     response.whole = head_only || response.status == 304 || read_body(response);
     return response;
   }
+  // Does anything of an answer come?
+  [[nodiscard]] bool hears() { return !buffer_.empty() || more(); }
   // Has the server closed it, with nothing more to say?
   [[nodiscard]] bool closed() { return buffer_.empty() && !more() && buffer_.empty(); }
   // Bytes of the answers, as they have come so far, at least one unless the connection has ended.
   [[nodiscard]] std::string take_some() {
-    static_cast<void>(!buffer_.empty() || more());
+    static_cast<void>(hears());
     return std::exchange(buffer_, {});
   }
 

@@ -36,7 +36,8 @@ struct Scene {
     start(std::move(options), give_up, kept_by);
   }
   void start(serve::ServerOptions options, fill::Seconds give_up, const store::StoreOptions& kept_by = {}) {
-    std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open());
+    options.pseudonym = "this-one";
+    std::shared_ptr<origin::Origin> behind = required(origin::HttpOrigin::open({.via = "1.1 " + options.pseudonym}));
     if (options.objects.offline) {
       behind = std::make_shared<serve::OfflineOrigin>(std::move(behind));
     }

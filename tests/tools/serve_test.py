@@ -1,11 +1,12 @@
 """strandline serve: what clients get, what the origin is asked for, and how it ends."""
 
 import http.client
+import json
 import urllib.error
 import urllib.request
 
 import command
-from command import CONTENT, ServeTest, run
+from command import CONTENT, ServeTest, response, run
 from resume_test import ON_ITS_WAY, Ranged
 
 
@@ -48,6 +49,23 @@ class Serve(ServeTest):
             self.assertIn(refused.exception.code, (400, 404))
             refused.exception.close()
         self.stop(process)
+
+    def test_origins_are_told_who_asks_and_what_goes_round_is_answered_at_once(self):
+        origin = self.serve({"/a": Ranged(CONTENT)})
+        log = self.dir / "log"
+        process, url = self.start("--origin", origin.url("/"), "--access-log", log)
+        origin.routes["/round"] = response("302 Found", f"Location: {url}round", "Content-Length: 0")
+        self.assertEqual(self.read(url + "a"), CONTENT)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.read(url + "round")
+        self.assertEqual(refused.exception.code, 502)
+        refused.exception.close()
+        self.stop(process)
+        names = {headers.get("via") for _, headers in origin.requests}
+        self.assertEqual(len(names), 1)
+        self.assertRegex(names.pop(), r"\A1\.1 strandline-[0-9a-f]{16}\Z")
+        statuses = [json.loads(line)["status"] for line in log.read_text().splitlines()]
+        self.assertEqual((statuses[0], statuses[-1], set(statuses[1:-1])), (200, 502, {508}))
 
     def test_f68_only_this_machine_is_served(self):
         for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):

@@ -90,6 +90,7 @@ class Server::State {
     next.rules = std::move(options.rules);
     next.logging = std::move(options.logging);
     next.tls = std::move(options.tls);
+    next.pseudonym = std::move(options.pseudonym);
     serving_->replace(std::move(next));
   }
 
@@ -175,7 +176,8 @@ class Server::State {
                                                          .control = control,
                                                          .traffic = traffic,
                                                          .logging = std::move(options.logging),
-                                                         .tls = std::move(options.tls)});
+                                                         .tls = std::move(options.tls),
+                                                         .pseudonym = std::move(options.pseudonym)});
     control->serves(made);
     return made;
   }

@@ -21,6 +21,7 @@ struct ServerOptions {
   std::size_t most_connections = 16384;  // more wait to be accepted
   std::size_t most_per_client = 0;       // of one address, more are closed; 0: as many as there are
   std::vector<Mount> mounts;
+  std::string pseudonym = {};  // by which requests to the mounts' origins say in Via that they are from here, if at all
   Access access = {};
   Rules rules = {};
   Logging logging = {};

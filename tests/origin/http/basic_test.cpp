@@ -163,7 +163,7 @@ TEST_CASE("HTTP: options that make no sense are refused") {
        {HttpOptions{.base = "nowhere"}, HttpOptions{.base = "ftp://h/"},
         HttpOptions{.headers = {{"Range", "bytes=0-1"}}}, HttpOptions{.headers = {{"IF-MATCH", "x"}}},
         HttpOptions{.headers = {{"X", "a\r\nY: b"}}}, HttpOptions{.headers = {{"X Y", "a"}}},
-        HttpOptions{.headers = {{"", "a"}}}, HttpOptions{.user_agent = "a\nb"},
+        HttpOptions{.headers = {{"", "a"}}}, HttpOptions{.user_agent = "a\nb"}, HttpOptions{.via = "a\nb"},
         HttpOptions{.connect_timeout = std::chrono::milliseconds(0)},
         HttpOptions{.silence = std::chrono::hours(1'000)}}) {
     const auto origin = HttpOrigin::open(options);

@@ -100,7 +100,7 @@ TEST_CASE("F54: credentials and headers of one's own go to the first server only
   server.on("/other", redirects(other.url("/object", "own:secret@127.0.0.1")));
   server.on("/back", redirects(other.url("/back")));
   other.on("/back", redirects(server.url("/object")));
-  const auto origin = open_origin({.headers = {{"X-Secret", "1"}, {"X-Empty", ""}}});
+  const auto origin = open_origin({.headers = {{"X-Secret", "1"}, {"X-Empty", ""}}, .via = "1.1 me"});
   const auto start = [&](const std::string& path) {
     return Read::start(*origin, {.key = server.url(path, "user:pass%20word@127.0.0.1")});
   };
@@ -113,11 +113,13 @@ TEST_CASE("F54: credentials and headers of one's own go to the first server only
     CHECK(request.header("authorization") == "Basic dXNlcjpwYXNzIHdvcmQ=");
     CHECK(request.header("x-secret") == "1");
     CHECK(request.headers.contains("x-empty"));
+    CHECK(request.header("via") == "1.1 me");
   }
   REQUIRE(other.requests().size() == 2);
   for (const HttpRequest& request : other.requests()) {
     CHECK(request.header("authorization").empty());
     CHECK(request.header("x-secret").empty());
+    CHECK(request.header("via") == "1.1 me");  // which says who asks, and is for all
   }
   // Nor do they reach a message.
   server.on("/gone", redirects(other.url("/gone", "own:secret@127.0.0.1")));

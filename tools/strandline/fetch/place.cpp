@@ -30,11 +30,13 @@ std::string percent_decoded(std::string_view text) {
 
 }  // namespace
 
-Places::Places(std::chrono::seconds timeout, std::optional<std::vector<std::string>> redirects_to) {
+Places::Places(std::chrono::seconds timeout, std::optional<std::vector<std::string>> redirects_to, std::string via) {
   origins_.add({"http", "https"},
-               [timeout, redirects_to = std::move(redirects_to)]() -> Result<std::shared_ptr<origin::Origin>> {
+               [timeout, redirects_to = std::move(redirects_to),
+                via = std::move(via)]() -> Result<std::shared_ptr<origin::Origin>> {
                  origin::HttpOptions options;
                  options.redirects_to = redirects_to;
+                 options.via = via;
                  options.connect_timeout = options.silence = options.low_speed_time = timeout;
                  return origin::HttpOrigin::open(std::move(options));
                });

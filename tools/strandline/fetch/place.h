@@ -25,7 +25,9 @@ struct Place {
 class Places {
  public:
   // To connect, and for too little to arrive. `redirects_to`: hosts that servers may send us to; not given: any.
-  explicit Places(std::chrono::seconds timeout, std::optional<std::vector<std::string>> redirects_to = {});
+  // `via`: of a gateway.
+  explicit Places(std::chrono::seconds timeout, std::optional<std::vector<std::string>> redirects_to = {},
+                  std::string via = {});
   [[nodiscard]] Result<Place> find(const std::string& url) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <strandline/origin/http/protocol/syntax.h>
 
 #include <strandline/serve/http/request/authority.h>
+#include <strandline/serve/http/request/via.h>
 #include <strandline/serve/rules/offline.h>
 
 #include <algorithm>
@@ -14,6 +15,12 @@
 
 namespace strandline::tool {
 namespace {
+
+// This process's, whenever it reads its configuration.
+const std::string& pseudonym() {
+  static const std::string name = serve::http::new_pseudonym();
+  return name;
+}
 
 tl::unexpected<Error> wrong(Errc code, const std::string& where, const std::string& what) {
   return fail(Error{code, {}, where + ": " + what});
@@ -148,7 +155,7 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
   if (std::find(hosts->begin(), hosts->end(), "*") != hosts->end()) {
     hosts.reset();
   }
-  const Places places{std::chrono::seconds(options.timeout), std::move(hosts)};
+  const Places places{std::chrono::seconds(options.timeout), std::move(hosts), "1.1 " + pseudonym()};
   std::vector<serve::Mount> mounts;
   for (const OriginOption& origin : options.origins) {
     auto mount = mount_of(origin, places);
@@ -207,6 +214,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
     return fail(std::move(mounts.error()));
   }
   serving.mounts = std::move(*mounts);
+  serving.pseudonym = pseudonym();
   serving.objects.limits.policy = fill::Policy::window;
   serving.objects.limits.ahead_of_waits = false;
   if (auto may = serve::Server::may_listen(serving); !may) {

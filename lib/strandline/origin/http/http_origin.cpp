@@ -31,8 +31,8 @@ Result<void> check(const HttpOptions& options) {
       return fail(Errc::invalid_argument, "header '" + name + "' is the origin's own to send");
     }
   }
-  if (!http::is_field_value(options.user_agent)) {
-    return fail(Errc::invalid_argument, "a user agent with control characters");
+  if (!http::is_field_value(options.user_agent) || !http::is_field_value(options.via)) {
+    return fail(Errc::invalid_argument, "a user agent or a Via with control characters");
   }
   for (const auto time : {options.connect_timeout, options.silence, options.low_speed_time}) {
     if (time <= std::chrono::milliseconds(0) || time > std::chrono::hours(24)) {

@@ -23,6 +23,8 @@ struct HttpOptions {
   std::string base{};
   std::vector<std::pair<std::string, std::string>> headers{};  // names and values; likewise
   std::string user_agent{};                                    // empty: strandline/VERSION
+  // Of a gateway, "1.1 NAME": sent to every server (RFC 9110, section 7.6.3), so that it can tell what goes round.
+  std::string via{};
 
   // A URL; empty: none; not given: as the environment says (http_proxy, no_proxy, ...).
   std::optional<std::string> proxy{};

@@ -55,6 +55,9 @@ void Transfer::set_options(CURL* handle) {
   const HttpOptions& own = loop_->options;
   headers_.reset();
   append(headers_, "Accept-Encoding: identity");
+  if (!own.via.empty()) {
+    append(headers_, "Via: " + own.via);
+  }
   if (question_.ranged) {
     append(headers_, "Range: " + question_.range_text());
   }

@@ -68,6 +68,8 @@ std::string_view phrase_of(int status) noexcept {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 508:
+      return "Loop Detected";  // RFC 5842, section 7.2
     default:
       return "";  // the phrase is for people (RFC 9112, section 4)
   }
@@ -127,7 +129,8 @@ RequestHead RequestHead::parse(std::string_view head) {
         {"origin", request.origin},
         {"sec-fetch-site", request.sec_fetch_site},
         {"content-type", request.content_type},
-        {"content-length", request.content_length}};
+        {"content-length", request.content_length},
+        {"via", request.via}};
     for (const auto& [known, field] : fields) {
       if (name == known) {
         add(field, value);
@@ -235,7 +238,7 @@ class ObjectAnswer {
         freshness_(open.object ? open.object->freshness : open.unshared->freshness),
         resource_(open.object ? &open.object->fetched.resource() : nullptr),
         length_(resource_ != nullptr ? resource_->length() : open.unshared->info.size),
-        asked_(open.asked),
+        status_(open.status),
         at_(at) {}
   [[nodiscard]] const http::Version& version() const noexcept { return said_.version; }
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept { return length_; }
@@ -250,23 +253,20 @@ class ObjectAnswer {
 
  private:
   [[nodiscard]] std::string cache_status(const std::vector<ByteRange>& wanted) const {
-    http::CacheStatus status;
+    using Forward = http::CacheStatus::Forward;
+    http::CacheStatus status = status_;
     if (resource_ == nullptr) {
-      status.forward = http::CacheStatus::Forward::bypass;
+      status.forward = Forward::bypass;
       return status.text();
     }
-    using Forward = http::CacheStatus::Forward;
-    const auto nothing = [&] { return resource_->next_gap(0) == ByteRange{0, length_.value_or(kMaxOffset)}; };
     const auto is_here = [&](ByteRange range) { return resource_->contains(range); };
     if (!std::all_of(wanted.begin(), wanted.end(), is_here)) {
-      status.forward = nothing() ? Forward::uri_miss : Forward::partial;
+      if (!status.forward) {
+        status.forward = has_anything(*resource_) ? Forward::partial : Forward::uri_miss;
+      }
       status.stored = true;
-    } else if (asked_) {
-      // It was to be validated, and what is sent is here.
-      status.forward = nothing() ? Forward::uri_miss : Forward::stale;
     }
-    const auto left = freshness_.lifetime() - freshness_.age(at_);
-    status.ttl = left.count();
+    status.ttl = (freshness_.lifetime() - freshness_.age(at_)).count();
     return status.text();
   }
 
@@ -274,7 +274,7 @@ class ObjectAnswer {
   const http::Freshness& freshness_;
   const Resource<store::EntryDriver>* const resource_;  // null: it is passed on
   const std::optional<std::uint64_t> length_;
-  const bool asked_;
+  const http::CacheStatus status_;
   const std::chrono::sys_seconds at_;
 };
 

@@ -22,6 +22,7 @@ struct RequestHead {
   std::optional<std::string> host, range, if_match, if_unmodified_since, if_none_match, if_modified_since, if_range;
   std::optional<std::string> cache_control, authorization;
   std::optional<std::string> origin, sec_fetch_site, content_type, content_length;  // of what comes to "/-/"
+  std::optional<std::string> via;
 
   // Of a head that StrictHead has let pass.
   [[nodiscard]] static RequestHead parse(std::string_view head);

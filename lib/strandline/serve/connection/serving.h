@@ -55,6 +55,7 @@ struct Serving {
   std::shared_ptr<Traffic> traffic;
   Logging logging;
   std::shared_ptr<const TlsContext> tls = nullptr;  // of new connections; none: they are plain
+  std::string pseudonym = {};                       // in the Via of what comes back to us; empty: nobody knows
 
   // The mount with the longest prefix; none: no object has this target.
   [[nodiscard]] std::optional<Source> source_of(const http::RequestTarget& target) const;

@@ -5,6 +5,7 @@
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/control/exchange.h>
 #include <strandline/serve/http/request/strict_head.h>
+#include <strandline/serve/http/request/via.h>
 #include <strandline/serve/log/request_note.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -202,6 +203,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await refuse(target.error(), true, head_only);
     }
     const bool close = request.close || ending_;
+    if (request.via && !serving_->pseudonym.empty() && http::has_passed(*request.via, serving_->pseudonym)) {
+      co_return co_await refuse({508, "an origin of this server is this server"}, close, head_only);
+    }
     if (const auto refusal =
             serving_->access.refusal({request.host, request.authorization, target->path, client_.user()})) {
       co_return co_await refuse(*refusal, close, head_only);

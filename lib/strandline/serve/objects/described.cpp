@@ -1,6 +1,5 @@
 #include <strandline/origin/http/protocol/http_date.h>
 #include <strandline/origin/http/protocol/syntax.h>
-#include <strandline/serve/http/caching/cache_status.h>
 #include <strandline/serve/objects/described.h>
 
 #include <string_view>
@@ -31,7 +30,7 @@ Described::Described(const origin::ObjectInfo& info, std::chrono::sys_seconds at
   field("Expires", said.expires);
   field("Vary", said.vary);
   field("Accept-Ranges", "bytes");
-  field("Via", http::via("", "1.1", "strandline"));
+  field("Via", "1.1 strandline");
 }
 
 }  // namespace strandline::serve

@@ -31,6 +31,12 @@ struct Source {
   return info.validator.kind != Validator::Kind::none;
 }
 
+// Any byte, or that there is none.
+[[nodiscard]] inline bool has_anything(const Resource<store::EntryDriver>& resource) {
+  const auto length = resource.length();
+  return length == 0U || resource.next_gap(0) != ByteRange{0, length.value_or(kMaxOffset)};
+}
+
 // Committed or not: its last byte is here before that.
 [[nodiscard]] inline bool is_whole(const Resource<store::EntryDriver>& resource) {
   const auto length = resource.length();

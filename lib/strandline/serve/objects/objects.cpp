@@ -7,6 +7,7 @@
 namespace strandline::serve {
 
 using http::CacheControl;
+using http::CacheStatus;
 using http::Reuse;
 using origin::Failure;
 
@@ -37,6 +38,20 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
   return http::reuse(object.freshness, request, at);
 }
 
+CacheStatus::Forward Objects::why_asked(const Object* object, Time at) const {
+  using Forward = CacheStatus::Forward;
+  if (object == nullptr || !has_anything(object->fetched.resource())) {
+    return Forward::uri_miss;
+  }
+  if (reuse(*object, {}, at) == Reuse::fresh) {
+    return Forward::request;
+  }
+  // What can only not be completed may be fresh.
+  const bool is_fresh = !object->fetched.lease().entry().is_past() && is_told(object->info) &&
+                        http::reuse(object->freshness, {}, at) == Reuse::fresh;
+  return is_fresh ? Forward::partial : Forward::stale;
+}
+
 void Objects::find(Source source, const CacheControl& request, const std::function<ByteRange()>& first,
                    Done done) noexcept {
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
@@ -56,14 +71,16 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     }
     Slot& slot = slot_of_locked(source.name, closed);
     known = slot.object != nullptr;
-    const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, wall_clock()) : Reuse::validated;
+    const auto now = wall_clock();
+    const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, now) : Reuse::validated;
     if (how != Reuse::validated) {
       at_hand = slot.object;
     } else if (request.only_if_cached) {
       return fail(Errc::timed_out, "only-if-cached");  // RFC 9111, section 5.2.1.7: 504
     } else {
       slot.waiting.reserve(slot.waiting.size() + 1);
-      slot.waiting.push_back({request, std::move(done)});
+      const CacheStatus status{.forward = why_asked(slot.object.get(), now), .collapsed = slot.asking};
+      slot.waiting.push_back({request, std::move(done), status});
     }
     if (slot.asking || how == Reuse::fresh || how == Reuse::stale) {
       return false;
@@ -81,7 +98,7 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     ask_for_one(source, std::move(done));
   }
   if (at_hand != nullptr) {
-    done(Open{std::move(at_hand), false});
+    done(Open{std::move(at_hand)});
   }
   if (*begun && known) {
     ask(source);
@@ -145,10 +162,13 @@ void Objects::settle(const std::string& name, Found found) {
     // RFC 5861, section 4.
     const bool stands_in = stale != nullptr && http::reusable_on_error(stale->freshness, one.request, wall_clock(),
                                                                        options_.stale_if_error);
-    if (found) {
-      one.done(*found);
-    } else if (stands_in) {
-      one.done(Open{stale, true});
+    if (found || stands_in) {
+      Open open = found ? *found : Open{stale};
+      if (!options_.offline) {  // then nobody has been asked
+        open.status.forward = open.status.forward ? open.status.forward : one.status.forward;
+        open.status.collapsed = one.status.collapsed;
+      }
+      one.done(std::move(open));
     } else {
       one.done(tl::unexpected(found.error().clone()));
     }
@@ -169,7 +189,11 @@ void Objects::settle_noted(const Source& source, Open noted) {
     for (Waiting& one : slot.waiting) {
       const Reuse how = reuse(*noted.object, one.request, now);
       asks = asks || how == Reuse::validated || how == Reuse::while_validating;
+      one.status.forward = why_asked(noted.object.get(), now);
       (how == Reuse::validated ? waiting : told).push_back(std::move(one));
+    }
+    if (!waiting.empty()) {
+      waiting.front().status.collapsed = false;  // so far only the store has been asked
     }
     slot.object = noted.object;
     slot.waiting = std::move(waiting);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <strandline/fill/fetcher.h>
+#include <strandline/serve/http/caching/cache_status.h>
 #include <strandline/serve/objects/notes/note_keeper.h>
 #include <strandline/serve/objects/object.h>
 
@@ -58,11 +59,11 @@ class Objects {
     // No origin is to be had: what the store has all of is served, though nobody knows any more how fresh it is.
     bool offline = false;
   };
-  // One of the two.
   struct Open {
+    // One of the two.
     std::shared_ptr<const Object> object;
-    bool asked;  // the origin, for this request
     std::shared_ptr<const Unshared> unshared{};
+    http::CacheStatus status{};  // of this request, as far as the answer does not depend on which bytes it wants
   };
   using Found = origin::Outcome<Open>;
   using Done = std::function<void(Found)>;
@@ -102,6 +103,7 @@ class Objects {
   struct Waiting {
     http::CacheControl request;
     Done done;
+    http::CacheStatus status{};  // why it waits
   };
   struct Slot {
     std::shared_ptr<const Object> object;
@@ -111,6 +113,8 @@ class Objects {
   };
 
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
+  // Why the origin is asked, where what is open is not good enough; null: nothing is.
+  [[nodiscard]] http::CacheStatus::Forward why_asked(const Object* object, Time now) const;
   // What the origin has said, and when.
   struct Told {
     enum class By : std::uint8_t { nobody, note, origin };
@@ -120,6 +124,7 @@ class Objects {
     bool unshared = false;
     std::optional<origin::Failure> refusal{};       // it says nothing
     std::shared_ptr<const store::Lease> doubted{};  // of an entry with a note that is not gone by
+    std::optional<Validator> here{};                // of what the store had before
   };
   // Does the origin say that it is for one client only, or not to be had? Not: that it could not be asked.
   [[nodiscard]] static bool is_taken_back(const Found& found) noexcept;

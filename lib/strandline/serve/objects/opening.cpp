@@ -47,7 +47,7 @@ void Objects::ask_for_one(const Source& source, Done done) {
             return fail(Errc::io);
           }
           const Freshness freshness = freshness_of({*info, asked, wall_clock()});
-          return Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
+          return Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
         });
         (*kept)(!info   ? Found(tl::unexpected(std::move(info.error())))
                 : found ? Found(std::move(*found))
@@ -90,14 +90,13 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
   const Freshness freshness = ruled(source, said);
   const bool told = is_told(said.info);
   if (!may_be_shared(said.info, freshness)) {
-    settle(source.name,
-           Open{nullptr, true, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
+    settle(source.name, Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
   } else if (goes_on && told && at_hand->info.validator == said.info.validator) {
     auto noted = note(at_hand->fetched, at_hand->noted, said);
     settle(source.name,
-           Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened}), true});
+           Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened})});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
-    settle(source.name, Open{std::move(at_hand), true});  // another would break off those who read this one
+    settle(source.name, Open{std::move(at_hand)});  // another would break off those who read this one
   } else {
     fill::FetchOptions options;
     options.object = said.info;
@@ -118,6 +117,9 @@ void Objects::look(const Source& source, ByteRange first) {
   options.retry.give_up = fill::Seconds(0);
   options.found = [this, told, source](const store::Lease& lease) {
     const auto known = file::contained([&]() -> Result<bool> {
+      if (has_anything(lease.resource())) {
+        told->here = lease.validator();
+      }
       auto noted = told_by_note(source, lease);
       if (noted) {
         *told = std::move(*noted);
@@ -189,13 +191,9 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
         [this, server, source, told](Result<fill::Fetched> opened) {
           open_next(server);
           auto found = file::contained([&]() -> Result<Open> {
-            if (told->unshared) {
-              return Open{nullptr, true,
-                          std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
-            }
-            if (!opened && opened.error().code == Errc::no_space && told->by == Told::By::origin) {
-              return Open{nullptr, true,
-                          std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
+            const bool full = !opened && opened.error().code == Errc::no_space && told->by == Told::By::origin;
+            if (told->unshared || full) {
+              return Open{nullptr, std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
             }
             return opened ? Result<Open>(opened_as(*told, std::move(*opened))) : fail(std::move(opened.error()));
           });
@@ -228,10 +226,15 @@ Objects::Open Objects::opened_as(const Told& told, fill::Fetched fetched) {
   if (told.by == Told::By::nobody) {
     const auto now = wall_clock();
     const Said said{{fetched.resource().length(), fetched.validator(), true, {}}, now, now};
-    return {made({said.info, freshness_of(said), std::move(fetched)}), false};
+    return {made({said.info, freshness_of(said), std::move(fetched)})};
   }
   auto noted = told.by == Told::By::note ? std::make_shared<const Said>(told.said) : note(fetched, nullptr, told.said);
-  return {made({told.said.info, told.freshness, std::move(fetched), std::move(noted)}), told.by == Told::By::origin};
+  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted)})};
+  if (told.by == Told::By::origin) {
+    open.status.forward = told.here ? std::optional(http::CacheStatus::Forward::stale) : std::nullopt;
+    open.status.stored = !told.here || !is_told(told.said.info) || *told.here != told.said.info.validator;
+  }
+  return open;
 }
 
 void Objects::open_next(const std::string& server) {

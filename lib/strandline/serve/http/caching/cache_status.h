@@ -1,33 +1,24 @@
-// CacheStatus: how the cache handled a request, as the field Cache-Status says it (RFC 9211), and the field Via.
-// Threads: values and pure functions. Blocks: never. Errors: what a field cannot have in it is percent-encoded. Throws
-// bad_alloc. Cost: linear. Lifetime: owns its text.
+// CacheStatus: how the cache handled a request, as the field Cache-Status says it (RFC 9211).
+// Threads: a value. Blocks: never. Errors: none. Throws bad_alloc. Cost: a few words. Lifetime: owns no text.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace strandline::serve::http {
 
 struct CacheStatus {
-  // Why the request went to the origin (section 2.2).
-  enum class Forward : std::uint8_t { bypass, method, uri_miss, vary_miss, miss, request, stale, partial };
+  // Why the request went to the origin (section 2.2): the first of these that holds.
+  enum class Forward : std::uint8_t { bypass, uri_miss, request, stale, partial };
 
-  std::string cache = "strandline";     // the name of this one
-  std::optional<Forward> forward{};     // none: a hit
-  std::optional<int> forward_status{};  // the origin's answer (2.3)
-  std::optional<std::int64_t> ttl{};    // in seconds; below 0 when stale (2.4)
-  bool stored = false;                  // 2.5
-  bool collapsed = false;               // waited for what another request had asked for (2.6)
-  std::optional<std::string> key{};     // 2.7
-  std::optional<std::string> detail{};  // 2.8
+  std::optional<Forward> forward{};   // none: a hit
+  std::optional<std::int64_t> ttl{};  // in seconds; below 0 when stale (2.4)
+  bool stored = false;                // 2.5
+  bool collapsed = false;             // waited for what another request had asked for (2.6)
 
   // A list of one item, by RFC 8941, section 4.1.
   [[nodiscard]] std::string text() const;
 };
-
-// Via (RFC 9110, section 7.6.3), with this hop behind those of the message. `version`: by which it came, "1.1".
-[[nodiscard]] std::string via(std::string_view before, std::string_view version, std::string_view name);
 
 }  // namespace strandline::serve::http

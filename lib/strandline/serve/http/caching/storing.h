@@ -20,7 +20,7 @@ struct Exchange {
   std::string_view vary = {};  // its lines joined by commas
 };
 
-// Why not, as a token for Cache-Status and the log; none: it may.
+// Why not, in a word; none: it may.
 [[nodiscard]] std::optional<std::string_view> reason_not_to_store(const Exchange& exchange) noexcept;
 
 }  // namespace strandline::serve::http
