@@ -1,7 +1,5 @@
 #include "setup.h"
 
-#include <strandline/origin/http/protocol/syntax.h>
-
 #include <strandline/serve/http/request/authority.h>
 #include <strandline/serve/http/request/via.h>
 #include <strandline/serve/rules/offline.h>
