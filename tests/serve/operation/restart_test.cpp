@@ -235,6 +235,30 @@ TEST_CASE("restart: offline, with the type and the times that the origin told") 
   CHECK(scene.origin.requests().size() == asked);
 }
 
+TEST_CASE("restart: offline, of what is not whole the ranges that are here, and nothing that would break off") {
+  Scene scene;
+  serve::ServerOptions options;
+  options.objects.limits = {.policy = fill::Policy::demand_only};
+  scene.restart(options);
+  auto settings = film({"Cache-Control: max-age=1"});
+  settings.size = 4 * kMiB;
+  scene.object(settings);
+  CHECK(scene.client().get("/a", "Range: bytes=0-99999\r\n").body == text(1, {0, 100'000}));
+  auto stopped = offline();
+  stopped.objects.limits = options.objects.limits;
+  scene.restart(stopped);
+  const auto asked = scene.origin.requests().size();
+  for (int turn = 0; turn < 2; ++turn) {
+    CHECK(scene.client().get("/a", "Range: bytes=1000-1999\r\n").body == text(1, {1000, 2000}));
+    CHECK(scene.client().get("/a", "Range: bytes=99999-100000\r\n").status == 504);
+    CHECK(scene.client().get("/a").status == 504);
+    CHECK(scene.client().get("/a", "Range: bytes=0-0,3000000-3000001\r\n").status == 504);
+    CHECK(scene.client().ask("HEAD", "/a").field("content-length") == std::to_string(4 * kMiB));
+    CHECK(scene.client().get("/a", "Range: bytes=5000000-\r\n").status == 416);
+  }
+  CHECK(scene.origin.requests().size() == asked);
+}
+
 TEST_CASE("F49, restart: of what is fresh and not whole the rest is fetched, of the same version or none") {
   Scene scene;
   serve::ServerOptions options;

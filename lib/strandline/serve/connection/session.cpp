@@ -232,6 +232,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       }
       const Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
+      if (open.object != nullptr && serving_->objects->never_comes(*open.object, selected.parts)) {
+        co_return co_await refuse({504, "not all of it is here, and no origin is asked"}, close, head_only);
+      }
       const int status = selected.status;
       const bool ends = selected.close;
       const Sent sent = co_await send(open, std::move(selected));

@@ -1,6 +1,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/serve/objects/objects.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -29,7 +30,7 @@ Objects::~Objects() {
 }
 
 Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at) const {
-  if (!can_go_on(object.fetched)) {
+  if (!options_.offline && !can_go_on(object.fetched)) {
     return Reuse::validated;
   }
   if (!is_told(object.info)) {
@@ -106,6 +107,11 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     const auto wanted = file::contained([&]() -> Result<ByteRange> { return first(); });
     wanted ? look(source, *wanted) : settle(source.name, tl::unexpected(Failure{wanted.error().clone(), true}));
   }
+}
+
+bool Objects::never_comes(const Object& object, std::span<const ByteRange> ranges) const noexcept {
+  return options_.offline && !std::all_of(ranges.begin(), ranges.end(),
+                                          [&](ByteRange range) { return object.fetched.resource().contains(range); });
 }
 
 void Objects::has_no_room() noexcept {

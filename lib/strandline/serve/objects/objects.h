@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,7 +57,7 @@ class Objects {
     std::chrono::seconds stale_if_error{86'400};
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
     std::chrono::seconds untold_for{60};
-    // No origin is to be had: what the store has all of is served, though nobody knows any more how fresh it is.
+    // No origin is to be had: what the store has is served, though nobody knows any more how fresh it is.
     bool offline = false;
   };
   struct Open {
@@ -80,6 +81,8 @@ class Objects {
   // returns, or not at all. `done` must not throw.
   void find(Source source, const http::CacheControl& request, const std::function<ByteRange()>& first,
             Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Is some of this not here, and no origin to be had?
+  [[nodiscard]] bool never_comes(const Object& object, std::span<const ByteRange> ranges) const noexcept;
   // The store has no room: for some seconds what is open and not all here is told of to each who asks, as what may not
   // be kept.
   void has_no_room() noexcept;

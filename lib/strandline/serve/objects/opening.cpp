@@ -159,10 +159,8 @@ std::optional<Objects::Told> Objects::told_by_note(const Source& source, const s
   said->info.size = lease.resource().length();
   Told told{std::move(*said), {}, Told::By::note};
   told.freshness = ruled(source, told.said);
-  // Of a clock that has been set back since nobody knows how old the note is. What is incomplete is of no use to who
-  // asks no origin. And the rules may be others by now.
-  const bool may_serve =
-      options_.offline ? lease.resource().status().state == State::committed : told.said.answered <= wall_clock();
+  // Of a clock that has been set back since nobody knows how old the note is. And the rules may be others by now.
+  const bool may_serve = options_.offline ? told.said.info.size.has_value() : told.said.answered <= wall_clock();
   return may_serve && may_be_shared(told.said.info, told.freshness) ? std::optional(std::move(told)) : std::nullopt;
 }
 
