@@ -36,11 +36,12 @@ void FillState::on_demand(ByteRange missing) noexcept {
 // it ends, or is cut short, or Engine measures, many times a second while any runs.
 bool FillState::comes_next_locked(ByteRange missing) const noexcept {
   constexpr double kLeast = 64 << 10;  // whoever has just been given bytes is ahead of at() until they have been noted
+  const std::uint64_t looked_at = demanded_to_;
   return std::any_of(under_way_.begin(), under_way_.end(), [&](const auto& transfer) {
     const std::uint64_t at = transfer->at();
     return transfer->answered() && at <= missing.begin &&
            static_cast<double>(missing.begin - at) <= std::max(kLeast, transfer->supposed_rate() * kSoon.count()) &&
-           missing.end <= std::max(demanded_to_, transfer->end_offset()) && !transfer->given_up() && !transfer->over();
+           missing.end <= std::max(looked_at, transfer->end_offset()) && !transfer->given_up() && !transfer->over();
   });
 }
 
