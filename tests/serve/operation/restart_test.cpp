@@ -244,6 +244,7 @@ TEST_CASE("restart: offline, of what is not whole the ranges that are here, and 
   settings.size = 4 * kMiB;
   scene.object(settings);
   CHECK(scene.client().get("/a", "Range: bytes=0-99999\r\n").body == text(1, {0, 100'000}));
+  note(scene, [](Said& said) { came(said, seconds(30 * 86'400)); });
   auto stopped = offline();
   stopped.objects.limits = options.objects.limits;
   scene.restart(stopped);

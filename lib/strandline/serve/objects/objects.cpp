@@ -157,7 +157,7 @@ void Objects::settle(const std::string& name, Found found) {
       forgotten = before != nullptr && is_taken_back(found);
       used_.erase(slot.used);
       slots_.erase(name);
-    } else if (is_whole(slot.object->fetched.resource())) {
+    } else if (options_.offline || is_whole(slot.object->fetched.resource())) {
       stale = slot.object;  // not what is incomplete: its end would be missed in the midst
     }
   }
