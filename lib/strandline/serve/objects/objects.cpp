@@ -14,7 +14,7 @@ using origin::Failure;
 
 namespace {
 
-constexpr std::chrono::seconds kFullFor{5};
+constexpr std::chrono::seconds kFullFor{2};
 
 }  // namespace
 
