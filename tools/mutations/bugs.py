@@ -564,22 +564,10 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=F63*lets*"],
     },
     {
-        "name": "wants-it-again",
-        "breaks": "a Want asks for what has come and was evicted: a small store is filled and emptied for ever",
-        "changes": [(LIB + "fill/want.h", "left_.begin = gap->begin;", "static_cast<void>(gap);"), (LIB + "fill/want.h", "options.until = WaitFor::any;", "options.until = WaitFor::all;")],
-        "tests": ["tests/serve/test_serve --test-case=cap*gone*"],
-    },
-    {
         "name": "cap-or-no-cap",
         "breaks": "as much is read ahead from a store of 4 MiB as from one of a terabyte",
         "changes": [(LIB + "serve/server.cpp", "if (cap == 0) {", "if (cap < kMaxOffset) {")],
         "tests": ["tests/serve/test_serve --test-case=cap*"],
-    },
-    {
-        "name": "no-room-is-the-end",
-        "breaks": "a store whose cap is reached by what is being read ends the fill, and with it the download",
-        "changes": [(LIB + "fill/engine/fill_state.cpp", "may_have_room = full &&", "may_have_room = false && full &&")],
-        "tests": ["tests/serve/test_serve --test-case=cap*download*"],
     },
     {
         "name": "arriving-for-ever",
