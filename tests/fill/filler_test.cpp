@@ -378,32 +378,53 @@ TEST_CASE("filler: who waits for what comes next is not forgotten when it does n
   }
 }
 
-TEST_CASE("filler: a target that refuses is not asked again") {
+TEST_CASE("filler: a target that refuses is not asked again, but one whose cap is reached where that is waited for") {
   struct Full final : fill::Target {
+    explicit Full(Error error, int times) : error_(std::move(error)), left_(times) {}
     Result<void> begin(const ObjectInfo&) noexcept override { return {}; }
-    Result<std::size_t> write(std::uint64_t, std::span<const std::byte>, const std::stop_token&) noexcept override {
-      return strandline::fail(Errc::no_space, "disk");
+    Result<std::size_t> write(std::uint64_t, std::span<const std::byte> data,
+                              const std::stop_token&) noexcept override {
+      return left_-- > 0 ? strandline::fail(error_.clone()) : Result<std::size_t>(data.size());
     }
     Result<void> set_length(std::uint64_t) noexcept override { return {}; }
     Result<void> commit(std::uint64_t) noexcept override { return {}; }
     void fail(Error error) noexcept override { CHECK(error.code == Errc::no_space); }
-    void leave() noexcept override { FAIL("left"); }
+    void leave() noexcept override {}
     std::optional<ByteRange> next_gap(std::uint64_t from, std::uint64_t limit) const noexcept override {
-      return ByteRange{from, limit};
+      return from < limit ? std::optional(ByteRange{from, limit}) : std::nullopt;
     }
     Result<std::vector<Demand>> demand(std::size_t) const noexcept override { return std::vector<Demand>(); }
     std::vector<std::uint64_t> readers(std::size_t) const override { return {}; }
     Result<void> observe(std::shared_ptr<DemandObserver>) noexcept override { return {}; }
+
+    const Error error_;
+    int left_;
   };
-  auto filler = required(Filler::create());
-  const auto origin = std::make_shared<ManualOrigin>();
-  FillRequest request;
-  request.origin = origin;
-  request.target = std::make_unique<Full>();
-  auto fill = required(filler.fill(std::move(request)));
-  auto read = origin->read_number(0);
-  CHECK(read->begin(object(1000)) == "ok");
-  CHECK(read->bytes(10) == "!no_space");
-  CHECK(says(fill.wait()) == "!no_space");
-  CHECK(origin->count() == 1);
+  for (const bool waits : {false, true}) {
+    for (const bool by_the_system : {false, true}) {
+      auto filler = required(Filler::create());
+      const auto origin = std::make_shared<ManualOrigin>();
+      FillRequest request;
+      request.origin = origin;
+      request.target = std::make_unique<Full>(
+          by_the_system ? Error::system(ENOSPC, "write") : Error::make(Errc::no_space, "the cap"), 2);
+      request.limits.waits_for_room = waits;
+      auto fill = required(filler.fill(std::move(request)));
+      const bool goes_on = waits && !by_the_system;
+      for (std::size_t i = 0; i < (goes_on ? 2 : 1); ++i) {
+        auto read = origin->read_number(i);
+        CHECK(read->begin(object(1000)) == "ok");
+        CHECK(read->bytes(10) == "!no_space");
+      }
+      if (goes_on) {
+        auto read = origin->read_number(2);
+        CHECK(read->begin(object(1000)) == "ok");
+        CHECK(read->bytes(10) == "ok");
+        fill.stop();
+      } else {
+        CHECK(says(fill.wait()) == "!no_space");
+        CHECK(origin->count() == 1);
+      }
+    }
+  }
 }

@@ -576,6 +576,18 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=api*arrive*"],
     },
     {
+        "name": "wants-it-again",
+        "breaks": "fill.md: a Want asks for what has come and was evicted: a small store is filled and emptied for ever",
+        "changes": [(FILL + "want.h", "left_.begin = gap->begin;", "static_cast<void>(gap);")],
+        "tests": ["tests/fill/test_want --test-case=want*evicted*"],
+    },
+    {
+        "name": "no-room-is-the-end",
+        "breaks": "serve.md: a store whose cap is reached by what is being read ends the fill, and with it the download",
+        "changes": [(FILL + "engine/fill_state.cpp", "may_have_room = full &&", "may_have_room = false && full &&")],
+        "tests": ["tests/fill/test_filler --test-case=*whose?cap*"],
+    },
+    {
         "name": "zeros-in-flight",
         "breaks": "D1: what a client has been handed by reference is given up before it has arrived",
         "changes": [(LIB + "serve/connection/body.cpp", "pieces_.front().handed <= arrived", "pieces_.front().handed < kMaxOffset")],

@@ -22,15 +22,6 @@ void serve_from(Scene& scene, std::uint64_t cap, fill::Seconds give_up = patienc
   scene.restart(options, of(cap), give_up);
 }
 
-// Nothing more is sent for a while.
-bool falls_silent(const ServedObject& object) {
-  return eventually([&] {
-    const std::uint64_t before = object.sent_bytes();
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    return object.sent_bytes() == before;
-  });
-}
-
 }  // namespace
 
 TEST_CASE("cap: a download of many times what the store holds is complete, and each byte is fetched about once") {
@@ -66,28 +57,6 @@ TEST_CASE("cap: several who read at once do not push out what the others will re
   }
   CHECK(right == 4);
   CHECK(object->sent_bytes() <= 60 * kMiB);
-}
-
-TEST_CASE("cap: once all clients have gone nothing is fetched, however little of what they wanted is left") {
-  Scene scene;
-  serve_from(scene, 4 * kMiB);
-  std::vector<std::shared_ptr<ServedObject>> objects;
-  {
-    std::vector<std::unique_ptr<Client>> clients;
-    for (int i = 0; i < 6; ++i) {
-      const std::string path = "/" + std::to_string(i);
-      objects.push_back(ServedObject::make({.size = 30 * kMiB, .rate = 5'000'000}));
-      scene.origin.on(path, objects.back()->script());
-      clients.push_back(std::make_unique<Client>(scene.server->port()));
-      clients.back()->send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-4999999\r\n\r\n");
-    }
-    for (const auto& client : clients) {
-      CHECK(client->take_some().starts_with("HTTP/1.1 206"));
-    }
-  }
-  for (const auto& object : objects) {
-    CHECK(falls_silent(*object));
-  }
 }
 
 TEST_CASE("cap: what the store has no room for is read past it, until there is some") {
