@@ -27,7 +27,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
-constexpr std::uint64_t kLeastShare = 256 << 10;
+constexpr std::uint64_t kLeastShare = 256 << 10;   // bytes, of a cap: less would be a request for each few packets
 constexpr std::size_t kUsualSendBuffer = 4 << 20;  // tcp(7), tcp_wmem: it grows up to that by itself
 
 Error system_error(const error_code& error, const std::string& what) {

@@ -107,7 +107,6 @@ void Engine::notice(std::shared_ptr<FillState> fill) noexcept {
   happened_.notify_all();
 }
 
-// Its thread has still to be told.
 void Engine::notice_locked(std::shared_ptr<FillState> fill) noexcept {
   if (!std::exchange(fill->noticed, true)) {
     FillState* const last = fill.get();

@@ -84,6 +84,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Null when the time has come, or it is to end.
   [[nodiscard]] std::shared_ptr<FillState> next_noticed() noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] Clock::time_point next_time() const noexcept;
+  // Its thread has still to be told.
   void notice_locked(std::shared_ptr<FillState> fill) noexcept STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] std::shared_ptr<Server> server_locked(const std::string& name) STRANDLINE_REQUIRES(mutex_);
   void drop(const std::shared_ptr<FillState>& fill) noexcept STRANDLINE_EXCLUDES(mutex_);

@@ -9,7 +9,7 @@ constexpr std::size_t kDemandAtOnce = 1024;
 constexpr std::size_t kReadersAtOnce = 16;
 constexpr auto kForMemory = std::chrono::milliseconds(100);
 constexpr auto kSettled = std::chrono::milliseconds(500);
-constexpr Seconds kForRoom{0.05};
+constexpr Seconds kForRoom{0.05};       // until a reader may have gone on
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
 }  // namespace

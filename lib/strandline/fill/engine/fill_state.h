@@ -124,7 +124,7 @@ class FillState final : public DemandObserver,
   std::optional<Result<void>> outcome_ STRANDLINE_GUARDED_BY(mutex_);  // when it has ended
   FillProgress progress_ STRANDLINE_GUARDED_BY(mutex_);
   std::uint64_t demanded_to_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // on_demand(): the farthest that has been looked at
-  std::uint64_t looked_from_ STRANDLINE_GUARDED_BY(mutex_) = kMaxOffset;                  // where a cursor was then
+  std::uint64_t looked_from_ STRANDLINE_GUARDED_BY(mutex_) = kMaxOffset;  // on_moved(): where a cursor was
   std::vector<std::shared_ptr<const Transfer>> under_way_ STRANDLINE_GUARDED_BY(mutex_);  // transfers_, for others
 };
 

@@ -93,6 +93,7 @@ void Transfer::set_options(CURL* handle) {
   options.set(CURLOPT_SSL_VERIFYHOST, own.verify_tls ? 2L : 0L);
   if (!own.ca_file.empty()) {
     options.set(CURLOPT_CAINFO, own.ca_file.c_str());
+    options.set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // else the system's are believed besides
   }
   options.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(own.connect_timeout.count()));
   options.set(CURLOPT_NOSIGNAL, 1L);  // several threads

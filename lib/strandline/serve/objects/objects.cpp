@@ -158,7 +158,8 @@ void Objects::settle(const std::string& name, Found found) {
       used_.erase(slot.used);
       slots_.erase(name);
     } else if (options_.offline || is_whole(slot.object->fetched.resource())) {
-      stale = slot.object;  // not what is incomplete: its end would be missed in the midst
+      // Not what is incomplete: its end would be missed in the midst. Offline never_comes() sees to that.
+      stale = slot.object;
     }
   }
   if (forgotten) {
