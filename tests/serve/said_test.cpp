@@ -109,6 +109,27 @@ TEST_CASE("note: what cannot stand in one is not noted at all") {
   CHECK_FALSE(note_of(said));
 }
 
+TEST_CASE("note: the fields that nobody here goes by come last, in their order") {
+  Said said = some();
+  said.info.other_fields = "Link: </a>; rel=next\nX-B: \nLink: </c>\n";
+  const std::string whole = std::string(kNote) + "field: Link: </a>; rel=next\nfield: X-B: \nfield: Link: </c>\n";
+  CHECK(note_of(said) == whole);
+  const auto again = read(whole);
+  REQUIRE(again);
+  CHECK(again->info.other_fields == said.info.other_fields);
+  for (const char* wrong :
+       {"field: a\n", "field: a b: c\n", "field: : c\n", "field: \n", "field: a: b", "fields: a: b\n"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(read(whole + wrong));
+  }
+  CHECK_FALSE(read("field: a: b\n" + whole));
+  for (const char* wrong : {"X-A: 1", "X-A: 1\n\n", "X-A: 1\rX-B: 2\n", "X A: 1\n", "\n"}) {
+    CAPTURE(wrong);
+    said.info.other_fields = wrong;
+    CHECK_FALSE(note_of(said));
+  }
+}
+
 TEST_CASE("note: what is news") {
   const Said before = some();
   const auto after = [&](
@@ -125,6 +146,7 @@ TEST_CASE("note: what is news") {
   CHECK(after(60));
   CHECK(after(-1));  // a clock that was wrong
   CHECK_FALSE(after(30, [](Said& said) { said.info.caching.age = "0"; }));
+  CHECK_FALSE(after(30, [](Said& said) { said.info.other_fields = "X-Request-Id: 2\n"; }));
   CHECK(after(10, [](Said& said) { said.info.caching.age = "30"; }));  // fresh for less long
   CHECK(after(1, [](Said& said) { said.info.caching.cache_control = "no-cache"; }));
   CHECK(after(1, [](Said& said) { said.info.content_type = "text/html"; }));

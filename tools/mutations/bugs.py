@@ -790,8 +790,8 @@ BUGS = [
     {
         "name": "whole-at-the-offset",
         "breaks": "F46: a 200 to a range request is put at the range's begin",
-        "changes": [(HTTP + "protocol/judgement.cpp", "head.content_type, head.caching}, 0, body, false};",
-                     "head.content_type, head.caching}, question.range.begin, body, false};")],
+        "changes": [(HTTP + "protocol/judgement.cpp", "head.others.text()}, 0, body, false};",
+                     "head.others.text()}, question.range.begin, body, false};")],
         "tests": [ORIGIN_HTTP + " --test-case=F46*"],
     },
     {
@@ -1129,5 +1129,17 @@ BUGS = [
         "breaks": "serve.md: an origin that asks for a pause is said to be broken",
         "changes": [(LIB + "fill/engine/fill_state.cpp", "request_.refused(failure);", "static_cast<void>(failure);")],
         "tests": ["tests/serve/test_serve --test-case=*asks?for?a?pause*"],
+    },
+    {
+        "name": "cookies-passed-on",
+        "breaks": "serve.md: a cookie that an origin sets is given to whoever asks",
+        "changes": [(HTTP + "protocol/end_to_end.cpp", '"set-cookie",', '"cookie",')],
+        "tests": ["tests/serve/test_serve --test-case=*no?cookie"],
+    },
+    {
+        "name": "fields-not-noted",
+        "breaks": "serve.md: after a restart what else an origin said is forgotten",
+        "changes": [(LIB + "serve/objects/notes/said.cpp", 'said.info.other_fields.append(line)', 'line.append(line)')],
+        "tests": ["tests/serve/test_serve --test-case=*what?else?the?origin*"],
     },
 ]

@@ -37,6 +37,8 @@ struct ObjectInfo {
   bool accepts_ranges = false;        // a read may begin anywhere; else it begins at 0, whatever was asked
   std::string content_type;           // empty: unknown
   CachingFields caching = {};
+  // What else it says for whoever gets the object (RFC 9111, section 3.1): lines "Name: value\n", in their order.
+  std::string other_fields = {};
 };
 
 // Why a call failed, and whether it is worth asking again. Codes: not_found, permission_denied; changed: another

@@ -37,6 +37,27 @@ TEST_CASE("F47: header lines are read whatever their case and spacing, and forgo
   CHECK_FALSE(head.contradictory);
 }
 
+TEST_CASE("RFC 9110 7.6.1: what nobody here goes by is told further, but for what is about the connection") {
+  const auto others = [](std::vector<std::string> lines) {
+    lines.insert(lines.begin(), "HTTP/1.1 200 OK");
+    lines.emplace_back();
+    return head_of(lines).others.text();
+  };
+  CHECK(others({"Content-Length: 3", "ETag: \"a\"", "Cache-Control: no-cache", "Retry-After: 1"}).empty());
+  CHECK(others({"Link: </a>", "x-b:  c, \"d: e\"\t", "Link: </f>", "Empty:"}) ==
+        "Link: </a>\nx-b: c, \"d: e\"\nLink: </f>\nEmpty: \n");
+  CHECK(others({"X-A: 1", "X-B: 2", "X-C: 3", "connection: close,X-b", "Connection:\tx-C", "X-Bc: 4"}) ==
+        "X-A: 1\nX-Bc: 4\n");
+  CHECK(others({"Keep-Alive: 5", "Proxy-Authenticate: Basic", "TE: trailers", "Trailer: a", "Upgrade: h2c",
+                "Set-Cookie: a=b", "set-cookie2: c"})
+            .empty());
+  CHECK(others({"Not a name: 1", ": 2", "X-A : 3", "X-B: a\rX-C: 4", "X-D: a" + std::string(1, '\0')}).empty());
+  const std::string large(5000, 'x');
+  CHECK(others({"A: " + large, "B: " + large, "C: d"}) == "A: " + large + "\nC: d\n");
+  CHECK(others({"A: b", "HTTP/1.1 200 OK", ""}) == "A: b\n");
+  CHECK(head_of({"HTTP/1.1 103 Early Hints", "Link: </a>", "", "HTTP/1.1 200 OK", ""}).others.text().empty());
+}
+
 TEST_CASE("F47: a status line inside a header is none") {
   const HttpHead head = head_of({"HTTP/1.1 404 Not Found", "HTTP/1.1 206 Partial Content", "Content-Length : 5", ""});
   CHECK(head.status == 404);

@@ -80,17 +80,6 @@ void add(std::optional<std::string>& field, std::string_view value) {
   field = field ? *field + ", " + std::string(value) : std::string(value);
 }
 
-bool has_token(std::string_view list, std::string_view token) {
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (origin::http::same_word(origin::http::trimmed(list.substr(0, comma)), token)) {
-      return true;
-    }
-    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-  }
-  return false;
-}
-
 std::optional<std::string_view> view_of(const std::optional<std::string>& field) {
   return field ? std::optional<std::string_view>(*field) : std::nullopt;
 }
@@ -137,7 +126,7 @@ RequestHead RequestHead::parse(std::string_view head) {
       }
     }
     if (name == "connection") {
-      request.close = request.close || has_token(value, "close");
+      request.close = request.close || origin::http::has_member(value, "close");
     } else if (name == "transfer-encoding" || (name == "content-length" && value != "0")) {
       request.close = true;  // a body, of which GET and HEAD make nothing (RFC 9110, section 9.3.1): it is not read
     }
@@ -244,10 +233,13 @@ class ObjectAnswer {
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept { return length_; }
   [[nodiscard]] const std::string& content_type() const noexcept { return said_.content_type; }
 
-  // `wanted`: what is sent of it.
-  [[nodiscard]] AnswerHead head(int status, bool close, const std::vector<ByteRange>& wanted) const {
+  // `wanted`: what is sent of it. `new_to_it`: the client has nothing of it yet, as far as it says.
+  [[nodiscard]] AnswerHead head(int status, bool close, const std::vector<ByteRange>& wanted, bool new_to_it) const {
     AnswerHead head(status, close, said_.date);
-    head.fields(said_.fields).field("Age", freshness_.age_text(at_)).field("Cache-Status", cache_status(wanted));
+    head.fields(said_.fields)
+        .fields(new_to_it ? said_.others : std::string())
+        .field("Age", freshness_.age_text(at_))
+        .field("Cache-Status", cache_status(wanted));
     return head;
   }
 
@@ -320,7 +312,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   selected.close = request.close;
   if (selection == http::Selection::not_modified) {
     selected.status = 304;
-    selected.head = answer.head(304, selected.close, {}).text();
+    selected.head = answer.head(304, selected.close, {}, false).text();
     return selected;
   }
   if (selection == http::Selection::precondition_failed) {
@@ -330,7 +322,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   }
   if (selection == http::Selection::parts && asked.kind == Kind::unsatisfiable) {
     selected.status = 416;
-    selected.head = answer.head(416, selected.close, {})
+    selected.head = answer.head(416, selected.close, {}, false)
                         .field("Content-Range", http::unsatisfied_content_range(length.value_or(0)))
                         .field("Content-Length", "0")
                         .text();
@@ -340,7 +332,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   if (selection == http::Selection::parts) {
     selected.status = 206;
     selected.parts = asked.parts;
-    AnswerHead head = answer.head(206, selected.close, selected.parts);
+    AnswerHead head = answer.head(206, selected.close, selected.parts, !request.if_range);
     if (asked.parts.size() == 1) {
       head.field("Content-Type", type)
           .field("Content-Range", http::content_range(asked.parts[0], length))
@@ -365,7 +357,7 @@ Selected select_answer(const RequestHead& request, const Objects::Open& open) {
   if (!head_only && length != 0U) {
     selected.parts.push_back({0, length.value_or(kMaxOffset)});
   }
-  AnswerHead head = answer.head(200, selected.close, selected.parts);
+  AnswerHead head = answer.head(200, selected.close, selected.parts, true);
   head.field("Content-Type", type);
   if (length) {
     head.field("Content-Length", std::to_string(*length));

@@ -19,6 +19,7 @@ struct Described {
   std::string date;  // when the origin said so, as it is passed on (RFC 9110, section 6.6.1); empty: it has not
   std::string content_type;
   std::string fields;  // lines that are the same in each answer with its ETag
+  std::string others;  // of the origin's, for who has nothing of the object yet
 };
 
 }  // namespace strandline::serve

@@ -65,11 +65,12 @@ void HttpHead::add_line(std::string_view line) {
   complete = complete || trimmed(line, kBlank).empty();
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
-    add_field(lower_case(line.substr(0, colon)), std::string(trimmed(line.substr(colon + 1), kBlank)));
+    add_field(line.substr(0, colon), std::string(trimmed(line.substr(colon + 1), kBlank)));
   }
 }
 
-void HttpHead::add_field(const std::string& name, std::string value) {
+void HttpHead::add_field(std::string_view spelled, std::string value) {
+  const std::string name = lower_case(spelled);
   const auto say_once = [this, &value](std::optional<std::string>& slot) {
     contradictory = contradictory || (slot && *slot != value);
     slot = std::move(value);
@@ -94,13 +95,13 @@ void HttpHead::add_field(const std::string& name, std::string value) {
     accept_ranges = lower_case(value);
   } else if (name == "retry-after") {
     retry_after = std::move(value);
-  } else {
-    add_caching_field(name, value);
+  } else if (!add_caching_field(name, value)) {
+    others.add(spelled, value);
   }
 }
 
 // Several lines of one are one list (RFC 9110, section 5.3).
-void HttpHead::add_caching_field(std::string_view name, std::string_view value) {
+bool HttpHead::add_caching_field(std::string_view name, std::string_view value) {
   const std::pair<std::string_view, std::string&> fields[] = {{"cache-control", caching.cache_control},
                                                               {"expires", caching.expires},
                                                               {"date", caching.date},
@@ -110,9 +111,11 @@ void HttpHead::add_caching_field(std::string_view name, std::string_view value) 
   for (const auto& [known, text] : fields) {
     if (name == known) {
       text.append(text.empty() ? "" : ", ").append(value);
+      return true;
     }
   }
   caching.sets_cookie = caching.sets_cookie || name == "set-cookie";
+  return false;
 }
 
 // Content-Length may be repeated only with one value: "5, 5" is what some proxies make of it.

@@ -6,6 +6,8 @@
 
 #include <strandline/origin/origin.h>
 
+#include "end_to_end.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +27,7 @@ struct HttpHead {
   std::string content_type;
   std::string accept_ranges;  // in lower case
   CachingFields caching;
+  EndToEndFields others;  // and all else
   std::string retry_after;
   std::string transfer_coding;  // in lower case; when there is one, Content-Length means nothing (RFC 9112, 6.3)
   bool contradictory = false;   // two different values for what may be said once
@@ -34,8 +37,8 @@ struct HttpHead {
   [[nodiscard]] Result<std::optional<std::uint64_t>> body_length() const;
 
  private:
-  void add_field(const std::string& name, std::string value);
-  void add_caching_field(std::string_view name, std::string_view value);
+  void add_field(std::string_view spelled, std::string value);
+  [[nodiscard]] bool add_caching_field(std::string_view name, std::string_view value);
 };
 
 // Invariant: first <= last, and last < total where there is one.

@@ -107,10 +107,11 @@ Outcome<Answer> part(const HttpHead& head, const Question& question, std::option
                                      *head.content_range + "'");
   }
   const std::uint64_t end = std::min(question.range.end, range->total.value_or(kMaxOffset));
-  return Answer{{range->total, validator_of(head, range->total), true, head.content_type, head.caching},
-                range->first,
-                length,
-                range->last + 1 < end};
+  return Answer{
+      {range->total, validator_of(head, range->total), true, head.content_type, head.caching, head.others.text()},
+      range->first,
+      length,
+      range->last + 1 < end};
 }
 
 // 200: all of it, whatever was asked for.
@@ -123,7 +124,8 @@ Outcome<Answer> whole(const HttpHead& head, const Question& question, std::optio
   // To a Range it would have been a 206, were there ranges; but for one that is everything a 200 will do.
   const bool everything = question.range == ByteRange{0, kMaxOffset};
   const bool ranges = (everything || !question.ranged) && head.accept_ranges == "bytes";
-  return Answer{{body, validator_of(head, body), ranges, head.content_type, head.caching}, 0, body, false};
+  return Answer{
+      {body, validator_of(head, body), ranges, head.content_type, head.caching, head.others.text()}, 0, body, false};
 }
 
 // Of what validator_of() makes when there is no strong one.

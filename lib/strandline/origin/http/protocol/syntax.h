@@ -79,10 +79,28 @@ inline void append_percent(std::string& text, char c) {
   return std::none_of(text.begin(), text.end(), [](char c) { return is_control(c) && c != '\t'; });
 }
 
+// "Name: value"
+[[nodiscard]] inline bool is_field_line(std::string_view text) noexcept {
+  const std::size_t colon = text.find(": ");
+  return colon != std::string_view::npos && is_token(text.substr(0, colon)) && is_field_value(text);
+}
+
 [[nodiscard]] inline std::string_view trimmed(std::string_view text, std::string_view blank = " \t") noexcept {
   const std::size_t first = text.find_first_not_of(blank);
   return first == std::string_view::npos ? std::string_view()
                                          : text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+// Has the list a member that is this word, but for the case of letters (RFC 9110, section 5.6.1)?
+[[nodiscard]] inline bool has_member(std::string_view list, std::string_view word) noexcept {
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    if (same_word(trimmed(list.substr(0, comma)), word)) {
+      return true;
+    }
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+  }
+  return false;
 }
 
 [[nodiscard]] inline bool take(std::string_view& text, std::string_view prefix) noexcept {

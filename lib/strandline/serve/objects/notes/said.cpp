@@ -15,6 +15,7 @@ using http::Freshness;
 using origin::ObjectInfo;
 
 constexpr std::string_view kFirstLine = "strandline serve 1\n";
+constexpr std::string_view kOther = "field: ";             // before each of the others, which come last
 constexpr std::uint64_t kLatest = std::uint64_t{1} << 40;  // seconds since 1970: no clock shows more
 constexpr std::chrono::seconds kOften{60};
 
@@ -94,6 +95,14 @@ std::optional<std::string> note_of(const Said& said) {
       note.append(name).append(*value).append("\n");
     }
   }
+  for (std::string_view others = said.info.other_fields; !others.empty();) {
+    const auto line = others.substr(0, others.find('\n'));
+    if (!origin::http::is_field_line(line) || line.size() == others.size()) {
+      return std::nullopt;
+    }
+    note.append(kOther).append(line).append("\n");
+    others.remove_prefix(line.size() + 1);
+  }
   return note.size() <= store::kMaxNote ? std::optional(std::move(note)) : std::nullopt;
 }
 
@@ -115,6 +124,12 @@ std::optional<Said> said_in(std::span<const std::byte> note) {
     if (!take_text(text, name, *value)) {
       return std::nullopt;
     }
+  }
+  for (std::string line; text.starts_with(kOther);) {
+    if (!take_text(text, kOther, line)) {
+      return std::nullopt;
+    }
+    said.info.other_fields.append(line).append("\n");
   }
   // One spelling only: what another line, order or letter would be read as need not be thought about.
   return note_of(said) == all ? std::optional(std::move(said)) : std::nullopt;

@@ -25,7 +25,8 @@ struct Said {
 [[nodiscard]] std::optional<std::string> note_of(const Said& said);
 [[nodiscard]] std::optional<Said> said_in(std::span<const std::byte> note);
 // When the first is what the note says: is the second worth another? Not when all it changes is that the object is
-// fresh for longer, and the first is no minute old: a note that says less is safe.
+// fresh for longer, or another of those fields that nobody here goes by, such as a request's number, and the first is
+// no minute old: a note that says less is safe.
 [[nodiscard]] bool is_news(const Said& noted, const Said& said);
 
 }  // namespace strandline::serve
