@@ -126,7 +126,23 @@ TEST_CASE("file origin: a weak validator of size, time and inode") {
   CHECK(told->accepts_ranges);
 }
 
-TEST_CASE("file origin: what is no regular file is not_found or unsupported, and never waited for") {
+TEST_CASE("file origin: what no file is called is not_found") {
+  Files files;
+  Calls calls(files);
+  make_file(files.root() / "file", 10);
+  const std::string longest(255, 'x');
+  for (const std::string& key : std::vector{longest + "x", longest + "x/y", std::string("file/below/it")}) {
+    CAPTURE(key);
+    CHECK(says(calls.stat(key)) == "not_found");
+    CHECK(outcome(calls, key) == "not_found");
+  }
+  CHECK(says(calls.stat(longest)) == "not_found");
+  CHECK(says(calls.write(longest, Bytes(5))) == "ok");
+  CHECK(says(calls.stat(longest)) == "ok");
+  CHECK(says(calls.write(longest + "x", Bytes(5))) == "invalid_argument");
+}
+
+TEST_CASE("file origin: what is no regular file is not_found, and never waited for") {
   Files files;
   Calls calls(files);
   const std::string root = files.root();
@@ -137,13 +153,11 @@ TEST_CASE("file origin: what is no regular file is not_found or unsupported, and
   address.sun_family = AF_UNIX;
   (root + "/socket").copy(address.sun_path, sizeof address.sun_path - 1);
   REQUIRE(::bind(socket, reinterpret_cast<struct ::sockaddr*>(&address), sizeof address) == 0);
-  for (const auto& [key, code] :
-       {std::pair("fifo", "unsupported"), {"socket", "unsupported"}, {"folder", "not_found"}}) {
-    const std::string name = key;
+  for (const std::string name : {"fifo", "socket", "folder"}) {
     CAPTURE(name);
-    CHECK(outcome(calls, name) == code);
+    CHECK(outcome(calls, name) == "not_found");
     const auto told = calls.stat(name);
-    REQUIRE(says(told) == code);
+    REQUIRE(says(told) == "not_found");
     CHECK(told.error().error.context.find(name) != std::string::npos);
     CHECK_FALSE(told.error().may_pass);
     CHECK(says(calls.write(name, bytes_for(0, 5))) == "unsupported");
@@ -157,8 +171,8 @@ TEST_CASE("file origin: what is no regular file is not_found or unsupported, and
 TEST_CASE("file origin: the whole system: devices, and files that do not say their size") {
   AllFiles files;
   Calls calls(files);
-  CHECK(outcome(calls, "/dev/null") == "unsupported");
-  CHECK(outcome(calls, "/dev/zero") == "unsupported");
+  CHECK(outcome(calls, "/dev/null") == "not_found");
+  CHECK(outcome(calls, "/dev/zero") == "not_found");
   CHECK(outcome(calls, "/proc/self/stat") == "unsupported");
   CHECK(outcome(calls, "/proc/self/exe", {1, 4}) == "ok");  // a link, and followed
   CHECK(outcome(calls, "relative") == "invalid_argument");

@@ -113,7 +113,7 @@ tl::unexpected<Failure> irregular(const struct ::stat& facts, std::string_view k
   if (S_ISLNK(facts.st_mode)) {
     return refused(Errc::permission_denied, "a symbolic link, which this kernel cannot keep inside the root:", key);
   }
-  return refused(Errc::unsupported,
+  return refused(Errc::not_found,
                  S_ISFIFO(facts.st_mode)   ? "a FIFO, not a file:"
                  : S_ISSOCK(facts.st_mode) ? "a socket, not a file:"
                                            : "a device, not a file:",
@@ -227,7 +227,10 @@ Outcome<Place::Opened> Place::open_object(const std::string& key, int flags) con
   for (const int how : {O_PATH, flags}) {
     auto handle = open_path(key, how);
     if (!handle) {
-      return tl::unexpected(std::move(handle.error()));
+      Failure& failure = handle.error();
+      // A name that no file can have here.
+      failure.error.code = failure.error.code == Errc::invalid_argument ? Errc::not_found : failure.error.code;
+      return tl::unexpected(std::move(failure));
     }
     opened.handle = std::move(*handle);
     if (::fstat(opened.handle.get(), &opened.facts) != 0) {
