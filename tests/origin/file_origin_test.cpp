@@ -126,6 +126,25 @@ TEST_CASE("file origin: a weak validator of size, time and inode") {
   CHECK(told->accepts_ranges);
 }
 
+TEST_CASE("file origin: when a file was changed, in whole seconds that have passed; and it is to be asked again") {
+  Files files;
+  Calls calls(files);
+  make_file(files.root() / "object", 10);
+  const auto told = [&](::time_t changed) {
+    const struct ::timespec times[2] = {{0, UTIME_OMIT}, {changed, 999'999'999}};
+    REQUIRE(::utimensat(AT_FDCWD, (files.root() / "object").c_str(), times, 0) == 0);
+    return calls.stat("object").value().caching;
+  };
+  CHECK(told(1'000'000'000).last_modified == "Sun, 09 Sep 2001 01:46:40 GMT");
+  CHECK(told(1'000'000'000).cache_control == "max-age=0");
+  CHECK(told(1'000'000'000).date.empty());  // with which it would be a strong validator
+  CHECK(told(0).last_modified == "Thu, 01 Jan 1970 00:00:00 GMT");
+  // What may be changed again within that second, or is of the future, or of before all dates.
+  CHECK(told(::time(nullptr)).last_modified.empty());
+  CHECK(told(::time(nullptr) + 100'000).last_modified.empty());
+  CHECK(told(-100).last_modified.empty());
+}
+
 TEST_CASE("file origin: what no file is called is not_found") {
   Files files;
   Calls calls(files);

@@ -1,4 +1,4 @@
-// Objects that are files: which names are any.
+// Objects that are files: which names are any, and when they were changed.
 #include <strandline/origin/file_origin.h>
 #include <sys/stat.h>
 #include <tests/serve/scene.h>
@@ -48,4 +48,25 @@ TEST_CASE("files: what no object is called is a 404, and a FIFO is not waited fo
     CHECK(client.get("/f/" + name).status == 404);
     CHECK(client.ask("HEAD", "/f/" + name).status == 404);
   }
+}
+
+TEST_CASE("files: the time of change is told, and asked about each time") {
+  Files files;
+  files.write("a", "hello", 1'000'000'000);
+  auto client = files.scene.client();
+  const auto first = client.get("/f/a");
+  CHECK(first.field("last-modified") == "Sun, 09 Sep 2001 01:46:40 GMT");
+  CHECK(first.field("cache-control") == "max-age=0");
+  CHECK(first.field("etag").starts_with("W/"));
+  CHECK(client.get("/f/a", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n").status == 304);
+  CHECK(client.get("/f/a", "If-Modified-Since: Sun, 09 Sep 2001 01:46:39 GMT\r\n").status == 200);
+  CHECK(client.get("/f/a", "If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT\r\n").status == 412);
+  // To put parts of two versions together it is not good enough.
+  CHECK(client.get("/f/a", "Range: bytes=0-1\r\nIf-Range: Sun, 09 Sep 2001 01:46:40 GMT\r\n").body == "hello");
+  files.write("a", "other", 1'000'000'001);
+  const auto second = client.get("/f/a", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n");
+  CHECK(second.body == "other");
+  CHECK(second.field("last-modified") == "Sun, 09 Sep 2001 01:46:41 GMT");
+  files.write("a", "later", ::time(nullptr) + 1000);
+  CHECK_FALSE(client.get("/f/a").fields.contains("last-modified"));
 }

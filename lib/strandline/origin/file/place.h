@@ -79,7 +79,7 @@ class Place {
 // Makes what has been created, renamed or removed in it survive a power cut.
 [[nodiscard]] Outcome<void> sync_folder(const FileHandle& folder, std::string_view key) noexcept;
 // What tells the versions of a file apart. Weak: two changes within a tick of the file system's clock, or one whose
-// writer set the time back, leave size, time and inode as they were.
+// writer set the time back, leave size, time and inode as they were. To be asked again each time.
 [[nodiscard]] ObjectInfo info_of(const struct ::stat& facts);
 
 }  // namespace strandline::origin::file
