@@ -62,6 +62,12 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=F58*"],
     },
     {
+        "name": "one-object-shuts-out-all",
+        "breaks": "F56: two objects that are always refused keep clients from the others of a server that answers",
+        "changes": [(LIB + "serve/objects/pauses.cpp", "answered = std::exchange(asking.answers, false);", "answered = false;")],
+        "tests": [SERVE + " --test-case=pauses*"],
+    },
+    {
         "name": "note-of-the-future",
         "breaks": "F41: a note by a clock that was years ahead is believed for years",
         "changes": [(LIB + "serve/objects/opening.cpp", ": told.said.answered <= wall_clock();", ": true;")],

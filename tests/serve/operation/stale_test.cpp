@@ -1,4 +1,4 @@
-// What is given out while the origin fails: what is here, and nothing that would break off.
+// What is given out while the origin fails, or asks for a pause: what is here, and nothing that would break off.
 #include <tests/serve/scene.h>
 
 using namespace strandline;
@@ -132,4 +132,46 @@ TEST_CASE("F58: what stands in is not evicted while it is sent") {
   // Behind it nothing is kept any more.
   CHECK(scene.client().get("/b").whole);
   CHECK(scene.client().get("/a", range).status == 502);
+}
+
+TEST_CASE("F56: an origin that asks for a pause is left alone by all, and what is known of it stands in") {
+  Scene scene(on_demand());
+  std::atomic<int> asked{0};
+  std::atomic<bool> is_busy{true};
+  const auto object = ServedObject::make(film(1000));
+  const auto busy = [&, script = object->script()](HttpExchange& exchange) {
+    ++asked;
+    is_busy ? static_cast<void>(exchange.answer(503, "", {"Retry-After: 40"})) : script(exchange);
+  };
+  for (const char* path : {"/a", "/b", "/c", "/d"}) {
+    scene.origin.on(path, busy);
+  }
+  const auto refused = [&](const std::string& method, const std::string& path, const std::string& lines = "") {
+    const auto answer = scene.client().ask(method, path, lines);
+    CHECK(answer.status == 503);
+    const int after = std::stoi("0" + answer.field("retry-after"));
+    CHECK(after > 0);
+    CHECK(after <= 40);
+  };
+  refused("GET", "/a");
+  const int once = asked;
+  // One object's pause is its own.
+  refused("GET", "/a");
+  refused("HEAD", "/a");
+  refused("GET", "/a", "Cache-Control: no-store\r\n");
+  CHECK(asked == once);
+  is_busy = false;
+  CHECK(scene.client().get("/c").body == text(1, {0, 1000}));
+  is_busy = true;
+  refused("GET", "/b");
+  refused("HEAD", "/d");
+  // Two objects', with nothing else answered between, are the server's: also for who knows something.
+  const int twice = asked;
+  const auto stale = scene.client().get("/c");
+  CHECK(stale.body == text(1, {0, 1000}));
+  CHECK(stale.field("cache-status").starts_with("strandline; fwd=stale"));
+  refused("GET", "/c", "Cache-Control: no-cache\r\n");
+  scene.origin.on("/e", busy);
+  refused("GET", "/e");
+  CHECK(asked == twice);
 }

@@ -5,10 +5,10 @@
 // any more, until others need its place.
 #pragma once
 
-#include <strandline/fill/fetcher.h>
 #include <strandline/serve/http/caching/cache_status.h>
 #include <strandline/serve/objects/notes/note_keeper.h>
 #include <strandline/serve/objects/object.h>
+#include <strandline/serve/objects/pauses.h>
 
 #include <atomic>
 #include <chrono>
@@ -130,6 +130,7 @@ class Objects {
     By by = By::nobody;
     bool unshared = false;
     std::optional<origin::Failure> refusal{};       // it says nothing
+    bool was_asked = true;                          // else that is what it said before
     std::shared_ptr<const store::Lease> doubted{};  // of an entry with a note that is not gone by
     std::optional<Validator> here{};                // of what the store had before
   };
@@ -141,6 +142,9 @@ class Objects {
     std::deque<std::function<void()>> waiting;
   };
 
+  // What the origin has said and would say again, had it been asked (Retry-After).
+  [[nodiscard]] std::optional<origin::Failure> paused(const Source& source) const noexcept;
+  void heard(const Source& source, const origin::Failure* failure) noexcept;
   void ask(const Source& source);
   void ask_for_one(const Source& source, Done done);
   [[nodiscard]] bool is_full() const noexcept;
@@ -175,6 +179,7 @@ class Objects {
   const Options options_;
   const std::shared_ptr<Closer> closer_;
   NoteKeeper notes_;
+  Pauses pauses_;
   std::stop_source stop_;
   std::atomic<std::uint64_t> replaced_{0};
   std::atomic<std::chrono::steady_clock::rep> full_until_{0};
