@@ -126,7 +126,42 @@ TEST_CASE("file origin: a weak validator of size, time and inode") {
   CHECK(told->accepts_ranges);
 }
 
-TEST_CASE("file origin: what is no regular file is not_found or unsupported, and never waited for") {
+TEST_CASE("file origin: when a file was changed, in whole seconds that have passed; and it is to be asked again") {
+  Files files;
+  Calls calls(files);
+  make_file(files.root() / "object", 10);
+  const auto told = [&](::time_t changed) {
+    const struct ::timespec times[2] = {{0, UTIME_OMIT}, {changed, 999'999'999}};
+    REQUIRE(::utimensat(AT_FDCWD, (files.root() / "object").c_str(), times, 0) == 0);
+    return calls.stat("object").value().caching;
+  };
+  CHECK(told(1'000'000'000).last_modified == "Sun, 09 Sep 2001 01:46:40 GMT");
+  CHECK(told(1'000'000'000).cache_control == "max-age=0");
+  CHECK(told(1'000'000'000).date.empty());  // with which it would be a strong validator
+  CHECK(told(0).last_modified == "Thu, 01 Jan 1970 00:00:00 GMT");
+  // What may be changed again within that second, or is of the future, or of before all dates.
+  CHECK(told(::time(nullptr)).last_modified.empty());
+  CHECK(told(::time(nullptr) + 100'000).last_modified.empty());
+  CHECK(told(-100).last_modified.empty());
+}
+
+TEST_CASE("file origin: what no file is called is not_found") {
+  Files files;
+  Calls calls(files);
+  make_file(files.root() / "file", 10);
+  const std::string longest(255, 'x');
+  for (const std::string& key : std::vector{longest + "x", longest + "x/y", std::string("file/below/it")}) {
+    CAPTURE(key);
+    CHECK(says(calls.stat(key)) == "not_found");
+    CHECK(outcome(calls, key) == "not_found");
+  }
+  CHECK(says(calls.stat(longest)) == "not_found");
+  CHECK(says(calls.write(longest, Bytes(5))) == "ok");
+  CHECK(says(calls.stat(longest)) == "ok");
+  CHECK(says(calls.write(longest + "x", Bytes(5))) == "invalid_argument");
+}
+
+TEST_CASE("file origin: what is no regular file is not_found, and never waited for") {
   Files files;
   Calls calls(files);
   const std::string root = files.root();
@@ -137,13 +172,11 @@ TEST_CASE("file origin: what is no regular file is not_found or unsupported, and
   address.sun_family = AF_UNIX;
   (root + "/socket").copy(address.sun_path, sizeof address.sun_path - 1);
   REQUIRE(::bind(socket, reinterpret_cast<struct ::sockaddr*>(&address), sizeof address) == 0);
-  for (const auto& [key, code] :
-       {std::pair("fifo", "unsupported"), {"socket", "unsupported"}, {"folder", "not_found"}}) {
-    const std::string name = key;
+  for (const std::string name : {"fifo", "socket", "folder"}) {
     CAPTURE(name);
-    CHECK(outcome(calls, name) == code);
+    CHECK(outcome(calls, name) == "not_found");
     const auto told = calls.stat(name);
-    REQUIRE(says(told) == code);
+    REQUIRE(says(told) == "not_found");
     CHECK(told.error().error.context.find(name) != std::string::npos);
     CHECK_FALSE(told.error().may_pass);
     CHECK(says(calls.write(name, bytes_for(0, 5))) == "unsupported");
@@ -157,8 +190,8 @@ TEST_CASE("file origin: what is no regular file is not_found or unsupported, and
 TEST_CASE("file origin: the whole system: devices, and files that do not say their size") {
   AllFiles files;
   Calls calls(files);
-  CHECK(outcome(calls, "/dev/null") == "unsupported");
-  CHECK(outcome(calls, "/dev/zero") == "unsupported");
+  CHECK(outcome(calls, "/dev/null") == "not_found");
+  CHECK(outcome(calls, "/dev/zero") == "not_found");
   CHECK(outcome(calls, "/proc/self/stat") == "unsupported");
   CHECK(outcome(calls, "/proc/self/exe", {1, 4}) == "ok");  // a link, and followed
   CHECK(outcome(calls, "relative") == "invalid_argument");

@@ -97,6 +97,24 @@ TEST_CASE("RFC 9110 13.1.3: If-Modified-Since") {
   });
 }
 
+TEST_CASE("RFC 9111 4.3.2: If-Modified-Since of what is stored, where nobody says when it was changed") {
+  const Version stored{.tag = EntityTag{"\"a\"", false}, .stored = kModified};
+  const Version both{.last_modified = kModified, .date = kToday, .stored = kToday};
+  check({
+      {{.if_modified_since = kThen}, stored, S::not_modified},
+      {{.if_modified_since = kAfter}, stored, S::not_modified},
+      {{.if_modified_since = kBefore}, stored, S::whole},
+      {{.if_modified_since = "yesterday"}, stored, S::whole},
+      {{.if_none_match = "\"b\"", .if_modified_since = kThen}, stored, S::whole},
+      // Whoever says it is believed.
+      {{.if_modified_since = kThen}, both, S::not_modified},
+      {{.if_modified_since = kBefore}, both, S::whole},
+      // The others are not for caches to guess about.
+      {{.if_unmodified_since = kBefore}, stored, S::whole},
+      {{.if_range = kThen, .ranged = true}, stored, S::whole},
+  });
+}
+
 TEST_CASE("RFC 9110 13.1.4: If-Unmodified-Since") {
   check({
       {{.if_unmodified_since = kThen}, kStrong, S::whole},

@@ -65,6 +65,20 @@ TEST_CASE("serve: conditions") {
   CHECK(client.get("/a").whole);  // and nothing of a body stood between
 }
 
+TEST_CASE("RFC 9111 4.3.2: of what is stored without Last-Modified the date counts, or when it came") {
+  Scene scene;
+  const auto status = [&](const std::vector<std::string>& lines, const std::string& since) {
+    scene.object({.size = 1000, .lines = lines});
+    return scene.client().get("/a", "If-Modified-Since: " + since + "\r\n").status;
+  };
+  const std::string date = "Date: Sun, 06 Nov 1994 08:49:37 GMT";
+  CHECK(status({date}, "Sun, 06 Nov 1994 08:49:36 GMT") == 200);
+  CHECK(status({date}, "Sun, 06 Nov 1994 08:49:37 GMT") == 304);
+  CHECK(status({}, "Sun, 06 Nov 1994 08:49:37 GMT") == 200);
+  CHECK(status({}, "Fri, 31 Dec 9999 23:59:59 GMT") == 304);
+  CHECK(status({date, "Cache-Control: private"}, "Fri, 31 Dec 9999 23:59:59 GMT") == 200);  // is not stored
+}
+
 TEST_CASE("RFC 9110 7.6.3: origins are told who asks, and what comes back here by that name goes round") {
   Scene scene;
   scene.object({.size = 100'000, .lines = {"Cache-Control: private"}});

@@ -50,6 +50,24 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=*restart*"],
     },
     {
+        "name": "stale-with-gaps",
+        "breaks": "F58: an answer of what is here in part begins while the origin fails, and breaks off",
+        "changes": [(LIB + "serve/objects/objects.h", "(options_.offline || open.failure != nullptr);", "options_.offline;")],
+        "tests": ["tests/serve/test_serve --test-case=F58*"],
+    },
+    {
+        "name": "stale-evicted-while-it-is-sent",
+        "breaks": "F58: what stands in for an origin that fails is evicted in the midst of an answer",
+        "changes": [(LIB + "serve/connection/body.cpp", "if (!held_->pin(kept)) {", "if (!held_->pin({0, 0})) {")],
+        "tests": ["tests/serve/test_serve --test-case=F58*"],
+    },
+    {
+        "name": "one-object-shuts-out-all",
+        "breaks": "F56: two objects that are always refused keep clients from the others of a server that answers",
+        "changes": [(LIB + "serve/objects/pauses.cpp", "answered = std::exchange(asking.answers, false);", "answered = false;")],
+        "tests": [SERVE + " --test-case=pauses*"],
+    },
+    {
         "name": "note-of-the-future",
         "breaks": "F41: a note by a clock that was years ahead is believed for years",
         "changes": [(LIB + "serve/objects/opening.cpp", ": told.said.answered <= wall_clock();", ": true;")],

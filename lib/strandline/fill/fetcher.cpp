@@ -53,14 +53,19 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
     if (!lease && lease.error().code != Errc::not_found) {
       return fail(std::move(lease.error()));
     }
+    const bool is_good = lease && ((options.found && options.found(*lease)) ||
+                                   (options.any_version && lease->resource().status().state == State::committed));
+    if (!is_good && !options.object && options.before_asking) {
+      if (auto may = options.before_asking(); !may) {
+        return fail(std::move(may.error()));
+      }
+    }
     if (!lease && reads_at_once) {
       auto opened = open_by_reading(store_, filler_, origin, key, options, stop);
       if (!opened || *opened != nullptr) {
         return opened ? Result<Fetched>(Fetched(std::move(*opened))) : fail(std::move(opened.error()));
       }
     }
-    const bool is_good = lease && ((options.found && options.found(*lease)) ||
-                                   (options.any_version && lease->resource().status().state == State::committed));
     if (!is_good) {
       std::optional<origin::ObjectInfo> object = options.object;
       if (!object) {

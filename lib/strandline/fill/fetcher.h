@@ -33,6 +33,9 @@ struct FetchOptions {
   // Told what the store has of the object, if it has anything, before the origin is asked: is that good enough, whole
   // or not? Then the origin is not asked what it is. On this call's thread, which it may block; must not throw.
   std::function<bool(const store::Lease&)> found = {};
+  // Called before the origin is asked what the object is, or read for that: an error ends the opening with it, and
+  // nothing is asked. On this call's thread; must not throw.
+  std::function<Result<void>()> before_asking = {};
   // Told what the origin says, when it is asked: an error ends the opening with it. On this call's thread or one of the
   // origin's; must not throw.
   std::function<Result<void>(const origin::ObjectInfo&)> accept = {};

@@ -26,8 +26,8 @@ struct FileOriginOptions {
 // version is handed on as far as the version tells. Who needs more replaces files by renaming, as write() does: a read
 // then has all of the old one or all of the new.
 //
-// Folders are no objects: not_found. FIFOs, devices, sockets, and files that do not say their size, such as those of
-// /proc, are unsupported, and never waited for. list() goes by byte order; a page reads the folders on the way to it
+// Folders, FIFOs, devices and sockets are no objects: not_found, and never waited for. Files that do not say their
+// size, such as those of /proc, are unsupported. list() goes by byte order; a page reads the folders on the way to it
 // anew, so ask for long ones of large folders. It enters no folder through a link.
 //
 // A write makes a file ".strandline-*.tmp" beside the object, and the folders it needs, and renames. A process that is

@@ -152,6 +152,16 @@ TEST_CASE("api: a prefetch that fails says why") {
   CHECK(get(scene, "/-/api/objects/" + id)["error"].get<std::string>().find("not_found") != std::string::npos);
 }
 
+TEST_CASE("api: of what stands in for an origin that fails, what is missing is not prefetched") {
+  Scene scene;
+  scene.object({.size = 64 * kMiB, .rate = 20'000'000});
+  CHECK(scene.client().get("/a", "Range: bytes=0-9\r\n").status == 206);
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(500, "no"); });
+  const std::string id = json::parse(post(scene, "/-/api/prefetch", {{"url", "/a"}}).body)["id"];
+  CHECK(
+      eventually([&] { return get(scene, "/-/api/objects/" + id)["error"].dump().find("500") != std::string::npos; }));
+}
+
 TEST_CASE("api: what is one client's is not prefetched") {
   Scene scene;
   scene.object({.size = 100, .lines = {"Cache-Control: private"}});

@@ -63,6 +63,7 @@ class Fetched::State : public std::enable_shared_from_this<State> {
   // Without what was for the opening: each version would hold all before it, and what its opener knew.
   [[nodiscard]] static FetchOptions lasting(FetchOptions options) {
     options.found = {};
+    options.before_asking = {};
     options.accept = {};
     options.refused = {};
     options.instead_of.reset();

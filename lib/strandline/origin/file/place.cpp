@@ -1,4 +1,5 @@
 #include <strandline/origin/file/place.h>
+#include <strandline/origin/http/protocol/http_date.h>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 namespace strandline::origin::file {
 namespace {
@@ -106,6 +108,15 @@ std::pair<std::string_view, std::string_view> split(std::string_view key) noexce
   return {key.substr(0, std::max<std::size_t>(slash, 1)), key.substr(slash + 1)};
 }
 
+// When it was changed, for clients; empty: that would not tell it from what it may be a moment later (RFC 9110, section
+// 8.8.2.1), or is no time that has been.
+std::string last_modified(const struct ::stat& facts) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const std::chrono::sys_seconds changed{std::chrono::seconds(facts.st_mtim.tv_sec)};
+  const bool is_told = facts.st_mtim.tv_sec >= 0 && changed <= now - std::chrono::seconds(2);
+  return is_told ? http::http_date(changed) : std::string();
+}
+
 tl::unexpected<Failure> irregular(const struct ::stat& facts, std::string_view key) noexcept {
   if (S_ISDIR(facts.st_mode)) {
     return refused(Errc::not_found, "a folder, not a file:", key);
@@ -113,7 +124,7 @@ tl::unexpected<Failure> irregular(const struct ::stat& facts, std::string_view k
   if (S_ISLNK(facts.st_mode)) {
     return refused(Errc::permission_denied, "a symbolic link, which this kernel cannot keep inside the root:", key);
   }
-  return refused(Errc::unsupported,
+  return refused(Errc::not_found,
                  S_ISFIFO(facts.st_mode)   ? "a FIFO, not a file:"
                  : S_ISSOCK(facts.st_mode) ? "a socket, not a file:"
                                            : "a device, not a file:",
@@ -227,7 +238,10 @@ Outcome<Place::Opened> Place::open_object(const std::string& key, int flags) con
   for (const int how : {O_PATH, flags}) {
     auto handle = open_path(key, how);
     if (!handle) {
-      return tl::unexpected(std::move(handle.error()));
+      Failure& failure = handle.error();
+      // A name that no file can have here.
+      failure.error.code = failure.error.code == Errc::invalid_argument ? Errc::not_found : failure.error.code;
+      return tl::unexpected(std::move(failure));
     }
     opened.handle = std::move(*handle);
     if (::fstat(opened.handle.get(), &opened.facts) != 0) {
@@ -312,11 +326,17 @@ Outcome<void> sync_folder(const FileHandle& folder, std::string_view key) noexce
 
 ObjectInfo info_of(const struct ::stat& facts) {
   const auto nanoseconds = static_cast<std::int64_t>(facts.st_mtim.tv_sec) * 1'000'000'000 + facts.st_mtim.tv_nsec;
+  // Without a Date: to tell versions apart for sure it is of no use, for times can be set (RFC 9110, section 8.8.2.2).
+  // To ask again costs nothing.
+  CachingFields caching;
+  caching.cache_control = "max-age=0";
+  caching.last_modified = last_modified(facts);
   return {static_cast<std::uint64_t>(facts.st_size),
           {Validator::Kind::weak,
            std::to_string(facts.st_size) + "-" + std::to_string(nanoseconds) + "-" + std::to_string(facts.st_ino)},
           true,
-          {}};
+          {},
+          std::move(caching)};
 }
 
 }  // namespace strandline::origin::file

@@ -53,8 +53,8 @@ class Place {
 
   // open(2), with O_CLOEXEC and O_NONBLOCK. A path of checked components; empty: the place itself. Throws bad_alloc.
   [[nodiscard]] Outcome<FileHandle> open_path(std::string_view path, int flags) const;
-  // A regular file, to be read, or, with O_PATH, only to be looked at; and what it is. A folder is not_found, anything
-  // else unsupported, and is not opened to find out. Throws bad_alloc.
+  // A regular file, to be read, or, with O_PATH, only to be looked at; and what it is. Anything else is not_found, and
+  // not opened to find out; so is what cannot be a name. Throws bad_alloc.
   struct Opened {
     FileHandle handle;
     struct ::stat facts {};
@@ -79,7 +79,7 @@ class Place {
 // Makes what has been created, renamed or removed in it survive a power cut.
 [[nodiscard]] Outcome<void> sync_folder(const FileHandle& folder, std::string_view key) noexcept;
 // What tells the versions of a file apart. Weak: two changes within a tick of the file system's clock, or one whose
-// writer set the time back, leave size, time and inode as they were.
+// writer set the time back, leave size, time and inode as they were. To be asked again each time.
 [[nodiscard]] ObjectInfo info_of(const struct ::stat& facts);
 
 }  // namespace strandline::origin::file

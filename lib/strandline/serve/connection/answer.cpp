@@ -200,6 +200,7 @@ Refusal refusal_of(const origin::Failure& failure) noexcept {
   }
   switch (failure.error.code) {
     case Errc::not_found:
+    case Errc::invalid_argument:  // a name that nothing can have there
       return {404, "the origin has no such object"};
     case Errc::permission_denied:
       return {403, "the origin does not allow it"};

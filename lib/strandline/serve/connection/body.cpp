@@ -37,6 +37,24 @@ void InFlight::unpin(std::size_t index) noexcept {
   pieces_.erase(piece);
 }
 
+bool Body::hold(std::span<const ByteRange> parts, std::uint64_t most) {
+  const auto all_here = [&] {
+    return std::all_of(parts.begin(), parts.end(), [&](ByteRange part) { return resource().contains(part); });
+  };
+  if (!all_here()) {
+    return false;
+  }
+  held_.emplace(object_.fetched.lease());
+  for (const ByteRange part : parts) {
+    const ByteRange kept{part.begin, part.begin + std::min(most, part.size())};
+    if (!held_->pin(kept)) {
+      return false;
+    }
+    most -= kept.size();
+  }
+  return all_here();  // what was evicted before the pin does not come back
+}
+
 awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   const auto lease = std::make_shared<store::Lease>(object_.fetched.lease());
   const Reading reading(reader_, lease->key(), resource(), range, object_.opened);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ class Body {
        Reader& reader) noexcept
       : client_(client), in_flight_(in_flight), limits_(limits), object_(object), reader_(reader) {}
 
+  // For what no origin brings: keeps these from being evicted until the answer has ended, `most` bytes of them. False:
+  // not all of them is here.
+  [[nodiscard]] bool hold(std::span<const ByteRange> parts, std::uint64_t most);
   // Once the first byte of the range is there, `before` and it; then the others as they come. `chunked`: as chunks, and
   // the last of them where the content ends. If nothing could be sent the client is told so.
   [[nodiscard]] boost::asio::awaitable<bool> send(ByteRange range, std::string before, bool chunked);
@@ -78,6 +82,7 @@ class Body {
   const SessionLimits& limits_;
   const Object& object_;
   Reader& reader_;
+  std::optional<store::Lease> held_;
   bool begun_ = false;  // some of the answer has been sent
   bool has_no_room_ = false;
 };

@@ -232,15 +232,16 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       }
       const Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
-      if (open.object != nullptr && serving_->objects->never_comes(*open.object, selected.parts)) {
-        co_return co_await refuse({504, "not all of it is here, and no origin is asked"}, close, head_only);
-      }
       const int status = selected.status;
       const bool ends = selected.close;
       const Sent sent = co_await send(open, std::move(selected));
       if (sent == Sent::no_room && !past_the_store) {
         past_the_store = true;
         continue;
+      }
+      if (sent == Sent::not_here) {
+        const http::Refusal unasked{504, "not all of it is here, and no origin is asked"};
+        co_return co_await refuse(open.failure ? refusal_of(*open.failure) : unasked, close, head_only);
       }
       reader_->answered(status);
       co_return sent == Sent::all && !ends && !ending_;
@@ -258,13 +259,18 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return co_await client_.send(std::move(text)) && !close;
   }
 
-  enum class Sent : std::uint8_t { all, broken_off, no_room };
+  enum class Sent : std::uint8_t { all, broken_off, no_room, not_here };
   awaitable<Sent> send(const Objects::Open& open, Selected selected) {
     if (open.object != nullptr) {
-      if (selected.parts.size() == 1) {
+      Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
+      if (serving_->objects->stands_alone(open)) {
+        // Nothing is begun that would break off, nor fetched ahead.
+        if (!body.hold(selected.parts, serving_->objects->most_ahead())) {
+          co_return Sent::not_here;
+        }
+      } else if (selected.parts.size() == 1) {
         sequence_.read(*open.object, selected.parts.front());
       }
-      Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
       const bool all = co_await send(body, std::move(selected));
       if (!all && body.has_no_room()) {
         serving_->objects->has_no_room();

@@ -38,12 +38,14 @@ bool is_passed_on(std::string_view lower_name) {
 using origin::http::http_date;
 using origin::http::is_field_value;
 
-Described::Described(const origin::ObjectInfo& info, std::chrono::sys_seconds at) {
+Described::Described(const origin::ObjectInfo& info, std::chrono::sys_seconds at,
+                     std::optional<std::chrono::sys_seconds> came) {
   const origin::CachingFields& said = info.caching;
   const auto parsed = [&](const std::string& text) { return origin::http::parse_http_date(text, at); };
   version = {.tag = http::entity_tag_of(info.validator),
              .last_modified = parsed(said.last_modified),
              .date = parsed(said.date)};
+  version.stored = came && version.date ? version.date : came;
   date = version.date ? http_date(*version.date) : "";
   const bool typed = !info.content_type.empty() && is_field_value(info.content_type);
   content_type = typed ? info.content_type : "application/octet-stream";

@@ -7,13 +7,15 @@
 #include <strandline/serve/http/selection/conditions.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 namespace strandline::serve {
 
 struct Described {
-  // `at`: now, for dates with years of two digits.
-  Described(const origin::ObjectInfo& info, std::chrono::sys_seconds at);
+  // `at`: now, for dates with years of two digits. `came`: of what is stored, when the origin's answer came.
+  Described(const origin::ObjectInfo& info, std::chrono::sys_seconds at,
+            std::optional<std::chrono::sys_seconds> came = std::nullopt);
 
   http::Version version;
   std::string date;  // when the origin said so, as it is passed on (RFC 9110, section 6.6.1); empty: it has not

@@ -54,7 +54,7 @@ struct Object {
   fill::Fetched fetched;
   std::shared_ptr<const Said> noted = nullptr;  // what its note says, or will soon; null: nothing that is known
   std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
-  Described described{info, wall_clock()};
+  Described described{info, wall_clock(), freshness.came()};
   mutable const Object* next = nullptr;  // the Closer's
 };
 

@@ -1,7 +1,6 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/serve/objects/objects.h>
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -109,11 +108,6 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
   }
 }
 
-bool Objects::never_comes(const Object& object, std::span<const ByteRange> ranges) const noexcept {
-  return options_.offline && !std::all_of(ranges.begin(), ranges.end(),
-                                          [&](ByteRange range) { return object.fetched.resource().contains(range); });
-}
-
 void Objects::has_no_room() noexcept {
   const auto until = std::chrono::steady_clock::now() + kFullFor;
   full_until_.store(until.time_since_epoch().count(), std::memory_order_relaxed);
@@ -145,6 +139,10 @@ void Objects::settle(const std::string& name, Found found) {
   bool forgotten = false;
   std::shared_ptr<const Object> stale;
   std::vector<Waiting> waiting;
+  // For those for whom something stands in; without memory nothing does.
+  const auto failure = file::contained([&]() -> Result<std::shared_ptr<const Failure>> {
+    return found ? nullptr : std::make_shared<const Failure>(found.error().clone());
+  });
   {
     MutexLock lock(mutex_);
     Slot& slot = slots_.at(name);
@@ -157,9 +155,8 @@ void Objects::settle(const std::string& name, Found found) {
       forgotten = before != nullptr && is_taken_back(found);
       used_.erase(slot.used);
       slots_.erase(name);
-    } else if (options_.offline || is_whole(slot.object->fetched.resource())) {
-      // Not what is incomplete: its end would be missed in the midst. Offline never_comes() sees to that.
-      stale = slot.object;
+    } else if (failure) {
+      stale = slot.object;  // whole or not: who asks for what is not here gets the failure
     }
   }
   if (forgotten) {
@@ -170,7 +167,7 @@ void Objects::settle(const std::string& name, Found found) {
     const bool stands_in = stale != nullptr && http::reusable_on_error(stale->freshness, one.request, wall_clock(),
                                                                        options_.stale_if_error);
     if (found || stands_in) {
-      Open open = found ? *found : Open{stale};
+      Open open = found ? *found : Open{.object = stale, .failure = *failure};
       if (!options_.offline) {  // then nobody has been asked
         open.status.forward = open.status.forward ? open.status.forward : one.status.forward;
         open.status.collapsed = one.status.collapsed;

@@ -5,10 +5,10 @@
 // any more, until others need its place.
 #pragma once
 
-#include <strandline/fill/fetcher.h>
 #include <strandline/serve/http/caching/cache_status.h>
 #include <strandline/serve/objects/notes/note_keeper.h>
 #include <strandline/serve/objects/object.h>
+#include <strandline/serve/objects/pauses.h>
 
 #include <atomic>
 #include <chrono>
@@ -19,7 +19,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,7 +52,7 @@ class Objects {
     fill::Limits limits = {};
     // What is fetched ahead of one reader at the most, whatever a rule says.
     std::uint64_t most_ahead = kMaxOffset;
-    // Behind its lifetime, what is complete may stand in for an answer that does not come, if that may pass.
+    // Behind its lifetime, what is here may stand in for an answer that does not come, if that may pass.
     std::chrono::seconds stale_if_error{86'400};
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
     std::chrono::seconds untold_for{60};
@@ -65,6 +64,8 @@ class Objects {
     std::shared_ptr<const Object> object;
     std::shared_ptr<const Unshared> unshared{};
     http::CacheStatus status{};  // of this request, as far as the answer does not depend on which bytes it wants
+    // Why the origin did not say what it was asked: the object stands in, with what is here of it.
+    std::shared_ptr<const origin::Failure> failure{};
   };
   using Found = origin::Outcome<Open>;
   using Done = std::function<void(Found)>;
@@ -81,8 +82,11 @@ class Objects {
   // returns, or not at all. `done` must not throw.
   void find(Source source, const http::CacheControl& request, const std::function<ByteRange()>& first,
             Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
-  // Is some of this not here, and no origin to be had?
-  [[nodiscard]] bool never_comes(const Object& object, std::span<const ByteRange> ranges) const noexcept;
+  // Is what is here of the object all that is to be had of it now?
+  [[nodiscard]] bool stands_alone(const Open& open) const noexcept {
+    return open.object != nullptr && (options_.offline || open.failure != nullptr);
+  }
+  [[nodiscard]] std::uint64_t most_ahead() const noexcept { return options_.most_ahead; }
   // The store has no room: for some seconds what is open and not all here is told of to each who asks, as what may not
   // be kept.
   void has_no_room() noexcept;
@@ -126,6 +130,7 @@ class Objects {
     By by = By::nobody;
     bool unshared = false;
     std::optional<origin::Failure> refusal{};       // it says nothing
+    bool was_asked = true;                          // else that is what it said before
     std::shared_ptr<const store::Lease> doubted{};  // of an entry with a note that is not gone by
     std::optional<Validator> here{};                // of what the store had before
   };
@@ -137,6 +142,9 @@ class Objects {
     std::deque<std::function<void()>> waiting;
   };
 
+  // What the origin has said and would say again, had it been asked (Retry-After).
+  [[nodiscard]] std::optional<origin::Failure> paused(const Source& source) const noexcept;
+  void heard(const Source& source, const origin::Failure* failure) noexcept;
   void ask(const Source& source);
   void ask_for_one(const Source& source, Done done);
   [[nodiscard]] bool is_full() const noexcept;
@@ -171,6 +179,7 @@ class Objects {
   const Options options_;
   const std::shared_ptr<Closer> closer_;
   NoteKeeper notes_;
+  Pauses pauses_;
   std::stop_source stop_;
   std::atomic<std::uint64_t> replaced_{0};
   std::atomic<std::chrono::steady_clock::rep> full_until_{0};

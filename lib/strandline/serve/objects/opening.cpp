@@ -37,11 +37,31 @@ Error of_this_side(Error why) noexcept {
 
 }  // namespace
 
+std::optional<Failure> Objects::paused(const Source& source) const noexcept {
+  auto known = file::contained([&]() -> Result<std::optional<Failure>> {
+    return pauses_.standing(source.origin->server(source.key), source.key, std::chrono::steady_clock::now());
+  });
+  return known ? std::move(*known) : std::nullopt;
+}
+
+void Objects::heard(const Source& source, const Failure* failure) noexcept {
+  static_cast<void>(file::contained([&]() -> Result<void> {
+    pauses_.heard(source.origin->server(source.key), source.key, failure, std::chrono::steady_clock::now());
+    return {};
+  }));
+}
+
 void Objects::ask_for_one(const Source& source, Done done) {
+  if (auto failure = paused(source)) {
+    done(tl::unexpected(std::move(*failure)));
+    end_question();
+    return;
+  }
   const auto kept = std::make_shared<Done>(std::move(done));
   source.origin->stat(
       source.key,
       [this, source, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        heard(source, info ? nullptr : &info.error());
         auto found = file::contained([&]() -> Result<Open> {
           if (!info) {
             return fail(Errc::io);
@@ -58,9 +78,14 @@ void Objects::ask_for_one(const Source& source, Done done) {
 }
 
 void Objects::ask(const Source& source) {
+  if (auto failure = paused(source)) {
+    settle(source.name, tl::unexpected(std::move(*failure)));
+    return;
+  }
   source.origin->stat(
       source.key,
       [this, source, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        heard(source, info ? nullptr : &info.error());
         auto told = file::contained([&]() -> Result<void> {
           answered(source, asked, std::move(info));
           return {};
@@ -130,6 +155,11 @@ void Objects::look(const Source& source, ByteRange first) {
     });
     return known && *known;
   };
+  options.before_asking = [this, told, source]() -> Result<void> {
+    told->refusal = paused(source);
+    told->was_asked = !told->refusal;
+    return told->was_asked ? Result<void>() : fail(told->refusal->error.clone());
+  };
   options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
     return file::contained([&]() -> Result<void> {
       told->said = {info, asked, wall_clock()};
@@ -188,6 +218,9 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
         source.origin, source.key, options, stop_.get_token(),
         [this, server, source, told](Result<fill::Fetched> opened) {
           open_next(server);
+          if (told->was_asked && (told->refusal || (told->by == Told::By::origin && !options_.offline))) {
+            heard(source, told->refusal ? &*told->refusal : nullptr);
+          }
           auto found = file::contained([&]() -> Result<Open> {
             const bool full = !opened && opened.error().code == Errc::no_space && told->by == Told::By::origin;
             if (told->unshared || full) {

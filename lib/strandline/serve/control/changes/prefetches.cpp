@@ -75,6 +75,11 @@ void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found 
     end(*running);
     return;
   }
+  if (found->failure != nullptr && !found->object->fetched.resource().contains(running->request.range)) {
+    running->error = found->failure->error.message();
+    end(*running);
+    return;
+  }
   running->object = found->object;
   WaitOptions options;
   options.stop = stop_.get_token();

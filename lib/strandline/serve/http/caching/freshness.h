@@ -47,6 +47,8 @@ class Freshness {
   [[nodiscard]] std::chrono::seconds lifetime() const noexcept { return lifetime_; }
   // 4.2.3; from 0 to kForever.
   [[nodiscard]] std::chrono::seconds age(Time now) const noexcept;
+  // When the answer came.
+  [[nodiscard]] Time came() const noexcept { return response_time_; }
   // For the Age field.
   [[nodiscard]] std::string age_text(Time now) const { return std::to_string(age(now).count()); }
   [[nodiscard]] const CacheControl& control() const noexcept { return control_; }

@@ -20,6 +20,13 @@ std::optional<bool> modified_after(std::string_view field, const Version& versio
   return date && version.last_modified ? std::optional(*version.last_modified > *date) : std::nullopt;
 }
 
+// Section 13.1.3. Where nobody says when what is stored was changed, it was before that was told (RFC 9111, section
+// 4.3.2).
+bool is_not_modified(std::string_view field, const Version& version, sys_seconds now) {
+  Version dated{.last_modified = version.last_modified ? version.last_modified : version.stored};
+  return !modified_after(field, dated, now).value_or(true);
+}
+
 // Section 13.1.5. A date tells versions apart only where the origin's clock had gone on since (8.8.2.2).
 bool is_still(std::string_view if_range, const Version& version, sys_seconds now) {
   const std::string_view text = origin::http::trimmed(if_range);
@@ -44,8 +51,8 @@ Selection select(const ConditionalFields& fields, const Version& version, sys_se
     if (names(*fields.if_none_match, version, weakly_equal)) {
       return Selection::not_modified;
     }
-  } else if (fields.if_modified_since && !modified_after(*fields.if_modified_since, version, now).value_or(true)) {
-    return Selection::not_modified;  // 13.1.3
+  } else if (fields.if_modified_since && is_not_modified(*fields.if_modified_since, version, now)) {
+    return Selection::not_modified;
   }
   const bool parts = fields.ranged && (!fields.if_range || is_still(*fields.if_range, version, now));
   return parts ? Selection::parts : Selection::whole;

@@ -27,6 +27,8 @@ struct Version {
   std::optional<EntityTag> tag{};
   std::optional<std::chrono::sys_seconds> last_modified{};
   std::optional<std::chrono::sys_seconds> date{};  // of the origin's answer that said so
+  // Of what is stored: that date, or when the answer came.
+  std::optional<std::chrono::sys_seconds> stored{};
 };
 
 enum class Selection : std::uint8_t { whole, parts, not_modified, precondition_failed };
