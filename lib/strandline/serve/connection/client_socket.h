@@ -95,7 +95,10 @@ class ClientSocket {
   [[nodiscard]] Account& account() noexcept { return account_; }
 
   [[nodiscard]] bool has_gone() const noexcept { return gone_; }
-  // Ends when the client has closed the connection. One that sends the next request meanwhile is there.
+  // Has the connection ended, so that nothing is on its way any more?
+  [[nodiscard]] bool is_reset() noexcept;
+  // Ends when the client has closed the connection, or its side of it, which has_gone() says then. One that sends the
+  // next request meanwhile is there.
   [[nodiscard]] boost::asio::awaitable<void> until_gone();
 
  private:
@@ -104,9 +107,9 @@ class ClientSocket {
   void set_reset_at_end(bool reset) noexcept;
   // For who takes as little as may be.
   [[nodiscard]] Clock::duration time_of(std::uint64_t bytes) const noexcept;
-  // Has the connection ended, so that nothing is on its way any more?
-  [[nodiscard]] bool is_reset() noexcept;
   [[nodiscard]] TlsConnection::Did peek();
+  // Has the connection, or what the client sends, come to its end, read or not?
+  [[nodiscard]] bool sends_no_more() noexcept;
   // Some bytes at once; none: it can take none now, or has gone, and what it is to be waited for.
   [[nodiscard]] std::size_t send_some(std::string_view bytes, int flags, Wait& next);
 
