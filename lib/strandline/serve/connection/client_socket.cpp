@@ -189,14 +189,14 @@ bool ClientSocket::receive(std::string& bytes) {
   return count > 0;
 }
 
-void ClientSocket::begin_account(bool keep_head) {
+void ClientSocket::begin_account(bool logged) {
   account_ = {};
   account_.begun = Clock::now();
-  account_.keep_head = keep_head;
+  account_.logged = logged;
 }
 
 awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
-  if (account_.keep_head && account_.sent == 0) {
+  if (account_.logged && account_.sent == 0) {
     account_.head = bytes.substr(0, bytes.find("\r\n\r\n") + 2);
   }
   for (std::size_t at = 0; at < bytes.size();) {

@@ -4,6 +4,7 @@
 // down, for a timer that runs once in a while. Lifetime: outlives what awaits it.
 #pragma once
 
+#include <strandline/base/error.h>
 #include <strandline/serve/tls/tls.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -33,12 +34,25 @@ class ClientSocket {
   struct Account {
     Clock::time_point begun{};
     std::uint64_t sent = 0;  // bytes, heads too
-    std::string head;        // of the answer; only where it is kept
+    std::string head;        // of the answer; where it is logged
+    std::string reason;      // why there is none, or less of it than there should be; likewise
     Clock::duration waited{};
     bool waited_for_bytes = false;
-    bool keep_head = false;
+    bool logged = false;
 
     void waited_since(Clock::time_point since) { waited += Clock::now() - since; }
+    // The origin, or the store; `partly`: some of the answer has been sent.
+    void failed(const Error& why, bool partly) {
+      if (logged) {
+        reason = (partly ? "broke off: " : "") + why.message();
+      }
+    }
+    // Nothing has failed, so it is the client that has gone, or takes too little.
+    void left() {
+      if (logged && reason.empty() && sent > 0) {
+        reason = "broke off: the client has gone, or takes too little";
+      }
+    }
   };
 
   struct Patience {
@@ -91,7 +105,7 @@ class ClientSocket {
   void let_go() noexcept { set_reset_at_end(false); }
 
   // A request has come.
-  void begin_account(bool keep_head);
+  void begin_account(bool logged);
   [[nodiscard]] Account& account() noexcept { return account_; }
 
   [[nodiscard]] bool has_gone() const noexcept { return gone_; }

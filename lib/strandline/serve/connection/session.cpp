@@ -228,12 +228,17 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
         co_return false;
       }
       if (!*found) {
-        co_return co_await refuse(refusal_of(found->error()), close, head_only);
+        const Objects::Refused& refused = found->error();
+        client_.account().failed(refused.error, false);
+        std::string how = fields_of(refused, refused.status);
+        co_return co_await refuse(refusal_of(refused), close, head_only, std::move(how));
       }
       const Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
       if (open.object != nullptr && serving_->objects->never_comes(*open.object, selected.parts)) {
-        co_return co_await refuse({504, "not all of it is here, and no origin is asked"}, close, head_only);
+        constexpr http::Refusal kNotHere{504, "not all of it is here, and no origin is asked"};
+        client_.account().failed(Error::make(Errc::not_available, kNotHere.reason), false);
+        co_return co_await refuse(kNotHere, close, head_only);
       }
       const int status = selected.status;
       const bool ends = selected.close;
@@ -243,6 +248,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
         continue;
       }
       reader_->answered(status);
+      if (sent != Sent::all) {
+        client_.account().left();
+      }
       co_return sent == Sent::all && !ends && !ending_;
     }
   }
@@ -251,9 +259,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     return buffer_.substr(static_cast<std::size_t>(head.data() + head.size() - buffer_.data()));
   }
 
-  awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only) {
+  awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only, std::string fields = {}) {
     reader_->answered(refusal.status);
-    std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_)
+    std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_ + fields)
                                         : control_refusal_text(control_, refusal, close, head_only);
     co_return co_await client_.send(std::move(text)) && !close;
   }

@@ -66,7 +66,12 @@ class Objects {
     std::shared_ptr<const Unshared> unshared{};
     http::CacheStatus status{};  // of this request, as far as the answer does not depend on which bytes it wants
   };
-  using Found = origin::Outcome<Open>;
+  // Why there is nothing to be served, and how the request was handled until then.
+  struct Refused : origin::Failure {
+    Refused(origin::Failure failure, http::CacheStatus so_far = {}) : Failure(std::move(failure)), status(so_far) {}
+    http::CacheStatus status;
+  };
+  using Found = tl::expected<Open, Refused>;
   using Done = std::function<void(Found)>;
 
   Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options);
