@@ -117,7 +117,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   };
 
   awaitable<void> run() {
+    idle_ = true;
     const bool prepared = co_await client_.prepare(serving_->limits.head);
+    idle_ = false;
     while (prepared && !ending_) {
       const auto head = co_await read_head();
       bool goes_on = false;
