@@ -152,6 +152,15 @@ TEST_CASE("api: a prefetch that fails says why") {
   CHECK(get(scene, "/-/api/objects/" + id)["error"].get<std::string>().find("not_found") != std::string::npos);
 }
 
+TEST_CASE("api: why something failed names no query") {
+  Scene scene;
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(500); });
+  const std::string id = json::parse(post(scene, "/-/api/prefetch", {{"url", "/a?x=hunter2&hunter2"}}).body)["id"];
+  const std::string path = "/-/api/objects/" + id;
+  CHECK(eventually([&] { return get(scene, path)["state"] == "failed"; }));
+  CHECK(get(scene, path)["error"] == "io: " + scene.origin.url("/a") + ": HTTP status 500");
+}
+
 TEST_CASE("api: what is one client's is not prefetched") {
   Scene scene;
   scene.object({.size = 100, .lines = {"Cache-Control: private"}});

@@ -1,5 +1,6 @@
 #include <strandline/serve/control/view/picture.h>
 #include <strandline/serve/http/request/request_target.h>
+#include <strandline/serve/log/without_secrets.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -126,7 +127,7 @@ ObjectState Picture::state_of(const Objects::Listed& listed) const {
   const auto why = listed.fetched.given_up();
   const bool whole = state.length && state.present.covers({0, *state.length});
   state.state = state_text(lease.entry().is_past(), whole, why.has_value(), !state.arriving.empty());
-  state.error = why && !whole ? why->message() : "";
+  state.error = why && !whole ? without_secrets(why->message()) : "";
   return state;
 }
 
