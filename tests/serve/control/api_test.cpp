@@ -111,6 +111,32 @@ TEST_CASE("api: a purge takes what nobody reads, and it is fetched anew") {
   CHECK(object->sent_bytes() == 200'000);
 }
 
+TEST_CASE("api: a purge that cannot remove something removes the others, and says how many") {
+  Scene scene;
+  for (const char* path : {"/a", "/b", "/c"}) {
+    scene.origin.on(path, ServedObject::make({.size = 1000})->script());
+    REQUIRE(scene.client().get(path).whole);
+  }
+  scene.restart();
+  {
+    auto store = scene.store();
+    const auto lease = required(store.peek(scene.origin.url("/b")));
+    const std::string name = lease.entry().name();
+    const auto journal = scene.directory.path() / "store" / "entries" / name.substr(0, 2) / (name + ".journal");
+    REQUIRE(std::filesystem::remove(journal));
+    REQUIRE(std::filesystem::create_directory(journal));
+  }
+  const auto answer = post(scene, "/-/api/purge", {{"all", true}});
+  CHECK(answer.status == 500);
+  const auto done = json::parse(answer.body);
+  CHECK(done["purged"] == 2);
+  CHECK(done["in_use"] == 0);
+  CHECK(done["failed"] == 1);
+  CHECK(done["error"].get<std::string>().starts_with("purged 2, in use 0, failed 1: "));
+  CHECK(post(scene, "/-/api/purge", {{"url", "/b"}}).status == 500);
+  CHECK(get(scene, "/-/api/objects")["objects"].empty());
+}
+
 TEST_CASE("api: what is being read is not purged") {
   Scene scene;
   scene.object({.size = 64 * kMiB, .rate = 5'000'000});

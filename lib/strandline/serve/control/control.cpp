@@ -3,6 +3,7 @@
 #include <strandline/serve/control/changes/purge.h>
 #include <strandline/serve/control/control.h>
 #include <strandline/serve/control/page.h>
+#include <strandline/serve/log/without_secrets.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -212,11 +213,15 @@ ControlAnswer Control::purge(const ControlRequest& request) {
   if (serving == nullptr) {
     return refused(503, "the server is ending");
   }
-  const auto purged = strandline::serve::purge(parts_, *serving, *asked);
-  if (!purged) {
-    return refused(500, purged.error().message());
+  const Purged purged = strandline::serve::purge(parts_, *serving, *asked);
+  json done = {{"purged", purged.purged}, {"in_use", purged.in_use}};
+  if (!purged.why) {
+    return json_answer(done);
   }
-  return json_answer({{"purged", purged->purged}, {"in_use", purged->in_use}});
+  done["failed"] = purged.failed;
+  done["error"] = "purged " + std::to_string(purged.purged) + ", in use " + std::to_string(purged.in_use) +
+                  ", failed " + std::to_string(purged.failed) + ": " + without_secrets(purged.why->message());
+  return json_answer(done, 500);
 }
 
 std::shared_ptr<Listener> Control::listen(std::size_t cells, std::function<void()> wake) {
