@@ -75,6 +75,18 @@ TEST_CASE("api: an object as it is") {
   CHECK(client.get("/-/api/objects?prefix=x").status == 400);
 }
 
+TEST_CASE("api: an object that is not open, by an id that has been told, or was by another process") {
+  Scene scene;
+  scene.object({.size = 1000});
+  REQUIRE(scene.client().get("/a").whole);
+  scene.restart();
+  const std::string id = get(scene, "/-/api/objects")["objects"][0]["id"];
+  CHECK(get(scene, "/-/api/objects/" + id)["present"] == 1000);
+  scene.restart();
+  CHECK(get(scene, "/-/api/objects/" + id)["present"] == 1000);
+  CHECK(scene.client().get("/-/api/objects/0123456789abcdef").status == 404);
+}
+
 TEST_CASE("api: queries of URLs are told to nobody, for credentials may be in them") {
   Scene scene;
   scene.object({.size = 100});

@@ -198,6 +198,7 @@ ControlAnswer Control::prefetch(const ControlRequest& request) {
     return refused(404, "nothing is served there");
   }
   const std::string id = id_text(object_id(source->name));
+  picture_->told(source->name);
   if (!prefetches_->add({std::move(*source), asked->range})) {
     return refused(503, "too many wait already");
   }
