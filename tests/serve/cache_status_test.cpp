@@ -30,6 +30,13 @@ TEST_CASE("RFC 9211 2.4 to 2.6: all there is to say") {
   CHECK(status.text() == "strandline; fwd=partial; ttl=-30; stored; collapsed");
 }
 
+TEST_CASE("RFC 9211 2.3, 2.8: what the origin answered, and why it failed") {
+  CacheStatus status{.forward = Forward::stale, .forward_status = 503, .ttl = -30, .detail = "io"};
+  CHECK(status.text() == "strandline; fwd=stale; fwd-status=503; ttl=-30; detail=io");
+  status.forward.reset();
+  CHECK(status.text() == "strandline; hit; ttl=-30; detail=io");
+}
+
 TEST_CASE("RFC 8941 3.3.1: integers") {
   CacheStatus status;
   status.ttl = std::numeric_limits<std::int64_t>::max();

@@ -50,8 +50,9 @@ struct Failure {
   bool may_pass = false;                                   // the same request may succeed later
   std::optional<std::chrono::milliseconds> retry_after{};  // not before, says the origin; as it said it, not capped
   std::optional<std::uint64_t> size{};  // of the object, when the refusal says it (RFC 9110, 15.5.17)
+  int http_status = 0;                  // by which a server has refused; 0: it was not that
 
-  [[nodiscard]] Failure clone() const noexcept { return {error.clone(), may_pass, retry_after, size}; }
+  [[nodiscard]] Failure clone() const noexcept { return {error.clone(), may_pass, retry_after, size, http_status}; }
 };
 
 template <class T>

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -69,7 +68,15 @@ class Server::State {
   }
 
   void run() {
-    asio::co_spawn(*contexts_.front(), accept(), asio::detached);
+    {
+      MutexLock lock(mutex_);
+      accepting_ = true;
+    }
+    asio::co_spawn(*contexts_.front(), accept(), [this](const std::exception_ptr&) {
+      MutexLock lock(mutex_);
+      accepting_ = false;
+      fewer_.notify_all();
+    });
     for (const auto& context : contexts_) {
       work_.emplace_back(context->get_executor());
       threads_.emplace_back([&context = *context] {
@@ -111,19 +118,18 @@ class Server::State {
       acceptor_.close(ignored);
       room_.cancel();
     });
-    end_all(false);
+    end_all(Ending::soon);
     const auto until = Sync::now() + grace;
     {
       MutexLock lock(mutex_);
-      stopping_ = true;
-      while (!sessions_.empty() && fewer_.wait_until(mutex_, until)) {
+      while (!is_over_locked() && fewer_.wait_until(mutex_, until)) {
       }
     }
-    end_all(true);
+    end_all(Ending::now);
     serving_->get()->objects->stop();
     {
       MutexLock lock(mutex_);
-      while (!sessions_.empty()) {
+      while (!is_over_locked()) {
         fewer_.wait(mutex_);
       }
     }
@@ -136,6 +142,8 @@ class Server::State {
   }
 
  private:
+  enum class Ending : std::uint8_t { no, soon, now };
+
   static std::vector<std::unique_ptr<asio::io_context>> contexts(unsigned count) {
     std::vector<std::unique_ptr<asio::io_context>> made;
     const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
@@ -182,6 +190,20 @@ class Server::State {
     return made;
   }
 
+  // A connection on its way to the thread that serves it.
+  struct Coming {
+    explicit Coming(State& state) noexcept : to(state) { to.came(1); }
+    Coming(const Coming&) = delete;
+    Coming& operator=(const Coming&) = delete;
+    ~Coming() { to.came(-1); }
+    State& to;
+  };
+  void came(std::ptrdiff_t more) noexcept {
+    MutexLock lock(mutex_);
+    coming_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(coming_) + more);
+    fewer_.notify_all();
+  }
+
   asio::awaitable<void> accept() {
     for (std::size_t turn = 0; acceptor_.is_open(); ++turn) {
       while (connections() >= most_connections_ && acceptor_.is_open()) {
@@ -194,7 +216,8 @@ class Server::State {
       auto& socket = std::get<1>(accepted);
       const auto begun = error ? Result<void>(fail(Errc::io)) : file::contained([&]() -> Result<void> {
         // On the thread that serves it from here on.
-        asio::post(context, [this, socket = std::make_shared<tcp::socket>(std::move(socket))] {
+        const auto coming = std::make_shared<const Coming>(*this);
+        asio::post(context, [this, coming, socket = std::make_shared<tcp::socket>(std::move(socket))] {
           // Without memory the client sees its connection end.
           static_cast<void>(file::contained([&]() -> Result<void> {
             begin(std::move(*socket));
@@ -247,16 +270,21 @@ class Server::State {
     *place = session;
     MutexLock lock(mutex_);
     sessions_.insert(session);
-    if (stopping_) {
-      session->end(true);
+    if (ending_ != Ending::no) {
+      session->end(ending_ == Ending::now);
     }
   }
 
-  void end_all(bool now) noexcept {
+  // Those that there are, and all that still begin.
+  void end_all(Ending how) noexcept {
     MutexLock lock(mutex_);
+    ending_ = how;
     for (const auto& session : sessions_) {
-      session->end(now);
+      session->end(how == Ending::now);
     }
+  }
+  [[nodiscard]] bool is_over_locked() const STRANDLINE_REQUIRES(mutex_) {
+    return !accepting_ && coming_ == 0 && sessions_.empty();
   }
 
   const std::string address_;
@@ -269,7 +297,9 @@ class Server::State {
   std::uint16_t port_ = 0;
   Mutex mutex_;  // a leaf
   CondVar fewer_;
-  bool stopping_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  Ending ending_ STRANDLINE_GUARDED_BY(mutex_) = Ending::no;
+  bool accepting_ STRANDLINE_GUARDED_BY(mutex_) = false;
+  std::size_t coming_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // accepted, and not begun yet
   std::set<std::shared_ptr<Session>> sessions_ STRANDLINE_GUARDED_BY(mutex_);
   std::map<asio::ip::address, std::size_t> clients_ STRANDLINE_GUARDED_BY(mutex_);  // connections of each
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;

@@ -74,6 +74,7 @@ OpenStore::~OpenStore() {
     keeper_.join();
   }
   flush_uses();
+  remove_rows_left();
 }
 
 Mutex& OpenStore::opening_of(const std::string& key) noexcept {

@@ -68,7 +68,8 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   [[nodiscard]] Result<void> look_after_left_open();
   void mark_open(const std::string& name, const std::string& key, std::optional<std::uint64_t> length) noexcept;
   void put_row(const std::string& name, const std::string& key, std::optional<std::uint64_t> length) noexcept;
-  [[nodiscard]] Result<void> remove_row(const std::string& name);
+  void remove_row(const std::string& name) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void remove_rows_left() noexcept STRANDLINE_EXCLUDES(mutex_);
 
   [[nodiscard]] Mutex& opening_of(const std::string& key) noexcept;
   [[nodiscard]] std::shared_ptr<Entry> find_open(const std::string& name) STRANDLINE_EXCLUDES(mutex_);
@@ -127,8 +128,9 @@ class OpenStore : public std::enable_shared_from_this<OpenStore> {
   };
   CondVar opened_;  // opening_now_ has lost a name
   std::set<std::string> opening_now_ STRANDLINE_GUARDED_BY(mutex_);
-  std::set<std::string> unsynced_ STRANDLINE_GUARDED_BY(mutex_);  // written, closed, and not synced since
-  std::vector<Later> postponed_ STRANDLINE_GUARDED_BY(mutex_);    // for the keeper
+  std::set<std::string> unsynced_ STRANDLINE_GUARDED_BY(mutex_);   // written, closed, and not synced since
+  std::set<std::string> rows_left_ STRANDLINE_GUARDED_BY(mutex_);  // in the index, of entries that have gone
+  std::vector<Later> postponed_ STRANDLINE_GUARDED_BY(mutex_);     // for the keeper
   std::unordered_map<std::string, Known> table_ STRANDLINE_GUARDED_BY(mutex_);
   std::unordered_map<std::uint64_t, std::string> names_ STRANDLINE_GUARDED_BY(mutex_);
   std::uint64_t next_id_ STRANDLINE_GUARDED_BY(mutex_) = 1;

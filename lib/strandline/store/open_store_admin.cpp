@@ -20,7 +20,13 @@ Result<void> OpenStore::remove(const std::string& key) {
   }
   if (!found->exists) {
     const auto header = directory_.header_of(found->name);
-    return header || header.error().code != Errc::corrupt ? Result<void>() : remove_unreadable(found->name);
+    if (!header && header.error().code == Errc::corrupt) {
+      return remove_unreadable(found->name);
+    }
+    if (const auto row = index_ != nullptr ? index_->find(found->name) : fail(Errc::unsupported); row && *row) {
+      remove_row(found->name);  // of one that went while the index could not be written to
+    }
+    return {};
   }
   auto entry = find_open(found->name);
   if (entry == nullptr || entry->is_past()) {
@@ -55,7 +61,8 @@ Result<void> OpenStore::remove(const std::string& key) {
   }
   Signals(live_, found->name).changed();
   forget(found->name);
-  return remove_row(found->name);
+  remove_row(found->name);  // a cache: whether it can be written to changes nothing
+  return {};
 }
 
 // Files of which nothing is believed: a journal without a header, or one that speaks of another data file.
@@ -71,6 +78,7 @@ Result<void> OpenStore::remove_unreadable(const std::string& name) {
 Result<std::vector<EntryInfo>> OpenStore::list(std::string_view prefix, const EntryInfo* after, std::size_t limit) {
   std::vector<EntryInfo> entries;
   flush_uses();
+  remove_rows_left();
   if (index_ != nullptr) {
     std::optional<IndexRow> last;
     if (after != nullptr) {

@@ -123,7 +123,7 @@ bool OpenStore::remove_unused(const std::string& name) {
   const auto data = directory_.files()->open(path, speaks ? OpenFile::made : OpenFile::to_write);
   if (!data) {
     if (data.error().code == Errc::not_found) {
-      static_cast<void>(remove_row(name));
+      remove_row(name);
     }
     return false;
   }
@@ -149,7 +149,7 @@ bool OpenStore::remove_unused(const std::string& name) {
   Signals(live_, name).changed();
   give_back(bytes);
   evicted_bytes_ += bytes;
-  static_cast<void>(remove_row(name));
+  remove_row(name);
   return true;
 }
 

@@ -216,8 +216,27 @@ void OpenStore::put_row(const std::string& name, const std::string& key, std::op
 // Its files have gone. Somebody may have made new ones since: first the data file, then, by put_row(), the row, then
 // the journal. So either they are seen here, with nobody putting rows meanwhile, or the row is put after this one has
 // gone; and wherever either is killed, files that take room have a row.
-Result<void> OpenStore::remove_row(const std::string& name) {
-  return index_ == nullptr ? Result<void>() : index_->remove_unless(name, [&] { return directory_.is_there(name); });
+void OpenStore::remove_row(const std::string& name) noexcept {
+  if (index_ == nullptr || index_->remove_unless(name, [&] { return directory_.is_there(name); })) {
+    return;
+  }
+  // On a full disk there is room once nobody has the entry's files open any more.
+  static_cast<void>(file::contained([&]() -> Result<void> {
+    MutexLock lock(mutex_);
+    rows_left_.insert(name);
+    return {};
+  }));
+}
+
+void OpenStore::remove_rows_left() noexcept {
+  std::set<std::string> names;
+  {
+    MutexLock lock(mutex_);
+    names.swap(rows_left_);
+  }
+  for (const std::string& name : names) {
+    remove_row(name);
+  }
 }
 
 }  // namespace strandline::store

@@ -75,6 +75,18 @@ TEST_CASE("api: an object as it is") {
   CHECK(client.get("/-/api/objects?prefix=x").status == 400);
 }
 
+TEST_CASE("api: an object that is not open, by an id that has been told, or was by another process") {
+  Scene scene;
+  scene.object({.size = 1000});
+  REQUIRE(scene.client().get("/a").whole);
+  scene.restart();
+  const std::string id = get(scene, "/-/api/objects")["objects"][0]["id"];
+  CHECK(get(scene, "/-/api/objects/" + id)["present"] == 1000);
+  scene.restart();
+  CHECK(get(scene, "/-/api/objects/" + id)["present"] == 1000);
+  CHECK(scene.client().get("/-/api/objects/0123456789abcdef").status == 404);
+}
+
 TEST_CASE("api: queries of URLs are told to nobody, for credentials may be in them") {
   Scene scene;
   scene.object({.size = 100});
@@ -109,6 +121,32 @@ TEST_CASE("api: a purge takes what nobody reads, and it is fetched anew") {
   CHECK(json::parse(post(scene, "/-/api/purge", asked).body) == json{{"purged", 0}, {"in_use", 0}});
   CHECK(client.get("/a").body == text(1, {0, 100'000}));
   CHECK(object->sent_bytes() == 200'000);
+}
+
+TEST_CASE("api: a purge that cannot remove something removes the others, and says how many") {
+  Scene scene;
+  for (const char* path : {"/a", "/b", "/c"}) {
+    scene.origin.on(path, ServedObject::make({.size = 1000})->script());
+    REQUIRE(scene.client().get(path).whole);
+  }
+  scene.restart();
+  {
+    auto store = scene.store();
+    const auto lease = required(store.peek(scene.origin.url("/b")));
+    const std::string name = lease.entry().name();
+    const auto journal = scene.directory.path() / "store" / "entries" / name.substr(0, 2) / (name + ".journal");
+    REQUIRE(std::filesystem::remove(journal));
+    REQUIRE(std::filesystem::create_directory(journal));
+  }
+  const auto answer = post(scene, "/-/api/purge", {{"all", true}});
+  CHECK(answer.status == 500);
+  const auto done = json::parse(answer.body);
+  CHECK(done["purged"] == 2);
+  CHECK(done["in_use"] == 0);
+  CHECK(done["failed"] == 1);
+  CHECK(done["error"].get<std::string>().starts_with("purged 2, in use 0, failed 1: "));
+  CHECK(post(scene, "/-/api/purge", {{"url", "/b"}}).status == 500);
+  CHECK(get(scene, "/-/api/objects")["objects"].empty());
 }
 
 TEST_CASE("api: what is being read is not purged") {
@@ -160,6 +198,15 @@ TEST_CASE("api: of what stands in for an origin that fails, what is missing is n
   const std::string id = json::parse(post(scene, "/-/api/prefetch", {{"url", "/a"}}).body)["id"];
   CHECK(
       eventually([&] { return get(scene, "/-/api/objects/" + id)["error"].dump().find("500") != std::string::npos; }));
+}
+
+TEST_CASE("api: why something failed names no query") {
+  Scene scene;
+  scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(500); });
+  const std::string id = json::parse(post(scene, "/-/api/prefetch", {{"url", "/a?x=hunter2&hunter2"}}).body)["id"];
+  const std::string path = "/-/api/objects/" + id;
+  CHECK(eventually([&] { return get(scene, path)["state"] == "failed"; }));
+  CHECK(get(scene, path)["error"] == "io: " + scene.origin.url("/a") + ": HTTP status 500");
 }
 
 TEST_CASE("api: what is one client's is not prefetched") {

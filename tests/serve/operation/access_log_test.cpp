@@ -39,10 +39,12 @@ TEST_CASE("access log: a line is JSON, whatever is in it") {
   entry.status = 206;
   entry.sent = 10;
   entry.cache = "hit; ttl=1";
+  entry.reason = "io: \"x\"";
   entry.total = std::chrono::microseconds(1500);
   CHECK(serve::log_line(entry) ==
         "{\"time\":\"2023-11-14T22:13:20.042Z\",\"client\":\"127.0.0.1:1\",\"method\":\"GET\",\"path\":\"/a\","
-        "\"range\":\"bytes=\\\"\\\\\\u00ff\\u0009\",\"cache\":\"hit; ttl=1\",\"status\":206,\"sent\":10,\"hit\":true,"
+        "\"range\":\"bytes=\\\"\\\\\\u00ff\\u0009\",\"cache\":\"hit; ttl=1\",\"reason\":\"io: "
+        "\\\"x\\\"\",\"status\":206,\"sent\":10,\"hit\":true,"
         "\"wait_ms\":0.000,\"total_ms\":1.500}\n");
   entry.waited = true;
   CHECK(serve::log_line(entry).find("\"hit\":false") != std::string::npos);

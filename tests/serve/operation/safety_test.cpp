@@ -23,6 +23,31 @@ TEST_CASE("F64: when a client goes that has read the beginning, no more is fetch
   CHECK(object->sent_bytes() <= kInSockets + kLimits.window + kLimits.max_subrange);
 }
 
+TEST_CASE("F64: a client that goes while it waits is let go of, though it has sent its next request") {
+  const Gate gate;
+  Scene scene;
+  std::string lines;
+  std::string path;
+  const auto object = scene.object({.size = 2 * kMiB, .silent_at = kMiB});
+  SUBCASE("for what there is") {
+    path = "/hang";
+    scene.origin.on(path, [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
+  }
+  SUBCASE("for bytes") {
+    path = "/a";
+    lines = "Range: bytes=1048576-\r\n";
+    REQUIRE(scene.client().get("/a", "Range: bytes=0-0\r\n").status == 206);
+  }
+  {
+    auto client = scene.client();
+    const auto asked = scene.origin.requests().size();
+    client.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + lines + "\r\n");
+    REQUIRE(eventually([&] { return scene.origin.requests().size() > asked; }));
+    client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  CHECK(eventually([&] { return scene.server->connections() == 0; }));
+}
+
 TEST_CASE("F68: others than this machine are served only when clients are told apart") {
   serve::ServerOptions options;
   for (const char* address : {"0.0.0.0", "::", "192.0.2.1"}) {

@@ -218,6 +218,16 @@ Refusal refusal_of(const origin::Failure& failure) noexcept {
   }
 }
 
+std::string fields_of(const origin::Failure& failure, http::CacheStatus status) {
+  const bool has_answered = failure.http_status != 0 || failure.error.code == Errc::not_found;
+  if (!has_answered || !status.forward) {
+    return {};
+  }
+  status.forward_status = failure.http_status;
+  status.detail = to_string(failure.error.code);
+  return "Cache-Status: " + status.text() + "\r\n";
+}
+
 namespace {
 
 // What is known of an object, for every answer that has its ETag.

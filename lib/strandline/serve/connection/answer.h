@@ -54,6 +54,9 @@ class AnswerHead {
 [[nodiscard]] std::optional<http::Refusal> refusal_of_method(std::string_view method) noexcept;
 // What a failure of an origin's, or the store's, is for a client.
 [[nodiscard]] http::Refusal refusal_of(const origin::Failure& failure) noexcept;
+// Its Cache-Status, where it stands for what an origin has answered; empty: it is this server's own, which has none
+// (RFC 9211, section 2).
+[[nodiscard]] std::string fields_of(const origin::Failure& failure, http::CacheStatus status);
 
 // What will be sent of an object that nothing is known of; empty: whether anything will, its state decides.
 [[nodiscard]] ByteRange first_read(const RequestHead& request);

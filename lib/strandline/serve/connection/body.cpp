@@ -16,9 +16,9 @@ namespace strandline::serve {
 using boost::asio::awaitable;
 using namespace boost::asio::experimental::awaitable_operators;
 
-bool InFlight::pin(std::shared_ptr<store::Lease> lease, ByteRange range) {
+Result<void> InFlight::pin(std::shared_ptr<store::Lease> lease, ByteRange range) {
   pieces_.reserve(pieces_.size() + 1);
-  const bool held = lease->pin(range).has_value();
+  auto held = lease->pin(range);
   if (held) {
     pieces_.push_back({std::move(lease), range, kMaxOffset});
   }
@@ -67,7 +67,7 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   } else {
     auto made = resource().cursor(range.begin);
     if (!made) {
-      co_return co_await refuse(503, "not now");
+      co_return co_await refuse(503, "not now", std::move(made.error()));
     }
     cursor.emplace(std::move(*made));
   }
@@ -75,8 +75,8 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     const ByteRange next{at, std::min(range.end, at + limits_.at_once)};
     in_flight_.settle(client_.arrived());
     const bool some = there_from(next) > at;
-    if (some && !in_flight_.pin(lease, next)) {
-      co_return co_await refuse(503, "not now");
+    if (auto held = some ? in_flight_.pin(lease, next) : Result<void>(); !held) {
+      co_return co_await refuse(503, "not now", std::move(held.error()));
     }
     const std::uint64_t there = some ? there_from(next) : at;  // what is there now stays
     if (there > at) {
@@ -111,24 +111,45 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     if (outcome == WaitOutcome::eof) {
       break;
     }
-    const auto why = outcome != WaitOutcome::ready ? object_.fetched.given_up() : std::nullopt;
-    has_no_room_ = why && why->code == Errc::no_space;
-    if (has_no_room_ && !begun_) {
-      co_return false;
-    }
     if (outcome != WaitOutcome::ready) {
-      co_return co_await refuse(outcome == WaitOutcome::timed_out ? 504 : 502, "the origin does not bring it");
+      Error why = why_not(outcome);
+      has_no_room_ = why.code == Errc::no_space;
+      if (has_no_room_ && !begun_) {
+        co_return false;
+      }
+      const int status = outcome == WaitOutcome::timed_out ? 504 : 502;
+      co_return co_await refuse(status, "the origin does not bring it", std::move(why));
     }
   }
   const auto length = resource().length();
   if (!chunked && range.end != kMaxOffset && (!length || *length < range.end)) {
-    co_return co_await refuse(502, "the origin has less of it than it said");
+    Error why = Error::make(Errc::corrupt, "it ends before " + std::to_string(range.end));
+    co_return co_await refuse(502, "the origin has less of it than it said", std::move(why));
   }
   before += chunked ? "0\r\n\r\n" : "";
   co_return before.empty() || co_await client_.send(std::move(before));
 }
 
-awaitable<bool> Body::refuse(int status, std::string_view reason) {
+Error Body::why_not(std::optional<WaitOutcome> outcome) const {
+  if (auto why = object_.fetched.given_up()) {
+    return std::move(*why);
+  }
+  if (outcome == WaitOutcome::timed_out) {
+    return Error::make(Errc::timed_out, "no byte for " + std::to_string(limits_.progress.count()) + " ms");
+  }
+  auto status = resource().status();
+  return status.error ? std::move(*status.error) : Error::make(Errc::no_writer, "nobody brings it");
+}
+
+void Body::cannot_send(const Error& why) {
+  if (!client_.has_gone() && !client_.is_reset()) {
+    client_.account().failed(why, true);
+    reader_.breaks_off();
+  }
+}
+
+awaitable<bool> Body::refuse(int status, std::string_view reason, Error why) {
+  client_.account().failed(why, begun_);
   if (begun_) {
     reader_.breaks_off();
   } else if (!client_.has_gone()) {
@@ -166,6 +187,7 @@ awaitable<std::optional<std::size_t>> Body::send_some(const store::Lease& lease,
       co_return co_await send_copy(lease, range);  // which can decrypt, and tells whether it is corrupt
     }
     if (!count) {
+      cannot_send(count.error());
       co_return std::nullopt;
     }
     if (*count > 0) {
@@ -182,6 +204,7 @@ awaitable<std::optional<std::size_t>> Body::send_copy(const store::Lease& lease,
   std::string bytes(std::min<std::uint64_t>(range.size(), 65536), '\0');
   const auto count = lease.resource().read_at(range.begin, std::as_writable_bytes(std::span(bytes)));
   if (!count || *count == 0) {
+    cannot_send(count ? Error::make(Errc::not_available, "read") : count.error().clone());
     co_return std::nullopt;
   }
   bytes.resize(*count);

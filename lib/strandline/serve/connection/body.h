@@ -24,8 +24,8 @@ namespace strandline::serve {
 // that (XFS, and ext4 since Linux 6.16) is zeroed in place, on its way to the client.
 class InFlight {
  public:
-  // From here on it is pinned. False: it could not be.
-  [[nodiscard]] bool pin(std::shared_ptr<store::Lease> lease, ByteRange range);
+  // From here on it is pinned.
+  [[nodiscard]] Result<void> pin(std::shared_ptr<store::Lease> lease, ByteRange range);
   // The last one: nothing of it was handed to the client; or the last of it was, when it had been handed so much.
   void unpin_last() noexcept { unpin(pieces_.size() - 1); }
   void handed_last(std::uint64_t handed) noexcept { pieces_.back().handed = handed; }
@@ -71,8 +71,12 @@ class Body {
                                                                              ByteRange range);
   // For some of the range, from its begin on, as long as the client does; nothing: it never comes, or nobody wants it.
   [[nodiscard]] boost::asio::awaitable<std::optional<WaitOutcome>> wait(ByteRange range);
-  // Instead of the answer, if none of that has gone: always false.
-  [[nodiscard]] boost::asio::awaitable<bool> refuse(int status, std::string_view reason);
+  // Why what was waited for has not come.
+  [[nodiscard]] Error why_not(std::optional<WaitOutcome> outcome) const;
+  // Instead of the answer, if none of that has gone: always false. `why`: for the log.
+  [[nodiscard]] boost::asio::awaitable<bool> refuse(int status, std::string_view reason, Error why);
+  // What is here cannot be read; unless it is the client that cannot be written to.
+  void cannot_send(const Error& why);
   // The end of what is there without a break.
   [[nodiscard]] std::uint64_t there_from(ByteRange range) const;
   [[nodiscard]] const Entry& resource() const { return object_.fetched.resource(); }

@@ -2,6 +2,7 @@
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,12 @@ using boost::asio::steady_timer;
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 using Did = TlsConnection::Did;
+
+namespace {
+
+constexpr std::chrono::seconds kLookForEnd{1};  // between two looks
+
+}  // namespace
 
 // Ends what waits for the socket when it has waited for too long. The timer is not set for each wait: when it runs out,
 // it is set anew for the wait that is under way by then.
@@ -182,14 +189,14 @@ bool ClientSocket::receive(std::string& bytes) {
   return count > 0;
 }
 
-void ClientSocket::begin_account(bool keep_head) {
+void ClientSocket::begin_account(bool logged) {
   account_ = {};
   account_.begun = Clock::now();
-  account_.keep_head = keep_head;
+  account_.logged = logged;
 }
 
 awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
-  if (account_.keep_head && account_.sent == 0) {
+  if (account_.logged && account_.sent == 0) {
     account_.head = bytes.substr(0, bytes.find("\r\n\r\n") + 2);
   }
   for (std::size_t at = 0; at < bytes.size();) {
@@ -289,16 +296,33 @@ TlsConnection::Did ClientSocket::peek() {
 awaitable<void> ClientSocket::until_gone() {
   for (;;) {
     const auto [error] = co_await socket_.async_wait(Wait::wait_read, kToken);
-    const Did did = error ? Did::ended : peek();
-    if (did == Did::ended) {
+    if (error) {
+      co_return;  // nobody wants to know any more
+    }
+    const Did did = peek();
+    gone_ = did == Did::ended;
+    if (gone_) {
       co_return;
     }
     if (did == Did::some) {
-      steady_timer never(executor(), steady_timer::time_point::max());
-      co_await never.async_wait(kToken);
+      break;
+    }
+  }
+  // What has come, and is not to be read yet, hides the end behind it from whoever waits for more.
+  steady_timer look(executor());
+  while (!sends_no_more()) {
+    look.expires_after(kLookForEnd);
+    const auto [error] = co_await look.async_wait(kToken);
+    if (error) {
       co_return;
     }
   }
+  gone_ = true;
+}
+
+bool ClientSocket::sends_no_more() noexcept {
+  ::pollfd socket{handle(), POLLRDHUP, 0};
+  return ::poll(&socket, 1, 0) > 0;
 }
 
 }  // namespace strandline::serve

@@ -4,6 +4,7 @@
 // down, for a timer that runs once in a while. Lifetime: outlives what awaits it.
 #pragma once
 
+#include <strandline/base/error.h>
 #include <strandline/serve/tls/tls.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -33,12 +34,25 @@ class ClientSocket {
   struct Account {
     Clock::time_point begun{};
     std::uint64_t sent = 0;  // bytes, heads too
-    std::string head;        // of the answer; only where it is kept
+    std::string head;        // of the answer; where it is logged
+    std::string reason;      // why there is none, or less of it than there should be; likewise
     Clock::duration waited{};
     bool waited_for_bytes = false;
-    bool keep_head = false;
+    bool logged = false;
 
     void waited_since(Clock::time_point since) { waited += Clock::now() - since; }
+    // The origin, or the store; `partly`: some of the answer has been sent.
+    void failed(const Error& why, bool partly) {
+      if (logged) {
+        reason = (partly ? "broke off: " : "") + why.message();
+      }
+    }
+    // Nothing has failed, so it is the client that has gone, or takes too little.
+    void left() {
+      if (logged && reason.empty() && sent > 0) {
+        reason = "broke off: the client has gone, or takes too little";
+      }
+    }
   };
 
   struct Patience {
@@ -91,11 +105,14 @@ class ClientSocket {
   void let_go() noexcept { set_reset_at_end(false); }
 
   // A request has come.
-  void begin_account(bool keep_head);
+  void begin_account(bool logged);
   [[nodiscard]] Account& account() noexcept { return account_; }
 
   [[nodiscard]] bool has_gone() const noexcept { return gone_; }
-  // Ends when the client has closed the connection. One that sends the next request meanwhile is there.
+  // Has the connection ended, so that nothing is on its way any more?
+  [[nodiscard]] bool is_reset() noexcept;
+  // Ends when the client has closed the connection, or its side of it, which has_gone() says then. One that sends the
+  // next request meanwhile is there.
   [[nodiscard]] boost::asio::awaitable<void> until_gone();
 
  private:
@@ -104,9 +121,9 @@ class ClientSocket {
   void set_reset_at_end(bool reset) noexcept;
   // For who takes as little as may be.
   [[nodiscard]] Clock::duration time_of(std::uint64_t bytes) const noexcept;
-  // Has the connection ended, so that nothing is on its way any more?
-  [[nodiscard]] bool is_reset() noexcept;
   [[nodiscard]] TlsConnection::Did peek();
+  // Has the connection, or what the client sends, come to its end, read or not?
+  [[nodiscard]] bool sends_no_more() noexcept;
   // Some bytes at once; none: it can take none now, or has gone, and what it is to be waited for.
   [[nodiscard]] std::size_t send_some(std::string_view bytes, int flags, Wait& next);
 

@@ -204,12 +204,15 @@ awaitable<bool> Passing::send_piece(Piece& piece, std::string& before, bool chun
 }
 
 awaitable<bool> Passing::refuse(const origin::Failure& failure) {
+  client_.account().failed(failure.error, begun_);
   if (begun_) {
     reader_.breaks_off();
   } else if (!client_.has_gone()) {
     const http::Refusal refusal = refusal_of(failure);
     reader_.answers_instead(refusal.status);
-    co_await client_.send(refusal_text(refusal, true));
+    constexpr http::CacheStatus kAsked{.forward = http::CacheStatus::Forward::bypass};
+    std::string text = with_fields(refusal_text(refusal, true), fields_of(failure, kAsked));
+    co_await client_.send(std::move(text));
   }
   co_return false;
 }

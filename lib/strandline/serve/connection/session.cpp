@@ -117,7 +117,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   };
 
   awaitable<void> run() {
+    idle_ = true;
     const bool prepared = co_await client_.prepare(serving_->limits.head);
+    idle_ = false;
     while (prepared && !ending_) {
       const auto head = co_await read_head();
       bool goes_on = false;
@@ -228,7 +230,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
         co_return false;
       }
       if (!*found) {
-        co_return co_await refuse(refusal_of(found->error()), close, head_only);
+        co_return co_await refuse(found->error(), found->error().status, close, head_only);
       }
       const Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
@@ -240,10 +242,17 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
         continue;
       }
       if (sent == Sent::not_here) {
-        const http::Refusal unasked{504, "not all of it is here, and no origin is asked"};
-        co_return co_await refuse(open.failure ? refusal_of(*open.failure) : unasked, close, head_only);
+        if (open.failure) {
+          co_return co_await refuse(*open.failure, open.status, close, head_only);
+        }
+        constexpr http::Refusal kUnasked{504, "not all of it is here, and no origin is asked"};
+        client_.account().failed(Error::make(Errc::not_available, kUnasked.reason), false);
+        co_return co_await refuse(kUnasked, close, head_only);
       }
       reader_->answered(status);
+      if (sent != Sent::all) {
+        client_.account().left();
+      }
       co_return sent == Sent::all && !ends && !ending_;
     }
   }
@@ -252,11 +261,18 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     return buffer_.substr(static_cast<std::size_t>(head.data() + head.size() - buffer_.data()));
   }
 
-  awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only) {
+  awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only, std::string fields = {}) {
     reader_->answered(refusal.status);
-    std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_)
+    std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_ + fields)
                                         : control_refusal_text(control_, refusal, close, head_only);
     co_return co_await client_.send(std::move(text)) && !close;
+  }
+
+  // For what the origin, or the store, has failed in.
+  awaitable<bool> refuse(const origin::Failure& failure, const http::CacheStatus& status, bool close, bool head_only) {
+    client_.account().failed(failure.error, false);
+    std::string how = fields_of(failure, status);
+    co_return co_await refuse(refusal_of(failure), close, head_only, std::move(how));
   }
 
   enum class Sent : std::uint8_t { all, broken_off, no_room, not_here };

@@ -3,6 +3,7 @@
 #include <strandline/serve/control/changes/purge.h>
 #include <strandline/serve/control/control.h>
 #include <strandline/serve/control/page.h>
+#include <strandline/serve/log/without_secrets.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -197,6 +198,7 @@ ControlAnswer Control::prefetch(const ControlRequest& request) {
     return refused(404, "nothing is served there");
   }
   const std::string id = id_text(object_id(source->name));
+  picture_->told(source->name);
   if (!prefetches_->add({std::move(*source), asked->range})) {
     return refused(503, "too many wait already");
   }
@@ -212,11 +214,15 @@ ControlAnswer Control::purge(const ControlRequest& request) {
   if (serving == nullptr) {
     return refused(503, "the server is ending");
   }
-  const auto purged = strandline::serve::purge(parts_, *serving, *asked);
-  if (!purged) {
-    return refused(500, purged.error().message());
+  const Purged purged = strandline::serve::purge(parts_, *serving, *asked);
+  json done = {{"purged", purged.purged}, {"in_use", purged.in_use}};
+  if (!purged.why) {
+    return json_answer(done);
   }
-  return json_answer({{"purged", purged->purged}, {"in_use", purged->in_use}});
+  done["failed"] = purged.failed;
+  done["error"] = "purged " + std::to_string(purged.purged) + ", in use " + std::to_string(purged.in_use) +
+                  ", failed " + std::to_string(purged.failed) + ": " + without_secrets(purged.why->message());
+  return json_answer(done, 500);
 }
 
 std::shared_ptr<Listener> Control::listen(std::size_t cells, std::function<void()> wake) {

@@ -87,9 +87,9 @@ std::string begin_line(std::chrono::system_clock::time_point time) {
 std::string log_line(const LogEntry& entry) {
   std::string line = begin_line(entry.time);
   add_text(line, "client", entry.client);
-  const std::pair<const char*, const std::string&> texts[] = {{"user", entry.user},   {"method", entry.method},
-                                                              {"path", entry.path},   {"query", entry.query},
-                                                              {"range", entry.range}, {"cache", entry.cache}};
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"user", entry.user},   {"method", entry.method}, {"path", entry.path},    {"query", entry.query},
+      {"range", entry.range}, {"cache", entry.cache},   {"reason", entry.reason}};
   for (const auto& [name, text] : texts) {
     if (!text.empty()) {
       add_text(line, name, text);

@@ -28,6 +28,7 @@ struct LogEntry {
   int status = 0;                                // 0: the client had gone before there was an answer
   std::uint64_t sent = 0;                        // bytes, heads too
   std::string cache;                             // what Cache-Status said of the answer (RFC 9211)
+  std::string reason;                            // why the origin, or the store, failed; without_secrets()
   bool waited = false;                           // for an origin
   std::chrono::microseconds wait{};
   std::chrono::microseconds total{};

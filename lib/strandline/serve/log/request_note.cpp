@@ -3,6 +3,7 @@
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/http/request/request_target.h>
 #include <strandline/serve/log/request_note.h>
+#include <strandline/serve/log/without_secrets.h>
 
 namespace strandline::serve {
 namespace {
@@ -30,6 +31,7 @@ LogEntry entry_of(const Logging& logging, const Access& access, ClientSocket& cl
   entry.status = status_of(account.head);
   entry.sent = account.sent;
   entry.cache = field_of(account.head, "\r\nCache-Status: strandline; ");
+  entry.reason = without_secrets(account.reason);
   entry.waited = account.waited_for_bytes;
   entry.wait = duration_cast<microseconds>(account.waited);
   entry.total = duration_cast<microseconds>(total);

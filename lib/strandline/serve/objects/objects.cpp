@@ -171,10 +171,14 @@ void Objects::settle(const std::string& name, Found found) {
       if (!options_.offline) {  // then nobody has been asked
         open.status.forward = open.status.forward ? open.status.forward : one.status.forward;
         open.status.collapsed = one.status.collapsed;
+        if (!found) {
+          open.status.forward_status = found.error().http_status;
+          open.status.detail = to_string(found.error().error.code);
+        }
       }
       one.done(std::move(open));
     } else {
-      one.done(tl::unexpected(found.error().clone()));
+      one.done(tl::unexpected(Refused(found.error().clone(), one.status)));
     }
   }
   end_question();

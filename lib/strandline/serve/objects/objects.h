@@ -67,7 +67,12 @@ class Objects {
     // Why the origin did not say what it was asked: the object stands in, with what is here of it.
     std::shared_ptr<const origin::Failure> failure{};
   };
-  using Found = origin::Outcome<Open>;
+  // Why there is nothing to be served, and how the request was handled until then.
+  struct Refused : origin::Failure {
+    Refused(origin::Failure failure, http::CacheStatus so_far = {}) : Failure(std::move(failure)), status(so_far) {}
+    http::CacheStatus status;
+  };
+  using Found = tl::expected<Open, Refused>;
   using Done = std::function<void(Found)>;
 
   Objects(store::Store store, std::shared_ptr<fill::Filler> filler, Options options);

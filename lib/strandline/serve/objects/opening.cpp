@@ -69,7 +69,8 @@ void Objects::ask_for_one(const Source& source, Done done) {
           const Freshness freshness = freshness_of({*info, asked, wall_clock()});
           return Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
         });
-        (*kept)(!info   ? Found(tl::unexpected(std::move(info.error())))
+        constexpr http::CacheStatus kAsked{.forward = http::CacheStatus::Forward::bypass};
+        (*kept)(!info   ? Found(tl::unexpected(Refused(std::move(info.error()), kAsked)))
                 : found ? Found(std::move(*found))
                         : tl::unexpected(Failure{std::move(found.error()), true}));
         end_question();

@@ -52,6 +52,7 @@ Errc code_of(int status) noexcept {
 
 Outcome<Answer> refused(const HttpHead& head, const Question& question) {
   Failure failure{Error::make(code_of(head.status), status_text(head)), may_pass(head.status)};
+  failure.http_status = head.status;
   failure.retry_after =
       failure.may_pass ? parse_retry_after(head.retry_after, std::chrono::system_clock::now()) : std::nullopt;
   if (head.status == 412 && question.if_match.kind != Validator::Kind::strong) {

@@ -1,5 +1,6 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/serve/control/changes/prefetches.h>
+#include <strandline/serve/log/without_secrets.h>
 
 #include <algorithm>
 #include <utility>
@@ -66,7 +67,7 @@ void Prefetches::begin(const std::shared_ptr<Running>& running) {
 
 void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found found) {
   if (!found) {
-    running->error = found.error().error.message();
+    running->error = without_secrets(found.error().error.message());
     end(*running);
     return;
   }
@@ -76,7 +77,7 @@ void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found 
     return;
   }
   if (found->failure != nullptr && !found->object->fetched.resource().contains(running->request.range)) {
-    running->error = found->failure->error.message();
+    running->error = without_secrets(found->failure->error.message());
     end(*running);
     return;
   }
@@ -84,14 +85,14 @@ void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found 
   WaitOptions options;
   options.stop = stop_.get_token();
   options.urgency = Urgency::background;
-  running->object->fetched.resource().async_wait(running->request.range, options,
-                                                 [running](Result<WaitOutcome> outcome) {
-                                                   if (!outcome) {
-                                                     const auto why = running->object->fetched.given_up();
-                                                     running->error = why ? why->message() : outcome.error().message();
-                                                   }
-                                                   end(*running);
-                                                 });
+  running->object->fetched.resource().async_wait(
+      running->request.range, options, [running](Result<WaitOutcome> outcome) {
+        if (!outcome) {
+          const auto why = running->object->fetched.given_up();
+          running->error = without_secrets((why ? *why : outcome.error()).message());
+        }
+        end(*running);
+      });
 }
 
 void Prefetches::end(Running& running) noexcept {

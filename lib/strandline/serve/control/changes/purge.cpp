@@ -15,35 +15,40 @@ std::set<std::uint64_t> objects_read(const Traffic& traffic) {
   return read;
 }
 
-Result<void> purge_one(ServerParts& parts, const std::set<std::uint64_t>& read, const std::string& name,
-                       Purged& purged) {
+void because(Purged& purged, const Error& why) {
+  if (!purged.why) {
+    purged.why = why.clone();
+  }
+}
+
+void purge_one(ServerParts& parts, const std::set<std::uint64_t>& read, const std::string& name, Purged& purged) {
   if (read.contains(object_id(name)) || parts.objects->forget(name) == Objects::Forgot::in_use) {
     ++purged.in_use;
-    return {};
+    return;
   }
-  auto removed = parts.store.remove(name);
-  if (!removed && removed.error().code != Errc::busy) {
-    return removed;
+  const auto removed = parts.store.remove(name);
+  if (removed) {
+    ++purged.purged;
+  } else if (removed.error().code == Errc::busy) {
+    ++purged.in_use;
+  } else {
+    ++purged.failed;
+    because(purged, removed.error());
   }
-  ++(removed ? purged.purged : purged.in_use);
-  return {};
 }
 
 }  // namespace
 
-Result<Purged> purge(ServerParts& parts, const Serving& serving, const PurgeArguments& asked) {
+Purged purge(ServerParts& parts, const Serving& serving, const PurgeArguments& asked) {
   Purged purged;
   const auto read = objects_read(*parts.traffic);
   if (!asked.below) {
     const auto source = serving.source_of(asked.target);
     const auto there = source && !source->name.empty() ? parts.store.contains(source->name) : Result<bool>(false);
     if (!there) {
-      return fail(there.error().clone());
-    }
-    if (*there) {
-      if (auto done = purge_one(parts, read, source->name, purged); !done) {
-        return fail(std::move(done.error()));
-      }
+      because(purged, there.error());
+    } else if (*there) {
+      purge_one(parts, read, source->name, purged);
     }
     return purged;
   }
@@ -53,7 +58,8 @@ Result<Purged> purge(ServerParts& parts, const Serving& serving, const PurgeArgu
     for (;;) {
       const auto entries = parts.store.list(prefix, after);
       if (!entries) {
-        return fail(entries.error().clone());
+        because(purged, entries.error());
+        return purged;
       }
       if (entries->empty()) {
         break;
@@ -61,9 +67,7 @@ Result<Purged> purge(ServerParts& parts, const Serving& serving, const PurgeArgu
       last = entries->back();
       after = &last;
       for (const store::EntryInfo& entry : *entries) {
-        if (auto done = purge_one(parts, read, entry.key, purged); !done) {
-          return fail(std::move(done.error()));
-        }
+        purge_one(parts, read, entry.key, purged);
       }
     }
   }

@@ -1,5 +1,6 @@
 #include <strandline/serve/control/view/picture.h>
 #include <strandline/serve/http/request/request_target.h>
+#include <strandline/serve/log/without_secrets.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,10 +13,12 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kMostShown = 200;      // of a state
-constexpr std::size_t kMostListed = 200;     // of those that are not open
-constexpr std::size_t kMostRanges = 4096;    // of one object
-constexpr std::uint64_t kBlockBytes = 4096;  // that presence is kept by
+constexpr std::size_t kMostShown = 200;        // of a state
+constexpr std::size_t kMostListed = 200;       // of those that are not open
+constexpr std::size_t kMostRanges = 4096;      // of one object
+constexpr std::size_t kMostTold = 5000;        // names that are remembered; and as many from before
+constexpr std::size_t kMostLookedAt = 10'000;  // entries, for one of which nothing is known
+constexpr std::uint64_t kBlockBytes = 4096;    // that presence is kept by
 constexpr auto kShownFor = std::chrono::seconds(10);
 constexpr auto kStoreEvery = std::chrono::seconds(1);  // without an index that is a walk through a folder
 
@@ -126,7 +129,7 @@ ObjectState Picture::state_of(const Objects::Listed& listed) const {
   const auto why = listed.fetched.given_up();
   const bool whole = state.length && state.present.covers({0, *state.length});
   state.state = state_text(lease.entry().is_past(), whole, why.has_value(), !state.arriving.empty());
-  state.error = why && !whole ? why->message() : "";
+  state.error = why && !whole ? without_secrets(why->message()) : "";
   return state;
 }
 
@@ -160,6 +163,11 @@ void Picture::look(Clock::time_point now) {
   out_.update(totals_.sent_bytes(), now);
   for (const Objects::Listed& listed : parts_.objects->open_objects()) {
     look_at(listed, evicted, now);
+  }
+  for (const auto& [id, seen] : seen_) {
+    if (!seen.looked_at) {
+      told(seen.now.name);
+    }
   }
   drop_gone(seen_);
   look_at_readers(now);
@@ -305,6 +313,7 @@ json Picture::objects(const http::RequestTarget& below, std::size_t cells) {
       if (found.size() >= kMostListed + seen_.size()) {
         ++more;
       } else if (const auto state = state_in_store(entry.key)) {
+        told(entry.key);
         found.push_back(json_of(*state, {}, {}, {.cells = cells}));
       }
     }
@@ -317,21 +326,30 @@ json Picture::object(std::uint64_t id, const StripOptions& options) {
     const Seen& seen = it->second;
     return with_ranges(json_of(seen.now, seen.evicted, seen.readers, options), seen.now.present);
   }
-  store::EntryInfo last;
-  const store::EntryInfo* after = nullptr;
-  for (;;) {
-    const auto entries = parts_.store.list({}, after);
-    if (!entries || entries->empty()) {
-      return {};
+  const std::string name = name_of(id);
+  const auto state = !name.empty() ? state_in_store(name) : std::nullopt;
+  return state ? with_ranges(json_of(*state, {}, {}, options), state->present) : json();
+}
+
+std::string Picture::name_of(std::uint64_t id) {
+  for (const auto* names : {&told_, &told_before_}) {
+    if (const auto it = names->find(id); it != names->end()) {
+      return it->second;
     }
-    for (const store::EntryInfo& entry : *entries) {
-      if (object_id(entry.key) == id) {
-        const auto state = state_in_store(entry.key);
-        return state ? with_ranges(json_of(*state, {}, {}, options), state->present) : json();
-      }
-    }
-    last = entries->back();
-    after = &last;
+  }
+  const auto entries = parts_.store.list({}, nullptr, kMostLookedAt);
+  if (!entries) {
+    return {};
+  }
+  const auto found = std::find_if(entries->begin(), entries->end(),
+                                  [id](const store::EntryInfo& entry) { return object_id(entry.key) == id; });
+  return found != entries->end() ? found->key : std::string();
+}
+
+void Picture::told(const std::string& name) {
+  told_.try_emplace(object_id(name), name);
+  if (told_.size() >= kMostTold) {
+    told_before_ = std::exchange(told_, {});
   }
 }
 

@@ -14,6 +14,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace strandline::serve {
@@ -62,10 +63,13 @@ class Picture {
   [[nodiscard]] nlohmann::json state(std::size_t cells) const;
   // Those that are open, then others of the store's, by their paths.
   [[nodiscard]] nlohmann::json objects(const http::RequestTarget& below, std::size_t cells);
-  // Null: there is none.
+  // Null: there is none. What is neither open nor has been told() is looked for among the first ten thousand of the
+  // store's entries: whoever asks for others holds up all who ask.
   [[nodiscard]] nlohmann::json object(std::uint64_t id, const StripOptions& options);
   // Of one of which there is nothing yet.
   [[nodiscard]] nlohmann::json unknown(const std::string& name, const StripOptions& options) const;
+  // Somebody has its id now, and may ask for it.
+  void told(const std::string& name);
 
  private:
   // What is remembered of an object.
@@ -89,6 +93,8 @@ class Picture {
   [[nodiscard]] nlohmann::json json_of(const ObjectState& object, const RangeSet& evicted,
                                        const std::vector<ReaderState>& readers, const StripOptions& options) const;
   [[nodiscard]] std::string path_of(const std::string& name) const;
+  // Empty: nobody knows.
+  [[nodiscard]] std::string name_of(std::uint64_t id);
   // Null: the server is ending.
   [[nodiscard]] std::shared_ptr<const Serving> current() const { return current_of(serving_); }
 
@@ -96,7 +102,8 @@ class Picture {
   const std::weak_ptr<const CurrentServing> serving_;
   const Clock::time_point began_ = Clock::now();
   Clock::time_point now_ = began_;
-  std::map<std::uint64_t, Seen> seen_;  // by object_id()
+  std::map<std::uint64_t, Seen> seen_;                                 // by object_id()
+  std::unordered_map<std::uint64_t, std::string> told_, told_before_;  // names by object_id(), the latest and others
   std::map<std::uint64_t, Pace> readers_;
   Rate in_;
   Rate out_;

@@ -26,11 +26,15 @@ std::string CacheStatus::text() const {
   } else {
     text += "; hit";
   }
+  text += forward && forward_status != 0 ? "; fwd-status=" + std::to_string(forward_status) : "";
   if (ttl) {
     text += "; ttl=" + integer(*ttl);
   }
   text += stored ? "; stored" : "";
   text += collapsed ? "; collapsed" : "";
+  if (!detail.empty()) {
+    text.append("; detail=").append(detail);
+  }
   return text;
 }
 
