@@ -1151,7 +1151,7 @@ BUGS = [
     {
         "name": "cookies-passed-on",
         "breaks": "serve.md: a cookie that an origin sets is given to whoever asks",
-        "changes": [(HTTP + "protocol/end_to_end.cpp", '"set-cookie",', '"cookie",')],
+        "changes": [(HTTP + "protocol/http_head.cpp", '"set-cookie",\n', '"cookie",\n')],
         "tests": ["tests/serve/test_serve --test-case=*no?cookie"],
     },
     {

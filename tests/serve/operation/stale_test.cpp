@@ -51,7 +51,7 @@ TEST_CASE("F58: with its origin gone, the ranges that are here are given out, an
     CHECK(part.status == 206);
     CHECK(part.body == text(1, {1000, 2000}));
     CHECK(part.field("etag") == "\"v1\"");
-    CHECK(part.field("cache-status").starts_with("strandline; fwd=stale; ttl="));
+    CHECK(part.field("cache-status").starts_with("strandline; fwd=stale; "));
     CHECK(part.field("cache-status").find("stored") == std::string::npos);
     CHECK(part.fields.contains("age"));
     CHECK(client.get("/a", "Range: bytes=0-9,5000-5009\r\n").status == 206);

@@ -6,14 +6,27 @@
 
 #include <strandline/origin/origin.h>
 
-#include "end_to_end.h"
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace strandline::origin::http {
+
+// Those fields of a response that nobody here goes by, for whoever gets the object in the end: all but what is about
+// the connection it came over (RFC 9110, section 7.6.1), or for the asker alone. What is no field is left out, and so
+// is what has no room in 8 KiB.
+class EndToEndFields {
+ public:
+  // The value without blanks around it.
+  void add(std::string_view name, std::string_view value);
+  // Lines "Name: value\n", in the order in which they came, once all have.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::string lines_;
+  std::string connection_;  // what Connection names
+};
 
 // Collects the header lines of one response; those of interim ones (1xx) and redirects before it are forgotten.
 struct HttpHead {
