@@ -68,15 +68,6 @@ class Server::State {
   }
 
   void run() {
-    {
-      MutexLock lock(mutex_);
-      accepting_ = true;
-    }
-    asio::co_spawn(*contexts_.front(), accept(), [this](const std::exception_ptr&) {
-      MutexLock lock(mutex_);
-      accepting_ = false;
-      fewer_.notify_all();
-    });
     for (const auto& context : contexts_) {
       work_.emplace_back(context->get_executor());
       threads_.emplace_back([&context = *context] {
@@ -88,6 +79,9 @@ class Server::State {
         context.run();
       });
     }
+    // With all of them: what they are given is waited for.
+    asio::co_spawn(*contexts_.front(), accept(),
+                   [accepting = std::make_shared<const Busy>(*this)](const std::exception_ptr&) {});
   }
 
   void reload(ServerOptions options) {
@@ -143,6 +137,24 @@ class Server::State {
 
  private:
   enum class Ending : std::uint8_t { no, soon, now };
+  // What a stop waits for besides sessions: that no more is accepted, and who is on the way to the thread that serves.
+  class Busy {
+   public:
+    explicit Busy(State& state) noexcept : state_(state) {
+      MutexLock lock(state_.mutex_);
+      ++state_.busy_;
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    ~Busy() {
+      MutexLock lock(state_.mutex_);
+      --state_.busy_;
+      state_.fewer_.notify_all();
+    }
+
+   private:
+    State& state_;
+  };
 
   static std::vector<std::unique_ptr<asio::io_context>> contexts(unsigned count) {
     std::vector<std::unique_ptr<asio::io_context>> made;
@@ -190,20 +202,6 @@ class Server::State {
     return made;
   }
 
-  // A connection on its way to the thread that serves it.
-  struct Coming {
-    explicit Coming(State& state) noexcept : to(state) { to.came(1); }
-    Coming(const Coming&) = delete;
-    Coming& operator=(const Coming&) = delete;
-    ~Coming() { to.came(-1); }
-    State& to;
-  };
-  void came(std::ptrdiff_t more) noexcept {
-    MutexLock lock(mutex_);
-    coming_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(coming_) + more);
-    fewer_.notify_all();
-  }
-
   asio::awaitable<void> accept() {
     for (std::size_t turn = 0; acceptor_.is_open(); ++turn) {
       while (connections() >= most_connections_ && acceptor_.is_open()) {
@@ -216,7 +214,7 @@ class Server::State {
       auto& socket = std::get<1>(accepted);
       const auto begun = error ? Result<void>(fail(Errc::io)) : file::contained([&]() -> Result<void> {
         // On the thread that serves it from here on.
-        const auto coming = std::make_shared<const Coming>(*this);
+        const auto coming = std::make_shared<const Busy>(*this);
         asio::post(context, [this, coming, socket = std::make_shared<tcp::socket>(std::move(socket))] {
           // Without memory the client sees its connection end.
           static_cast<void>(file::contained([&]() -> Result<void> {
@@ -283,9 +281,7 @@ class Server::State {
       session->end(how == Ending::now);
     }
   }
-  [[nodiscard]] bool is_over_locked() const STRANDLINE_REQUIRES(mutex_) {
-    return !accepting_ && coming_ == 0 && sessions_.empty();
-  }
+  [[nodiscard]] bool is_over_locked() const STRANDLINE_REQUIRES(mutex_) { return busy_ == 0 && sessions_.empty(); }
 
   const std::string address_;
   const std::size_t most_connections_;
@@ -298,8 +294,7 @@ class Server::State {
   Mutex mutex_;  // a leaf
   CondVar fewer_;
   Ending ending_ STRANDLINE_GUARDED_BY(mutex_) = Ending::no;
-  bool accepting_ STRANDLINE_GUARDED_BY(mutex_) = false;
-  std::size_t coming_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // accepted, and not begun yet
+  std::size_t busy_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   std::set<std::shared_ptr<Session>> sessions_ STRANDLINE_GUARDED_BY(mutex_);
   std::map<asio::ip::address, std::size_t> clients_ STRANDLINE_GUARDED_BY(mutex_);  // connections of each
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
