@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -240,6 +241,19 @@ class Config(ServeTest):
         self.stop(process)
         self.assertEqual(process.stderr.read(), b"")
         self.assertFalse((self.dir / "log").exists())
+
+    def test_hang_ups_that_change_nothing_leave_nothing_behind(self):
+        origin = self.serve({f"/{i}": Ranged(CONTENT) for i in range(8)})
+        manager, process, url = self.start_for_a_manager("--config", self.write(""), "--origin", origin.url("/"))
+        threads = []
+        for i in range(8):
+            self.assertEqual(self.read(url + str(i)), CONTENT)
+            process.send_signal(signal.SIGHUP)
+            self.assertIn(b"RELOADING=1", manager.recv(1000))
+            self.assertEqual(manager.recv(1000), b"READY=1")
+            threads.append(len(list(pathlib.Path(f"/proc/{process.pid}/task").iterdir())))
+        self.assertLess(threads[-1], threads[1] + 4, threads)  # an origin each would be six more
+        self.stop(process)
 
     def test_the_log_is_made_anew_at_a_hang_up_and_knows_no_query(self):
         self.file("a", b"here")

@@ -73,8 +73,8 @@ class Asked {
 using Given = std::set<std::string>;
 
 // `options`: all that is said. `running`: what the server was started with; null: it is not yet.
-Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& given, ServeOptions& options,
-                                         const ServeOptions* running = nullptr) {
+Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& given, ServedPlaces& places,
+                                         ServeOptions& options, const ServeOptions* running = nullptr) {
   auto all = with_config(told, given);
   if (!all) {
     return fail(std::move(all.error()));
@@ -85,7 +85,7 @@ Result<serve::ServerOptions> all_options(const ServeOptions& told, const Given& 
   }
   ServeOptions serving = options;
   serving.offline = running != nullptr ? running->offline : options.offline;  // else its origins alone would take it up
-  return server_options(serving);
+  return server_options(serving, places);
 }
 
 // The service manager, if there is one.
@@ -97,9 +97,9 @@ void tell(const std::string& state) {
 
 // What is wrong changes nothing.
 void reload(serve::Server& server, const serve::Logging& logging, const ServeOptions& told, const Given& given,
-            const ServeOptions& running) {
+            ServedPlaces& places, const ServeOptions& running) {
   ServeOptions options;
-  auto serving = all_options(told, given, options, &running);
+  auto serving = all_options(told, given, places, options, &running);
   auto done = logging.log != nullptr ? logging.log->reopen() : Result<void>();
   if (done && serving) {
     serving->logging = {logging.log, options.log_queries};
@@ -128,8 +128,9 @@ int run_serve(const ServeOptions& told, const Given& given) {
   const auto end = [&] { asked.ask(Asked::What::end); };
   const bool has_files = told.config || told.token_file || told.access_log || told.tls_cert;
   const SignalWatch signals(end, has_files ? [&] { asked.ask(Asked::What::reload); } : std::function<void()>());
+  ServedPlaces places;
   ServeOptions options;
-  auto serving = all_options(told, given, options);
+  auto serving = all_options(told, given, places, options);
   if (!serving) {
     return refused(serving.error(), kExitUsage);
   }
@@ -168,7 +169,7 @@ int run_serve(const ServeOptions& told, const Given& given) {
   tell("READY=1");
   while (asked.wait() == Asked::What::reload) {
     tell("RELOADING=1");
-    reload(*server, logging, told, given, options);
+    reload(*server, logging, told, given, places, options);
     tell("READY=1");
   }
   tell("STOPPING=1");

@@ -93,6 +93,7 @@ class Server::State {
     next.tls = std::move(options.tls);
     next.pseudonym = std::move(options.pseudonym);
     serving_->replace(std::move(next));
+    serving_->get()->objects->close_unread();
   }
 
   [[nodiscard]] const std::string& address() const noexcept { return address_; }

@@ -69,6 +69,23 @@ TEST_CASE("reload: new requests, on old connections too, are served by what is n
   CHECK(client.get("/b/a", "Authorization: Bearer 0123456789abcdef\r\n").body == text(1, {0, 10}));
 }
 
+TEST_CASE("reload: what is open but not read is fetched on as its origin is said to be by now") {
+  serve::ServerOptions on_demand;
+  on_demand.objects.limits = {.policy = fill::Policy::demand_only, .min_subrange = 65536};
+  Scene scene(on_demand);
+  scene.object({.size = kMiB, .lines = {"Cache-Control: max-age=1000"}});
+  auto client = scene.client();
+  CHECK(client.get("/a", "Range: bytes=0-9\r\n").status == 206);
+  serve::ServerOptions options;
+  options.mounts.push_back(
+      {.origin = required(origin::HttpOrigin::open()),
+       .base = "http://ann:secret@" + scene.origin.url("/").substr(std::string_view("http://").size()),
+       .name = scene.origin.url("/")});
+  REQUIRE(scene.server->reload(options));
+  CHECK(client.get("/a", "Range: bytes=900000-900009\r\n").body == text(1, {900'000, 900'010}));
+  CHECK(scene.origin.requests().back().header("authorization") == "Basic YW5uOnNlY3JldA==");
+}
+
 TEST_CASE("reload: what is being sent goes on as it was") {
   Scene scene;
   scene.object({.size = 8 * kMiB, .rate = 50'000'000});

@@ -139,7 +139,7 @@ std::optional<std::string> host_of(const std::string& text) {
   return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
 }
 
-Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
+Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options, ServedPlaces& served) {
   std::optional<std::vector<std::string>> hosts(std::in_place);
   for (std::size_t i = 0; i < options.redirects_to.size(); ++i) {
     const std::string& text = options.redirects_to[i];
@@ -153,7 +153,7 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
   if (std::find(hosts->begin(), hosts->end(), "*") != hosts->end()) {
     hosts.reset();
   }
-  const Places places{std::chrono::seconds(options.timeout), std::move(hosts), "1.1 " + pseudonym()};
+  const Places& places = served.with(std::chrono::seconds(options.timeout), hosts);
   std::vector<serve::Mount> mounts;
   for (const OriginOption& origin : options.origins) {
     auto mount = mount_of(origin, places);
@@ -178,7 +178,17 @@ Result<std::vector<serve::Mount>> mounts_of(const ServeOptions& options) {
 
 }  // namespace
 
-Result<serve::ServerOptions> server_options(const ServeOptions& options) {
+const Places& ServedPlaces::with(std::chrono::seconds timeout,
+                                 const std::optional<std::vector<std::string>>& redirects_to) {
+  if (!places_ || timeout != timeout_ || redirects_to != redirects_to_) {
+    places_.emplace(timeout, redirects_to, "1.1 " + pseudonym());
+    timeout_ = timeout;
+    redirects_to_ = redirects_to;
+  }
+  return *places_;
+}
+
+Result<serve::ServerOptions> server_options(const ServeOptions& options, ServedPlaces& places) {
   serve::ServerOptions serving;
   const auto listen = address_of(options);
   auto access = access_of(options);
@@ -207,7 +217,7 @@ Result<serve::ServerOptions> server_options(const ServeOptions& options) {
   }
   serving.tls = std::move(*tls);
   serving.access.certificates = serving.tls != nullptr && serving.tls->asks_for_certificates();
-  auto mounts = mounts_of(options);
+  auto mounts = mounts_of(options, places);
   if (!mounts) {
     return fail(std::move(mounts.error()));
   }

@@ -1,6 +1,7 @@
 #include <strandline/drivers/file/failure.h>
 #include <strandline/serve/objects/objects.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -106,6 +107,16 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     const auto wanted = file::contained([&]() -> Result<ByteRange> { return first(); });
     wanted ? look(source, *wanted) : settle(source.name, tl::unexpected(Failure{wanted.error().clone(), true}));
   }
+}
+
+void Objects::close_unread() noexcept {
+  // Without memory some stay as they are.
+  static_cast<void>(file::contained([&]() -> Result<void> {
+    std::vector<std::shared_ptr<const Object>> closed;  // end outside the lock
+    MutexLock lock(mutex_);
+    close_unused_locked(0, closed);
+    return {};
+  }));
 }
 
 void Objects::has_no_room() noexcept {
@@ -229,7 +240,7 @@ Objects::Slot& Objects::slot_of_locked(const std::string& name, std::vector<std:
     used_.splice(used_.end(), used_, it->second.used);
     return it->second;
   }
-  close_unused_locked(closed);
+  close_unused_locked(std::max<std::size_t>(options_.most_open, 1) - 1, closed);
   used_.push_back(name);
   try {
     Slot& slot = slots_[name];
@@ -241,8 +252,8 @@ Objects::Slot& Objects::slot_of_locked(const std::string& name, std::vector<std:
   }
 }
 
-void Objects::close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) {
-  for (auto it = used_.begin(); slots_.size() >= options_.most_open && it != used_.end();) {
+void Objects::close_unused_locked(std::size_t most, std::vector<std::shared_ptr<const Object>>& closed) {
+  for (auto it = used_.begin(); slots_.size() > most && it != used_.end();) {
     const auto slot = slots_.find(*it);
     if (slot->second.object.use_count() <= 1 && !slot->second.asking) {
       closed.push_back(slot->second.object);

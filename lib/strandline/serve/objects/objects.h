@@ -92,6 +92,8 @@ class Objects {
     return open.object != nullptr && (options_.offline || open.failure != nullptr);
   }
   [[nodiscard]] std::uint64_t most_ahead() const noexcept { return options_.most_ahead; }
+  // Closes what nobody reads: what is asked for from here on is opened as its origin is said to be by now.
+  void close_unread() noexcept STRANDLINE_EXCLUDES(mutex_);
   // The store has no room: for some seconds what is open and not all here is told of to each who asks, as what may not
   // be kept.
   void has_no_room() noexcept;
@@ -178,7 +180,9 @@ class Objects {
   [[nodiscard]] std::shared_ptr<const Object> made(Object object);
   [[nodiscard]] Slot& slot_of_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
       STRANDLINE_REQUIRES(mutex_);
-  void close_unused_locked(std::vector<std::shared_ptr<const Object>>& closed) STRANDLINE_REQUIRES(mutex_);
+  // Until no more than so many are left.
+  void close_unused_locked(std::size_t most, std::vector<std::shared_ptr<const Object>>& closed)
+      STRANDLINE_REQUIRES(mutex_);
 
   fill::Fetcher fetcher_;
   const Options options_;
