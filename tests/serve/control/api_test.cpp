@@ -209,6 +209,20 @@ TEST_CASE("api: why something failed names no query") {
   CHECK(get(scene, path)["error"] == "io: " + scene.origin.url("/a") + ": HTTP status 500");
 }
 
+TEST_CASE("api: a prefetch of what is behind the end says where that is") {
+  Scene scene;
+  scene.object({.size = 1000});
+  const auto prefetched = [&](const json& range) {
+    const std::string id = json::parse(post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", range}}).body)["id"];
+    return "/-/api/objects/" + id;
+  };
+  const std::string behind = prefetched({1000, 2000});
+  CHECK(eventually([&] { return get(scene, behind).value("error", "") == "it ends at 1000"; }));
+  const std::string last = prefetched({999, 2000});
+  CHECK(eventually([&] { return get(scene, last)["present"] > 0; }));
+  CHECK(get(scene, last).value("error", "").empty());
+}
+
 TEST_CASE("api: what is one client's is not prefetched") {
   Scene scene;
   scene.object({.size = 100, .lines = {"Cache-Control: private"}});

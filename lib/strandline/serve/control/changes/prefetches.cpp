@@ -90,6 +90,10 @@ void Prefetches::opened(const std::shared_ptr<Running>& running, Objects::Found 
         if (!outcome) {
           const auto why = running->object->fetched.given_up();
           running->error = without_secrets((why ? *why : outcome.error()).message());
+        } else if (const auto length = running->object->fetched.resource().length();
+                   *outcome == WaitOutcome::eof && length && *length <= running->request.range.begin &&
+                   running->request.range.begin > 0) {
+          running->error = "it ends at " + std::to_string(*length);
         }
         end(*running);
       });
