@@ -184,8 +184,8 @@ std::string chunk_head(std::uint64_t size) {
 }
 
 std::optional<Refusal> refusal_of_method(std::string_view method) noexcept {
-  // RFC 9110, section 9.3, and RFC 5789. Upper and lower case differ.
-  constexpr std::array<std::string_view, 7> kOthers = {"POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  // RFC 9110, section 9.3, and RFC 5789. Upper and lower case differ. StrictHead refuses CONNECT.
+  constexpr std::array<std::string_view, 6> kOthers = {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"};
   if (method == "GET" || method == "HEAD") {
     return std::nullopt;
   }
