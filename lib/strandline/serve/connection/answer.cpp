@@ -52,6 +52,8 @@ std::string_view phrase_of(int status) noexcept {
       return "Unsupported Media Type";
     case 416:
       return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
     case 421:
       return "Misdirected Request";
     case 431:
@@ -119,6 +121,7 @@ RequestHead RequestHead::parse(std::string_view head) {
         {"sec-fetch-site", request.sec_fetch_site},
         {"content-type", request.content_type},
         {"content-length", request.content_length},
+        {"expect", request.expect},
         {"via", request.via}};
     for (const auto& [known, field] : fields) {
       if (name == known) {

@@ -21,7 +21,7 @@ struct RequestHead {
   std::string version = "1.1";
   std::optional<std::string> host, range, if_match, if_unmodified_since, if_none_match, if_modified_since, if_range;
   std::optional<std::string> cache_control, authorization;
-  std::optional<std::string> origin, sec_fetch_site, content_type, content_length;  // of what comes to "/-/"
+  std::optional<std::string> origin, sec_fetch_site, content_type, content_length, expect;  // of what comes to "/-/"
   std::optional<std::string> via;
 
   // Of a head that StrictHead has let pass.
