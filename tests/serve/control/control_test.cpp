@@ -165,6 +165,17 @@ TEST_CASE("RFC 9110 10.1.1: who waits to be told to send a body is told to, or w
   CHECK(unknown.receive().status == 417);
 }
 
+TEST_CASE("control: what is refused below /-/ is no traffic either") {
+  Scene scene;
+  CHECK(scene.client().ask("FOO", "/-/healthz").status == 501);
+  auto client = scene.client();
+  client.send("GET /-/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  CHECK(client.receive().status == 421);
+  const std::string counted = scene.client().get("/-/metrics").body;
+  CHECK(counted.find("strandline_requests_total{status=\"421\"}") == std::string::npos);
+  CHECK(counted.find("strandline_requests_total{status=\"501\"}") == std::string::npos);
+}
+
 TEST_CASE("F63: a body that does not come is not waited for") {
   serve::ServerOptions options;
   options.limits.head = std::chrono::milliseconds(20);

@@ -262,7 +262,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only, std::string fields = {}) {
-    reader_->answered(refusal.status);
+    if (control_.empty()) {
+      reader_->answered(refusal.status);
+    }
     std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_ + fields)
                                         : control_refusal_text(control_, refusal, close, head_only);
     co_return co_await client_.send(std::move(text)) && !close;
