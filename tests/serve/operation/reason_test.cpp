@@ -136,6 +136,18 @@ TEST_CASE("reason: neither a password nor a signature is in it") {
   CHECK_FALSE(has(text_of(it.path()), "hunter2"));
 }
 
+TEST_CASE("log: an origin's own Cache-Status is not taken for the server's") {
+  Logged it;
+  it.scene.object({.size = 1000, .lines = {"Cache-Control: max-age=60", "Cache-Status: strandline; hit; ttl=9"}});
+  auto client = it.scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  while (!client.take_some().empty()) {
+  }
+  const json line = it.last(1);
+  CHECK(line["cache"].get<std::string>().starts_with("fwd=uri-miss; "));
+  CHECK_FALSE(line["hit"]);
+}
+
 TEST_CASE("reason: an answer that breaks off says why") {
   Logged it;
   it.scene.object({.size = 64 * kMiB, .rate = 10'000'000});
