@@ -136,6 +136,31 @@ TEST_CASE("reason: neither a password nor a signature is in it") {
   CHECK_FALSE(has(text_of(it.path()), "hunter2"));
 }
 
+TEST_CASE("log: a client that goes before there is an answer has had none, and no fault has anybody") {
+  const Gate gate;
+  Logged it;
+  SUBCASE("while it is asked what there is") {
+    it.scene.origin.on("/a", [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
+  }
+  SUBCASE("while it waits for bytes") {
+    it.scene.origin.on("/a", [&](HttpExchange& exchange) {
+      exchange.head(200, {"ETag: \"x\"", "Content-Length: 1000"});
+      static_cast<void>(exchange.wait(gate));
+    });
+  }
+  {
+    auto client = it.scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    REQUIRE(eventually([&] { return it.scene.origin.requests().size() == 1; }));
+  }
+  const json line = it.last(1);
+  CHECK(line["status"] == 0);
+  CHECK_FALSE(line.contains("reason"));
+  const std::string counted = it.scene.client().get("/-/metrics").body;
+  CHECK_FALSE(has(counted, "strandline_requests_total{"));
+  CHECK(has(counted, "strandline_broken_answers_total 0\n"));
+}
+
 TEST_CASE("log: an origin's own Cache-Status is not taken for the server's") {
   Logged it;
   it.scene.object({.size = 1000, .lines = {"Cache-Control: max-age=60", "Cache-Status: strandline; hit; ttl=9"}});

@@ -197,6 +197,8 @@ std::optional<Refusal> refusal_of_method(std::string_view method) noexcept {
              : Refusal{501, "a method that is not known here"};
 }
 
+namespace {
+
 Refusal refusal_of(const origin::Failure& failure) noexcept {
   if (failure.retry_after) {
     return {503, "the origin asks for a pause", std::chrono::ceil<std::chrono::seconds>(*failure.retry_after)};
@@ -221,14 +223,17 @@ Refusal refusal_of(const origin::Failure& failure) noexcept {
   }
 }
 
-std::string fields_of(const origin::Failure& failure, http::CacheStatus status) {
+}  // namespace
+
+Hindrance hindrance_of(const origin::Failure& failure, http::CacheStatus status) {
+  Hindrance hindrance{failure.error.clone(), refusal_of(failure)};
   const bool has_answered = failure.http_status != 0 || failure.error.code == Errc::not_found;
-  if (!has_answered || !status.forward) {
-    return {};
+  if (has_answered && status.forward) {
+    status.forward_status = failure.http_status;
+    status.detail = to_string(failure.error.code);
+    hindrance.fields = "Cache-Status: " + status.text() + "\r\n";
   }
-  status.forward_status = failure.http_status;
-  status.detail = to_string(failure.error.code);
-  return "Cache-Status: " + status.text() + "\r\n";
+  return hindrance;
 }
 
 namespace {

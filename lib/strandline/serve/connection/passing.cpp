@@ -1,5 +1,4 @@
 #include <strandline/drivers/file/failure.h>
-#include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/passing.h>
 
 #include <sys/socket.h>
@@ -176,14 +175,14 @@ awaitable<bool> Passing::send_piece(Piece& piece, std::string& before, bool chun
   for (;;) {
     auto bytes = co_await piece.next(limits_.progress);
     if (!bytes) {
-      co_return co_await refuse(bytes.error());
+      co_return hindered(bytes.error());
     }
     if (bytes->empty()) {
       if (left == 0 || !object_.info.size) {
         co_return true;
       }
       const origin::Failure less{Error::make(Errc::corrupt, "the origin has less of it than it said")};
-      co_return co_await refuse(less);
+      co_return hindered(less);
     }
     left -= std::min<std::uint64_t>(left, bytes->size());
     before += chunked ? chunk_head(bytes->size()) : "";
@@ -203,18 +202,14 @@ awaitable<bool> Passing::send_piece(Piece& piece, std::string& before, bool chun
   }
 }
 
-awaitable<bool> Passing::refuse(const origin::Failure& failure) {
-  client_.account().failed(failure.error, begun_);
-  if (begun_) {
-    reader_.breaks_off();
-  } else if (!client_.has_gone()) {
-    const http::Refusal refusal = refusal_of(failure);
-    reader_.answers_instead(refusal.status);
-    constexpr http::CacheStatus kAsked{.forward = http::CacheStatus::Forward::bypass};
-    std::string text = with_fields(refusal_text(refusal, true), fields_of(failure, kAsked));
-    co_await client_.send(std::move(text));
+bool Passing::hindered(const origin::Failure& failure) {
+  constexpr http::CacheStatus kAsked{.forward = http::CacheStatus::Forward::bypass};
+  hindrance_ = hindrance_of(failure, kAsked);
+  // It is not what it was when the origin was asked what it is.
+  if (failure.error.code == Errc::changed || failure.error.code == Errc::invalid_range) {
+    hindrance_->remedy = Hindrance::Remedy::ask_again;
   }
-  co_return false;
+  return false;
 }
 
 }  // namespace strandline::serve
