@@ -111,3 +111,37 @@ TEST_CASE("RFC 9111 5.2.1.5: what a client does not want kept is not, and what i
   scene.origin.on("/b", [](HttpExchange& exchange) { exchange.answer(404, "none"); });
   CHECK(client.get("/b", "Cache-Control: no-store\r\n").status == 404);
 }
+
+TEST_CASE("RFC 9112 8: what ends with its connection, and breaks off, is reset, so that nobody takes it for whole") {
+  Scene scene;
+  bool breaks_off = true;
+  std::string lines;
+  scene.origin.on("/live", [&](HttpExchange& exchange) {
+    exchange.head(200, {"ETag: \"x\"", lines, "Transfer-Encoding: chunked"});
+    if (exchange.request().method == "HEAD") {
+      return;
+    }
+    exchange.send("5\r\nhello\r\n");
+    if (breaks_off) {
+      exchange.close();
+      return;
+    }
+    exchange.send("0\r\n\r\n");
+  });
+  for (const char* each : {"Cache-Control: no-cache", "Cache-Control: private"}) {
+    for (const bool breaks : {true, false}) {
+      CAPTURE(each);
+      CAPTURE(breaks);
+      lines = each;
+      breaks_off = breaks;
+      auto client = scene.client();
+      client.send("GET /live HTTP/1.0\r\nHost: localhost\r\n\r\n");
+      std::string got;
+      for (std::string more; !(more = client.take_some()).empty();) {
+        got += more;
+      }
+      CHECK(got.starts_with("HTTP/1.1 200 OK"));
+      CHECK(client.was_reset() == breaks);
+    }
+  }
+}

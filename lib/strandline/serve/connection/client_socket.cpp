@@ -130,6 +130,10 @@ std::string ClientSocket::name_of_peer() const {
 
 awaitable<void> ClientSocket::close() {
   error_code ignored;
+  if (owes_end_) {
+    socket_.close(ignored);
+    co_return;
+  }
   if (tls_ != nullptr) {
     tls_->close();
   }

@@ -331,8 +331,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     }
     before += selected.tail;
     co_return before.empty() || co_await client_.send(std::move(before));
+    const bool ends_with_connection =
+        !selected.chunked && !selected.parts.empty() && selected.parts.back().end == kMaxOffset;
+    client_.owes_end(ends_with_connection);
   }
 
+    client_.owes_end(ends_with_connection && sent.begun && !sent.all);
   // None: the client has gone meanwhile.
   awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store) {
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
