@@ -139,6 +139,7 @@ TEST_CASE("reason: neither a password nor a signature is in it") {
 TEST_CASE("log: a client that goes before there is an answer has had none, and no fault has anybody") {
   const Gate gate;
   Logged it;
+  std::size_t requests = 1;
   SUBCASE("while it is asked what there is") {
     it.scene.origin.on("/a", [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
   }
@@ -148,10 +149,17 @@ TEST_CASE("log: a client that goes before there is an answer has had none, and n
       static_cast<void>(exchange.wait(gate));
     });
   }
+  SUBCASE("while it waits for what is for it alone") {
+    requests = 2;
+    it.scene.origin.on("/a", [&](HttpExchange& exchange) {
+      exchange.head(200, {"Cache-Control: private", "Content-Length: 1000"});
+      static_cast<void>(exchange.wait(gate));
+    });
+  }
   {
     auto client = it.scene.client();
     client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    REQUIRE(eventually([&] { return it.scene.origin.requests().size() == 1; }));
+    REQUIRE(eventually([&] { return it.scene.origin.requests().size() == requests; }));
   }
   const json line = it.last(1);
   CHECK(line["status"] == 0);
@@ -171,6 +179,13 @@ TEST_CASE("log: an origin's own Cache-Status is not taken for the server's") {
   const json line = it.last(1);
   CHECK(line["cache"].get<std::string>().starts_with("fwd=uri-miss; "));
   CHECK_FALSE(line["hit"]);
+}
+
+TEST_CASE("log: what is for one client and comes slowly has been waited for") {
+  Logged it;
+  it.scene.object({.size = 2 * kMiB, .lines = {"Cache-Control: private"}, .rate = 10'000'000});
+  CHECK(it.scene.client().get("/a").body == text(1, {0, 2 * kMiB}));
+  CHECK(it.last(1)["wait_ms"] >= 20);
 }
 
 TEST_CASE("reason: an answer that breaks off says why") {

@@ -235,7 +235,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       }
       Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
-      Sent sent = co_await send(open, selected);
+      Sent sent = co_await send(request, open, selected);
       const bool is_hindered = sent.hindrance && !client_.has_gone();
       const Remedy remedy = is_hindered ? sent.hindrance->remedy : Remedy::none;
       if (remedy == Remedy::past_the_store) {
@@ -285,11 +285,15 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     bool begun = false;
     std::optional<Hindrance> hindrance{};  // none, where not all was sent: the client has gone, or takes too little
   };
-  awaitable<Sent> send(const Objects::Open& open, Selected& selected) {
+  awaitable<Sent> send(const RequestHead& request, Objects::Open& open, Selected& selected) {
     Sent sent;
     if (open.object == nullptr) {
-      Passing passing(client_, serving_->limits, *open.unshared, *reader_);
-      co_await send(passing, selected, sent);
+      Passing passing(client_, serving_->limits, open.unshared, *reader_);
+      if (co_await take_head_of_body(request, open, selected, passing)) {
+        co_await send(passing, selected, sent);
+      } else {
+        sent.hindrance = passing.hindrance();
+      }
       co_return sent;
     }
     Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
@@ -306,6 +310,20 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return sent;
   }
 
+  // The head is to be of the very answer whose body is sent. False: there is none.
+  static awaitable<bool> take_head_of_body(const RequestHead& request, Objects::Open& open, Selected& selected,
+                                           Passing& passing) {
+    for (bool fits = selected.parts.empty(); !fits;) {
+      open.unshared = co_await passing.ask(selected.parts.front());
+      if (open.unshared == nullptr) {
+        co_return false;
+      }
+      selected = select_answer(request, open);
+      fits = selected.parts.empty() || passing.goes_on_with(selected.parts.front());
+    }
+    co_return true;
+  }
+
   static Hindrance not_here(const Objects::Open& open) {
     constexpr http::Refusal kUnasked{504, "not all of it is here, and no origin is asked"};
     return open.failure ? hindrance_of(*open.failure, open.status)
@@ -313,8 +331,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   awaitable<void> send(auto& body, Selected& selected, Sent& sent) {
+    const bool ends_with_connection =
+        !selected.chunked && !selected.parts.empty() && selected.parts.back().end == kMaxOffset;
+    client_.owes_end(ends_with_connection);
     sent.all = co_await send_parts(body, selected);
     sent.begun = body.begun();
+    client_.owes_end(ends_with_connection && sent.begun && !sent.all);
     sent.hindrance = body.hindrance();
   }
 
@@ -331,12 +353,8 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     }
     before += selected.tail;
     co_return before.empty() || co_await client_.send(std::move(before));
-    const bool ends_with_connection =
-        !selected.chunked && !selected.parts.empty() && selected.parts.back().end == kMaxOffset;
-    client_.owes_end(ends_with_connection);
   }
 
-    client_.owes_end(ends_with_connection && sent.begun && !sent.all);
   // None: the client has gone meanwhile.
   awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store) {
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
