@@ -367,7 +367,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     auto found = finding->take();
     if (!found) {
       co_await (finding->told() || client_.until_gone());
-      found = finding->take();
+      found = client_.has_gone() ? std::optional<Objects::Found>() : finding->take();
     }
     co_return found;
   }
