@@ -96,6 +96,8 @@ class Client {
   [[nodiscard]] bool hears() { return !buffer_.empty() || more(); }
   // Has the server closed it, with nothing more to say?
   [[nodiscard]] bool closed() { return buffer_.empty() && !more() && buffer_.empty(); }
+  // Has it ended by a reset?
+  [[nodiscard]] bool was_reset() const { return was_reset_; }
   // Bytes of the answers, as they have come so far, at least one unless the connection has ended.
   [[nodiscard]] std::string take_some() {
     static_cast<void>(hears());
@@ -113,7 +115,8 @@ class Client {
   bool more() {
     std::string some(65536, '\0');
     const auto count = ::recv(socket_, some.data(), some.size(), 0);
-    REQUIRE((count >= 0 || errno == ECONNRESET));
+    was_reset_ = count < 0 && errno == ECONNRESET;
+    REQUIRE((count >= 0 || was_reset_));
     buffer_.append(some, 0, static_cast<std::size_t>(std::max<::ssize_t>(count, 0)));
     return count > 0;
   }
@@ -159,6 +162,7 @@ class Client {
 
   const int socket_;
   std::string buffer_;
+  bool was_reset_ = false;
 };
 
 }  // namespace strandline::testing

@@ -232,3 +232,16 @@ TEST_CASE("RFC 9211 2.2: what another process has left in the store") {
   note("", 0);
   again({{"GET ", "fwd=stale; fresh; stored"}});
 }
+
+TEST_CASE("what has changed within its lifetime is asked about when it is noticed, before anything is sent") {
+  Scene scene;
+  const auto object = scene.object({.size = 32 * kMiB, .lines = {"Cache-Control: max-age=1000"}});
+  auto client = scene.client();
+  REQUIRE(client.get("/a", "Range: bytes=0-999\r\n").status == 206);
+  object->change({.size = 33 * kMiB, .version = 2, .lines = {"Cache-Control: max-age=1000"}});
+  const auto part = client.get("/a", "Range: bytes=31457280-31458279\r\n");
+  CHECK(part.status == 206);
+  CHECK(part.field("etag") == "\"v2\"");
+  CHECK(part.field("content-range") == "bytes 31457280-31458279/" + std::to_string(33 * kMiB));
+  CHECK(part.body == text(2, {30 * kMiB, 30 * kMiB + 1000}));
+}

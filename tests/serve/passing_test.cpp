@@ -1,5 +1,8 @@
 // What is for one client only: passed on to it, past the store (RFC 9111, section 3).
+#include <strandline/serve/connection/answer.h>
 #include <tests/serve/scene.h>
+
+#include <atomic>
 
 using namespace strandline;
 using namespace strandline::testing;
@@ -110,4 +113,115 @@ TEST_CASE("RFC 9111 5.2.1.5: what a client does not want kept is not, and what i
   CHECK(object->sent_bytes() == 2000);
   scene.origin.on("/b", [](HttpExchange& exchange) { exchange.answer(404, "none"); });
   CHECK(client.get("/b", "Cache-Control: no-store\r\n").status == 404);
+}
+
+TEST_CASE("what is for one client and another each time: head and body are of one answer") {
+  Scene scene;
+  std::atomic<int> count{0};
+  std::string kind;
+  scene.origin.on("/page", [&](HttpExchange& exchange) {
+    const std::string number = std::to_string(++count);
+    std::string body;
+    for (int i = 0; i < count; ++i) {
+      body += "page " + number + "\n";
+    }
+    std::vector<std::string> lines = {"Cache-Control: private", "Content-Type: text/x-" + number,
+                                      "X-Number: " + number};
+    if (kind == "told") {
+      lines.push_back("ETag: \"" + number + "\"");
+    }
+    if (kind != "chunked") {
+      exchange.answer(200, body, lines);
+      return;
+    }
+    lines.emplace_back("Transfer-Encoding: chunked");
+    exchange.head(200, lines);
+    if (exchange.request().method != "HEAD") {
+      exchange.send(serve::chunk_head(body.size()) + body + "\r\n0\r\n\r\n");
+    }
+  });
+  for (const char* each : {"told", "sized", "chunked"}) {
+    CAPTURE(each);
+    kind = each;
+    auto client = scene.client();
+    for (int i = 0; i < 3; ++i) {
+      const auto page = client.get("/page");
+      CHECK(page.status == 200);
+      CHECK(page.whole);
+      const std::string number = page.field("x-number");
+      CHECK(page.field("content-type") == "text/x-" + number);
+      CHECK(page.field("etag") == (kind == "told" ? "\"" + number + "\"" : ""));
+      CHECK(page.body.starts_with("page " + number + "\n"));
+      CHECK(page.body.size() == page.body.find('\n') * std::stoull(number) + std::stoull(number));
+    }
+  }
+}
+
+TEST_CASE("what is for one client and has changed since it was asked about: what is sent is of the new version") {
+  constexpr std::uint64_t kSize = 3 * kMiB;
+  Scene scene;
+  const auto before = ServedObject::make({.size = kSize, .lines = {"Cache-Control: private"}});
+  const auto get_behind = [&](std::uint64_t size, bool ranges, const std::string& lines) {
+    const auto after =
+        ServedObject::make({.size = size, .version = 2, .lines = {"Cache-Control: private"}, .ranges = ranges});
+    const auto first = std::make_shared<std::atomic<bool>>(true);
+    scene.origin.on("/a", [=, one = before->script(), other = after->script()](HttpExchange& exchange) {
+      first->exchange(false) ? one(exchange) : other(exchange);
+    });
+    return scene.client().get("/a", lines);
+  };
+  for (const bool ranges : {true, false}) {
+    for (const std::uint64_t size : {kSize + 5000, kSize, kSize - 5000, std::uint64_t{1000}}) {
+      CAPTURE(size);
+      const auto whole = get_behind(size, ranges, "");
+      CHECK(whole.status == 200);
+      CHECK(whole.field("etag") == "\"v2\"");
+      CHECK(whole.body == text(2, {0, size}));
+    }
+    const auto part = get_behind(kSize + 5000, ranges, "Range: bytes=5-1000004,2000000-2000009\r\n");
+    CHECK(part.status == 206);
+    CHECK(part.field("etag") == "\"v2\"");
+    CHECK(part.body.find(text(2, {5, 1'000'005})) != std::string::npos);
+    CHECK(part.body.find(text(2, {2'000'000, 2'000'010})) != std::string::npos);
+    const auto past = get_behind(1000, ranges, "Range: bytes=2000000-2000999\r\n");
+    CHECK(past.status == 416);
+    CHECK(past.field("content-range") == "bytes */1000");
+    const auto all = get_behind(kSize + 5000, ranges, "Range: bytes=5-9\r\nIf-Range: \"v1\"\r\n");
+    CHECK(all.status == 200);
+    CHECK(all.body == text(2, {0, kSize + 5000}));
+  }
+}
+
+TEST_CASE("RFC 9112 8: what ends with its connection, and breaks off, is reset, so that nobody takes it for whole") {
+  Scene scene;
+  bool breaks_off = true;
+  std::string lines;
+  scene.origin.on("/live", [&](HttpExchange& exchange) {
+    exchange.head(200, {"ETag: \"x\"", lines, "Transfer-Encoding: chunked"});
+    if (exchange.request().method == "HEAD") {
+      return;
+    }
+    exchange.send("5\r\nhello\r\n");
+    if (breaks_off) {
+      exchange.close();
+      return;
+    }
+    exchange.send("0\r\n\r\n");
+  });
+  for (const char* each : {"Cache-Control: no-cache", "Cache-Control: private"}) {
+    for (const bool breaks : {true, false}) {
+      CAPTURE(each);
+      CAPTURE(breaks);
+      lines = each;
+      breaks_off = breaks;
+      auto client = scene.client();
+      client.send("GET /live HTTP/1.0\r\nHost: localhost\r\n\r\n");
+      std::string got;
+      for (std::string more; !(more = client.take_some()).empty();) {
+        got += more;
+      }
+      CHECK(got.starts_with("HTTP/1.1 200 OK"));
+      CHECK(client.was_reset() == breaks);
+    }
+  }
 }

@@ -15,7 +15,7 @@ import urllib.request
 import warnings
 
 import command
-from command import CONTENT, ServeTest, run
+from command import CONTENT, ServeTest, chunked, response, run
 from resume_test import Ranged
 
 
@@ -75,6 +75,27 @@ class Tls(ServeTest):
                     while answers.readline() != b"\r\n":
                         pass
                     self.assertEqual(answers.read(10), CONTENT[first : first + 10])
+        self.stop(process)
+
+    def test_what_ends_with_its_connection_and_breaks_off_has_no_end(self):
+        lines = ("Transfer-Encoding: chunked", "Cache-Control: private")
+        origin = self.serve({"/whole": response("200 OK", *lines, body=chunked(b"hello")),
+                             "/half": response("200 OK", *lines, body=chunked(b"hello", last=b""))})
+        process, url = self.start("--origin", origin.url("/"), *self.tls())
+        host, port = url.split("/")[2].split(":")
+
+        def read(path):
+            with socket.create_connection((host, int(port)), command.LIMIT) as plain:
+                with self.context().wrap_socket(plain, server_hostname=host, suppress_ragged_eofs=False) as tls:
+                    tls.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+                    answer = b""
+                    while part := tls.recv(65536):
+                        answer += part
+            return answer
+
+        self.assertTrue(read("/whole").endswith(b"\r\n\r\nhello"))
+        with self.assertRaises(OSError):
+            read("/half")
         self.stop(process)
 
     def test_what_is_no_tls_and_clients_that_go(self):

@@ -107,7 +107,6 @@ class Server::State {
     if (threads_.empty()) {
       return;
     }
-    serving_->get()->control->stopping();
     asio::post(*contexts_.front(), [this] {
       error_code ignored;
       acceptor_.close(ignored);

@@ -181,6 +181,14 @@ TEST_CASE("api: what is prefetched is there when it is asked for") {
   CHECK(got.field("cache-status").find("fwd=") == std::string::npos);
 }
 
+TEST_CASE("api: what is prefetched may have an open end") {
+  Scene scene;
+  const auto object = scene.object({.size = 3 * kMiB});
+  const auto taken = post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {2 * kMiB, nullptr}}});
+  REQUIRE(taken.status == 202);
+  CHECK(eventually([&] { return object->sent_bytes() >= kMiB; }));
+}
+
 TEST_CASE("api: a prefetch that fails says why") {
   Scene scene;
   const auto taken = post(scene, "/-/api/prefetch", {{"url", "/none"}});
@@ -254,6 +262,7 @@ TEST_CASE("api: bodies that are not what is wanted") {
   CHECK(post(scene, "/-/api/purge", {{"all", false}}).status == 400);
   CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {2, 1}}}).status == 400);
   CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {1, -1}}}).status == 400);
+  CHECK(post(scene, "/-/api/prefetch", {{"url", "/a"}, {"range", {nullptr, 1}}}).status == 400);
   CHECK(post(scene, "/-/api/prefetch", {{"url", "/"}}).status == 404);
 }
 

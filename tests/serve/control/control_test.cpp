@@ -140,12 +140,40 @@ TEST_CASE("control: what it refuses below /-/api/ is JSON, with the fields of it
 }
 
 TEST_CASE("control: every status that is sent has its phrase") {
-  for (const int status : {200, 202, 206, 304, 400, 401, 403, 404, 405, 408, 411, 412,
-                           413, 414, 415, 416, 421, 431, 500, 501, 502, 503, 504, 505}) {
+  for (const int status : {200, 202, 206, 304, 400, 401, 403, 404, 405, 408, 411, 412, 413,
+                           414, 415, 416, 417, 421, 431, 500, 501, 502, 503, 504, 505}) {
     const std::string head = serve::AnswerHead(status, false).text();
     CAPTURE(head);
     CHECK(head.find("\r\n") > std::string("HTTP/1.1 200 ").size());
   }
+}
+
+TEST_CASE("RFC 9110 10.1.1: who waits to be told to send a body is told to, or what is wrong") {
+  Scene scene;
+  const std::string head =
+      "POST /-/api/purge HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 13\r\n";
+  auto client = scene.client();
+  client.send(head + "Expect: 100-continue\r\n\r\n");
+  CHECK(client.take_some() == "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send(R"({"all": true})");
+  CHECK(client.receive().status == 200);
+  auto other = scene.client();
+  other.send(head + "Expect: 100-continue\r\n\r\n" + R"({"all": true})");
+  CHECK(other.receive().status == 200);  // it has not waited
+  auto unknown = scene.client();
+  unknown.send(head + "Expect: a miracle\r\n\r\n");
+  CHECK(unknown.receive().status == 417);
+}
+
+TEST_CASE("control: what is refused below /-/ is no traffic either") {
+  Scene scene;
+  CHECK(scene.client().ask("FOO", "/-/healthz").status == 501);
+  auto client = scene.client();
+  client.send("GET /-/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  CHECK(client.receive().status == 421);
+  const std::string counted = scene.client().get("/-/metrics").body;
+  CHECK(counted.find("strandline_requests_total{status=\"421\"}") == std::string::npos);
+  CHECK(counted.find("strandline_requests_total{status=\"501\"}") == std::string::npos);
 }
 
 TEST_CASE("F63: a body that does not come is not waited for") {

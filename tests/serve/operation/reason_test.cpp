@@ -136,6 +136,58 @@ TEST_CASE("reason: neither a password nor a signature is in it") {
   CHECK_FALSE(has(text_of(it.path()), "hunter2"));
 }
 
+TEST_CASE("log: a client that goes before there is an answer has had none, and no fault has anybody") {
+  const Gate gate;
+  Logged it;
+  std::size_t requests = 1;
+  SUBCASE("while it is asked what there is") {
+    it.scene.origin.on("/a", [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
+  }
+  SUBCASE("while it waits for bytes") {
+    it.scene.origin.on("/a", [&](HttpExchange& exchange) {
+      exchange.head(200, {"ETag: \"x\"", "Content-Length: 1000"});
+      static_cast<void>(exchange.wait(gate));
+    });
+  }
+  SUBCASE("while it waits for what is for it alone") {
+    requests = 2;
+    it.scene.origin.on("/a", [&](HttpExchange& exchange) {
+      exchange.head(200, {"Cache-Control: private", "Content-Length: 1000"});
+      static_cast<void>(exchange.wait(gate));
+    });
+  }
+  {
+    auto client = it.scene.client();
+    client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    REQUIRE(eventually([&] { return it.scene.origin.requests().size() == requests; }));
+  }
+  const json line = it.last(1);
+  CHECK(line["status"] == 0);
+  CHECK_FALSE(line.contains("reason"));
+  const std::string counted = it.scene.client().get("/-/metrics").body;
+  CHECK_FALSE(has(counted, "strandline_requests_total{"));
+  CHECK(has(counted, "strandline_broken_answers_total 0\n"));
+}
+
+TEST_CASE("log: an origin's own Cache-Status is not taken for the server's") {
+  Logged it;
+  it.scene.object({.size = 1000, .lines = {"Cache-Control: max-age=60", "Cache-Status: strandline; hit; ttl=9"}});
+  auto client = it.scene.client();
+  client.send("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  while (!client.take_some().empty()) {
+  }
+  const json line = it.last(1);
+  CHECK(line["cache"].get<std::string>().starts_with("fwd=uri-miss; "));
+  CHECK_FALSE(line["hit"]);
+}
+
+TEST_CASE("log: what is for one client and comes slowly has been waited for") {
+  Logged it;
+  it.scene.object({.size = 2 * kMiB, .lines = {"Cache-Control: private"}, .rate = 10'000'000});
+  CHECK(it.scene.client().get("/a").body == text(1, {0, 2 * kMiB}));
+  CHECK(it.last(1)["wait_ms"] >= 20);
+}
+
 TEST_CASE("reason: an answer that breaks off says why") {
   Logged it;
   it.scene.object({.size = 64 * kMiB, .rate = 10'000'000});

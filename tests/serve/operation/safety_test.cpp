@@ -28,10 +28,19 @@ TEST_CASE("F64: a client that goes while it waits is let go of, though it has se
   Scene scene;
   std::string lines;
   std::string path;
+  std::size_t before = 0;  // requests of the origin's that are not waited for
   const auto object = scene.object({.size = 2 * kMiB, .silent_at = kMiB});
   SUBCASE("for what there is") {
     path = "/hang";
     scene.origin.on(path, [&](HttpExchange& exchange) { static_cast<void>(exchange.wait(gate)); });
+  }
+  SUBCASE("for what is for it alone") {
+    path = "/private";
+    before = 1;
+    scene.origin.on(path, [&](HttpExchange& exchange) {
+      exchange.head(200, {"Cache-Control: private", "Content-Length: 1000"});
+      static_cast<void>(exchange.wait(gate));
+    });
   }
   SUBCASE("for bytes") {
     path = "/a";
@@ -43,7 +52,7 @@ TEST_CASE("F64: a client that goes while it waits is let go of, though it has se
     auto client = scene.client();
     const auto asked = scene.origin.requests().size();
     client.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + lines + "\r\n");
-    REQUIRE(eventually([&] { return scene.origin.requests().size() > asked; }));
+    REQUIRE(eventually([&] { return scene.origin.requests().size() > asked + before; }));
     client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   CHECK(eventually([&] { return scene.server->connections() == 0; }));

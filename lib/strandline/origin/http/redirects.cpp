@@ -34,6 +34,9 @@ Outcome<void> Route::follow(const HttpHead& head, bool from_private) {
   if (head.contradictory) {
     return refuse(Errc::corrupt, "a redirect to two places");
   }
+  if (head.folded) {
+    return refuse(Errc::corrupt, "a redirect with a header field that goes on in the next line");
+  }
   auto next = now_.follow(*head.location);
   if (!next) {
     return refuse(next.error().code, "redirect: " + next.error().context);

@@ -52,6 +52,8 @@ std::string_view phrase_of(int status) noexcept {
       return "Unsupported Media Type";
     case 416:
       return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
     case 421:
       return "Misdirected Request";
     case 431:
@@ -119,6 +121,7 @@ RequestHead RequestHead::parse(std::string_view head) {
         {"sec-fetch-site", request.sec_fetch_site},
         {"content-type", request.content_type},
         {"content-length", request.content_length},
+        {"expect", request.expect},
         {"via", request.via}};
     for (const auto& [known, field] : fields) {
       if (name == known) {
@@ -184,8 +187,8 @@ std::string chunk_head(std::uint64_t size) {
 }
 
 std::optional<Refusal> refusal_of_method(std::string_view method) noexcept {
-  // RFC 9110, section 9.3, and RFC 5789. Upper and lower case differ.
-  constexpr std::array<std::string_view, 7> kOthers = {"POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  // RFC 9110, section 9.3, and RFC 5789. Upper and lower case differ. StrictHead refuses CONNECT.
+  constexpr std::array<std::string_view, 6> kOthers = {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"};
   if (method == "GET" || method == "HEAD") {
     return std::nullopt;
   }
@@ -193,6 +196,8 @@ std::optional<Refusal> refusal_of_method(std::string_view method) noexcept {
              ? Refusal{405, "only GET and HEAD"}
              : Refusal{501, "a method that is not known here"};
 }
+
+namespace {
 
 Refusal refusal_of(const origin::Failure& failure) noexcept {
   if (failure.retry_after) {
@@ -218,14 +223,17 @@ Refusal refusal_of(const origin::Failure& failure) noexcept {
   }
 }
 
-std::string fields_of(const origin::Failure& failure, http::CacheStatus status) {
+}  // namespace
+
+Hindrance hindrance_of(const origin::Failure& failure, http::CacheStatus status) {
+  Hindrance hindrance{failure.error.clone(), refusal_of(failure)};
   const bool has_answered = failure.http_status != 0 || failure.error.code == Errc::not_found;
-  if (!has_answered || !status.forward) {
-    return {};
+  if (has_answered && status.forward) {
+    status.forward_status = failure.http_status;
+    status.detail = to_string(failure.error.code);
+    hindrance.fields = "Cache-Status: " + status.text() + "\r\n";
   }
-  status.forward_status = failure.http_status;
-  status.detail = to_string(failure.error.code);
-  return "Cache-Status: " + status.text() + "\r\n";
+  return hindrance;
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include <strandline/serve/http/request/refusal.h>
 #include <strandline/serve/objects/objects.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ struct RequestHead {
   std::string version = "1.1";
   std::optional<std::string> host, range, if_match, if_unmodified_since, if_none_match, if_modified_since, if_range;
   std::optional<std::string> cache_control, authorization;
-  std::optional<std::string> origin, sec_fetch_site, content_type, content_length;  // of what comes to "/-/"
+  std::optional<std::string> origin, sec_fetch_site, content_type, content_length, expect;  // of what comes to "/-/"
   std::optional<std::string> via;
 
   // Of a head that StrictHead has let pass.
@@ -52,11 +53,19 @@ class AnswerHead {
 [[nodiscard]] std::string chunk_head(std::uint64_t size);
 // Of what objects are not asked for by: 405, or 501 where nobody knows what it means (RFC 9110, section 9.1).
 [[nodiscard]] std::optional<http::Refusal> refusal_of_method(std::string_view method) noexcept;
-// What a failure of an origin's, or the store's, is for a client.
-[[nodiscard]] http::Refusal refusal_of(const origin::Failure& failure) noexcept;
-// Its Cache-Status, where it stands for what an origin has answered; empty: it is this server's own, which has none
-// (RFC 9211, section 2).
-[[nodiscard]] std::string fields_of(const origin::Failure& failure, http::CacheStatus status);
+
+// Why an answer, or the rest of it, is not sent.
+struct Hindrance {
+  enum class Remedy : std::uint8_t { none, past_the_store, ask_again };
+
+  Error why;
+  http::Refusal refusal;         // what is sent where none of the answer has gone,
+  std::string fields = {};       // with these lines,
+  Remedy remedy = Remedy::none;  // unless this helps
+};
+// For what the origin, or the store, has failed in. It has a Cache-Status where it stands for what an origin has
+// answered: else it is this server's own (RFC 9211, section 2).
+[[nodiscard]] Hindrance hindrance_of(const origin::Failure& failure, http::CacheStatus status);
 
 // What will be sent of an object that nothing is known of; empty: whether anything will, its state decides.
 [[nodiscard]] ByteRange first_read(const RequestHead& request);

@@ -1,6 +1,5 @@
 #include <strandline/async/asio.h>
 #include <strandline/fill/want.h>
-#include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/body.h>
 
 #include <sys/socket.h>
@@ -67,7 +66,7 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
   } else {
     auto made = resource().cursor(range.begin);
     if (!made) {
-      co_return co_await refuse(503, "not now", std::move(made.error()));
+      co_return hindered(503, "not now", std::move(made.error()));
     }
     cursor.emplace(std::move(*made));
   }
@@ -76,7 +75,7 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     in_flight_.settle(client_.arrived());
     const bool some = there_from(next) > at;
     if (auto held = some ? in_flight_.pin(lease, next) : Result<void>(); !held) {
-      co_return co_await refuse(503, "not now", std::move(held.error()));
+      co_return hindered(503, "not now", std::move(held.error()));
     }
     const std::uint64_t there = some ? there_from(next) : at;  // what is there now stays
     if (there > at) {
@@ -113,18 +112,14 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     }
     if (outcome != WaitOutcome::ready) {
       Error why = why_not(outcome);
-      has_no_room_ = why.code == Errc::no_space;
-      if (has_no_room_ && !begun_) {
-        co_return false;
-      }
       const int status = outcome == WaitOutcome::timed_out ? 504 : 502;
-      co_return co_await refuse(status, "the origin does not bring it", std::move(why));
+      co_return hindered(status, "the origin does not bring it", std::move(why));
     }
   }
   const auto length = resource().length();
   if (!chunked && range.end != kMaxOffset && (!length || *length < range.end)) {
     Error why = Error::make(Errc::corrupt, "it ends before " + std::to_string(range.end));
-    co_return co_await refuse(502, "the origin has less of it than it said", std::move(why));
+    co_return hindered(502, "the origin has less of it than it said", std::move(why));
   }
   before += chunked ? "0\r\n\r\n" : "";
   co_return before.empty() || co_await client_.send(std::move(before));
@@ -143,20 +138,17 @@ Error Body::why_not(std::optional<WaitOutcome> outcome) const {
 
 void Body::cannot_send(const Error& why) {
   if (!client_.has_gone() && !client_.is_reset()) {
-    client_.account().failed(why, true);
-    reader_.breaks_off();
+    static_cast<void>(hindered(503, "not now", why.clone()));
   }
 }
 
-awaitable<bool> Body::refuse(int status, std::string_view reason, Error why) {
-  client_.account().failed(why, begun_);
-  if (begun_) {
-    reader_.breaks_off();
-  } else if (!client_.has_gone()) {
-    reader_.answers_instead(status);
-    co_await client_.send(refusal_text({status, reason}, true));
-  }
-  co_return false;
+bool Body::hindered(int status, std::string_view reason, Error why) {
+  using Remedy = Hindrance::Remedy;
+  const Remedy remedy = why.code == Errc::no_space  ? Remedy::past_the_store
+                        : why.code == Errc::changed ? Remedy::ask_again
+                                                    : Remedy::none;
+  hindrance_ = Hindrance{std::move(why), {status, reason}, {}, remedy};
+  return false;
 }
 
 awaitable<bool> Body::send_there(const store::Lease& lease, ByteRange there) {

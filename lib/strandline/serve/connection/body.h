@@ -1,9 +1,10 @@
 // Body: sends the bytes of an object to a client: those that are there at once, the others as they arrive.
 // Threads: the client's executor. Blocks: on the disk, as sendfile(2) does, and for a second at most on another process
-// that evicts. Errors: false, and the connection is to end: what has been said cannot be kept. Cost: bytes on the disk
-// are not copied. Lifetime: an answer's.
+// that evicts. Errors: false, and hindrance() says why, unless it is the client: what has been said cannot be kept.
+// Cost: bytes on the disk are not copied. Lifetime: an answer's.
 #pragma once
 
+#include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/client_socket.h>
 #include <strandline/serve/connection/serving.h>
 #include <strandline/serve/traffic/reader.h>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace strandline::serve {
@@ -54,12 +56,12 @@ class Body {
   // not all of them is here.
   [[nodiscard]] bool hold(std::span<const ByteRange> parts, std::uint64_t most);
   // Once the first byte of the range is there, `before` and it; then the others as they come. `chunked`: as chunks, and
-  // the last of them where the content ends. If nothing could be sent the client is told so.
+  // the last of them where the content ends.
   [[nodiscard]] boost::asio::awaitable<bool> send(ByteRange range, std::string before, bool chunked);
-  // It has failed because the store has no room for what is missing: then, unless it had begun(), the client has been
-  // told nothing.
-  [[nodiscard]] bool has_no_room() const noexcept { return has_no_room_; }
+  // Has some of the answer been sent?
   [[nodiscard]] bool begun() const noexcept { return begun_; }
+  // Once. None: nothing but the client.
+  [[nodiscard]] std::optional<Hindrance> hindrance() noexcept { return std::exchange(hindrance_, std::nullopt); }
 
  private:
   using Entry = Resource<store::EntryDriver>;
@@ -73,8 +75,8 @@ class Body {
   [[nodiscard]] boost::asio::awaitable<std::optional<WaitOutcome>> wait(ByteRange range);
   // Why what was waited for has not come.
   [[nodiscard]] Error why_not(std::optional<WaitOutcome> outcome) const;
-  // Instead of the answer, if none of that has gone: always false. `why`: for the log.
-  [[nodiscard]] boost::asio::awaitable<bool> refuse(int status, std::string_view reason, Error why);
+  // Always false.
+  [[nodiscard]] bool hindered(int status, std::string_view reason, Error why);
   // What is here cannot be read; unless it is the client that cannot be written to.
   void cannot_send(const Error& why);
   // The end of what is there without a break.
@@ -87,8 +89,8 @@ class Body {
   const Object& object_;
   Reader& reader_;
   std::optional<store::Lease> held_;
-  bool begun_ = false;  // some of the answer has been sent
-  bool has_no_room_ = false;
+  std::optional<Hindrance> hindrance_;
+  bool begun_ = false;
 };
 
 }  // namespace strandline::serve

@@ -130,6 +130,10 @@ std::string ClientSocket::name_of_peer() const {
 
 awaitable<void> ClientSocket::close() {
   error_code ignored;
+  if (owes_end_) {
+    socket_.close(ignored);
+    co_return;
+  }
   if (tls_ != nullptr) {
     tls_->close();
   }
@@ -196,7 +200,7 @@ void ClientSocket::begin_account(bool logged) {
 }
 
 awaitable<bool> ClientSocket::send(std::string bytes, int flags) {
-  if (account_.logged && account_.sent == 0) {
+  if (account_.logged && (account_.sent == 0 || account_.head.starts_with("HTTP/1.1 100 "))) {
     account_.head = bytes.substr(0, bytes.find("\r\n\r\n") + 2);
   }
   for (std::size_t at = 0; at < bytes.size();) {

@@ -79,7 +79,7 @@ class ClientSocket {
   // Address and port; empty: it had gone before anybody looked.
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   // The end of what is sent; what still comes is read, for a moment, so that a reset does not overtake the answer
-  // (RFC 9112, section 9.6), and for as long as what was sent is still arriving.
+  // (RFC 9112, section 9.6), and for as long as what was sent is still arriving. A reset, if the end is owed.
   [[nodiscard]] boost::asio::awaitable<void> close();
 
   // Adds what has come to `bytes`. False: nothing has, at this moment.
@@ -102,7 +102,10 @@ class ClientSocket {
   [[nodiscard]] std::uint64_t arrived() noexcept;
   // Until then, what has not arrived when the connection ends, be it with the process, never will: it is reset
   // (socket(7), SO_LINGER). Once nothing of a file is on its way.
-  void let_go() noexcept { set_reset_at_end(false); }
+  void let_go() noexcept { set_reset_at_end(owes_end_); }
+  // Of an answer whose end is the connection's: while this is set not all of it has been sent, and the end must not
+  // look as if it had (RFC 9112, section 8).
+  void owes_end(bool owes) noexcept { owes_end_ = owes; }
 
   // A request has come.
   void begin_account(bool logged);
@@ -139,6 +142,7 @@ class ClientSocket {
   Account account_;
   bool drained_ = false;  // all that had come has been received; asking again would be for nothing
   bool gone_ = false;
+  bool owes_end_ = false;
 };
 
 }  // namespace strandline::serve

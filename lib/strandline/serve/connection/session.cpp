@@ -217,43 +217,47 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       std::string body = behind(head);
       co_return co_await exchange.answer(request, *target, std::move(body), close);
     }
+    using Remedy = Hindrance::Remedy;
     bool past_the_store = false;
-    for (;;) {
+    for (int again = 0;;) {
       auto source = serving_->source_of(*target);
       if (!source) {
         co_return co_await refuse({404, "nothing is served there"}, close, head_only);
       }
       const auto since = Clock::now();
-      const auto found = co_await find(std::move(*source), request, past_the_store);
+      auto found = co_await find(std::move(*source), request, past_the_store);
       client_.account().waited_since(since);
       if (!found) {
         co_return false;
       }
       if (!*found) {
-        co_return co_await refuse(found->error(), found->error().status, close, head_only);
+        co_return co_await refuse(hindrance_of(found->error(), found->error().status), close, head_only);
       }
-      const Objects::Open& open = **found;
+      Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
-      const int status = selected.status;
-      const bool ends = selected.close;
-      const Sent sent = co_await send(open, std::move(selected));
-      if (sent == Sent::no_room && !past_the_store) {
-        past_the_store = true;
-        continue;
+      Sent sent = co_await send(request, open, selected);
+      const bool is_hindered = sent.hindrance && !client_.has_gone();
+      const Remedy remedy = is_hindered ? sent.hindrance->remedy : Remedy::none;
+      if (remedy == Remedy::past_the_store) {
+        serving_->objects->has_no_room();
       }
-      if (sent == Sent::not_here) {
-        if (open.failure) {
-          co_return co_await refuse(*open.failure, open.status, close, head_only);
+      if (is_hindered && !sent.begun) {
+        if ((remedy == Remedy::past_the_store && !std::exchange(past_the_store, true)) ||
+            (remedy == Remedy::ask_again && again++ < kMostAgain)) {
+          continue;
         }
-        constexpr http::Refusal kUnasked{504, "not all of it is here, and no origin is asked"};
-        client_.account().failed(Error::make(Errc::not_available, kUnasked.reason), false);
-        co_return co_await refuse(kUnasked, close, head_only);
+        co_return co_await refuse(std::move(*sent.hindrance), close, head_only);
       }
-      reader_->answered(status);
-      if (sent != Sent::all) {
+      if (is_hindered) {
+        client_.account().failed(sent.hindrance->why, true);
+        reader_->breaks_off();
+      } else if (!sent.all) {
         client_.account().left();
       }
-      co_return sent == Sent::all && !ends && !ending_;
+      if (client_.account().sent > 0) {  // else it has gone before there was an answer
+        reader_->answered(selected.status);
+      }
+      co_return sent.all && !selected.close && !ending_;
     }
   }
 
@@ -262,44 +266,81 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   awaitable<bool> refuse(http::Refusal refusal, bool close, bool head_only, std::string fields = {}) {
-    reader_->answered(refusal.status);
+    if (control_.empty()) {
+      reader_->answered(refusal.status);
+    }
     std::string text = control_.empty() ? with_fields(refusal_text(refusal, close, head_only), cors_ + fields)
                                         : control_refusal_text(control_, refusal, close, head_only);
     co_return co_await client_.send(std::move(text)) && !close;
   }
 
-  // For what the origin, or the store, has failed in.
-  awaitable<bool> refuse(const origin::Failure& failure, const http::CacheStatus& status, bool close, bool head_only) {
-    client_.account().failed(failure.error, false);
-    std::string how = fields_of(failure, status);
-    co_return co_await refuse(refusal_of(failure), close, head_only, std::move(how));
+  awaitable<bool> refuse(Hindrance hindrance, bool close, bool head_only) {
+    client_.account().failed(hindrance.why, false);
+    co_return co_await refuse(hindrance.refusal, close, head_only, std::move(hindrance.fields));
   }
 
-  enum class Sent : std::uint8_t { all, broken_off, no_room, not_here };
-  awaitable<Sent> send(const Objects::Open& open, Selected selected) {
-    if (open.object != nullptr) {
-      Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
-      if (serving_->objects->stands_alone(open)) {
-        // Nothing is begun that would break off, nor fetched ahead.
-        if (!body.hold(selected.parts, serving_->objects->most_ahead())) {
-          co_return Sent::not_here;
-        }
-      } else if (selected.parts.size() == 1) {
-        sequence_.read(*open.object, selected.parts.front());
+  static constexpr int kMostAgain = 2;  // to ask of an object that changes again and again
+  struct Sent {
+    bool all = false;
+    bool begun = false;
+    std::optional<Hindrance> hindrance{};  // none, where not all was sent: the client has gone, or takes too little
+  };
+  awaitable<Sent> send(const RequestHead& request, Objects::Open& open, Selected& selected) {
+    Sent sent;
+    if (open.object == nullptr) {
+      Passing passing(client_, serving_->limits, open.unshared, *reader_);
+      if (co_await take_head_of_body(request, open, selected, passing)) {
+        co_await send(passing, selected, sent);
+      } else {
+        sent.hindrance = passing.hindrance();
       }
-      const bool all = co_await send(body, std::move(selected));
-      if (!all && body.has_no_room()) {
-        serving_->objects->has_no_room();
-        co_return body.begun() ? Sent::broken_off : Sent::no_room;
-      }
-      co_return all ? Sent::all : Sent::broken_off;
+      co_return sent;
     }
-    Passing passing(client_, serving_->limits, *open.unshared, *reader_);
-    const bool all = co_await send(passing, std::move(selected));
-    co_return all ? Sent::all : Sent::broken_off;
+    Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
+    if (serving_->objects->stands_alone(open)) {
+      // Nothing is begun that would break off, nor fetched ahead.
+      if (!body.hold(selected.parts, serving_->objects->most_ahead())) {
+        sent.hindrance = not_here(open);
+        co_return sent;
+      }
+    } else if (selected.parts.size() == 1) {
+      sequence_.read(*open.object, selected.parts.front());
+    }
+    co_await send(body, selected, sent);
+    co_return sent;
   }
 
-  awaitable<bool> send(auto& body, Selected selected) {
+  // The head is to be of the very answer whose body is sent. False: there is none.
+  static awaitable<bool> take_head_of_body(const RequestHead& request, Objects::Open& open, Selected& selected,
+                                           Passing& passing) {
+    for (bool fits = selected.parts.empty(); !fits;) {
+      open.unshared = co_await passing.ask(selected.parts.front());
+      if (open.unshared == nullptr) {
+        co_return false;
+      }
+      selected = select_answer(request, open);
+      fits = selected.parts.empty() || passing.goes_on_with(selected.parts.front());
+    }
+    co_return true;
+  }
+
+  static Hindrance not_here(const Objects::Open& open) {
+    constexpr http::Refusal kUnasked{504, "not all of it is here, and no origin is asked"};
+    return open.failure ? hindrance_of(*open.failure, open.status)
+                        : Hindrance{Error::make(Errc::not_available, kUnasked.reason), kUnasked};
+  }
+
+  awaitable<void> send(auto& body, Selected& selected, Sent& sent) {
+    const bool ends_with_connection =
+        !selected.chunked && !selected.parts.empty() && selected.parts.back().end == kMaxOffset;
+    client_.owes_end(ends_with_connection);
+    sent.all = co_await send_parts(body, selected);
+    sent.begun = body.begun();
+    client_.owes_end(ends_with_connection && sent.begun && !sent.all);
+    sent.hindrance = body.hindrance();
+  }
+
+  awaitable<bool> send_parts(auto& body, Selected& selected) {
     std::string before = with_fields(std::move(selected.head), cors_);
     for (std::size_t i = 0; i < selected.parts.size(); ++i) {
       if (i < selected.part_heads.size()) {
@@ -326,7 +367,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     auto found = finding->take();
     if (!found) {
       co_await (finding->told() || client_.until_gone());
-      found = finding->take();
+      found = client_.has_gone() ? std::optional<Objects::Found>() : finding->take();
     }
     co_return found;
   }

@@ -36,7 +36,7 @@ Argument<http::RequestTarget> target_in(const json& asked, const char* name, con
                                                     : tl::unexpected<std::string>(wanted);
 }
 
-constexpr const char* kPrefetchWanted = R"(wanted: {"url": "/path", "range": [begin, end] (optional)})";
+constexpr const char* kPrefetchWanted = R"(wanted: {"url": "/path", "range": [begin, end or null] (optional)})";
 constexpr const char* kPurgeWanted = R"(wanted: {"url": "/path"}, {"prefix": "/path/"} or {"all": true})";
 
 }  // namespace
@@ -98,10 +98,11 @@ Argument<PrefetchArguments> prefetch_arguments(const std::string& body) {
   PrefetchArguments arguments{std::move(*target), {0, kMaxOffset}};
   if (const auto range = asked.find("range"); range != asked.end()) {
     if (!range->is_array() || range->size() != 2 || !(*range)[0].is_number_unsigned() ||
-        !(*range)[1].is_number_unsigned()) {
+        !((*range)[1].is_number_unsigned() || (*range)[1].is_null())) {
       return tl::unexpected<std::string>(kPrefetchWanted);
     }
-    arguments.range = {(*range)[0].get<std::uint64_t>(), (*range)[1].get<std::uint64_t>()};
+    const json& end = (*range)[1];
+    arguments.range = {(*range)[0].get<std::uint64_t>(), end.is_null() ? kMaxOffset : end.get<std::uint64_t>()};
     if (!arguments.range.valid() || arguments.range.empty()) {
       return tl::unexpected<std::string>("a range of no bytes: its begin is below its end, and that at most 2^63 - 1");
     }

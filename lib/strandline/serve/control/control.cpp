@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::string_view kObjects = "/-/api/objects/";
 
-ControlAnswer plain(int status, std::string text) {
-  return {.status = status, .type = "text/plain; charset=utf-8", .body = std::move(text) + "\n"};
-}
-
 ControlAnswer json_answer(const json& value, int status = 200) {
   return {.status = status, .body = value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
 }
@@ -142,7 +138,7 @@ ControlAnswer Control::page(const ControlRequest& request) const {
   if (file != files.end()) {
     return {.type = type_of(file->name), .body = std::string(file->content)};
   }
-  return stopping_.load(std::memory_order_relaxed) ? plain(503, "stopping") : plain(200, "ok");
+  return {.type = "text/plain; charset=utf-8", .body = "ok\n"};
 }
 
 ControlAnswer Control::metrics(const ControlRequest&) {

@@ -27,8 +27,6 @@ class Control {
   void answer(ControlRequest request, Done done) noexcept;
   // Null: too many do. `wake` is called, on any thread, when there is something to take.
   [[nodiscard]] std::shared_ptr<Listener> listen(std::size_t cells, std::function<void()> wake);
-  // From now on it is unwell: who spreads load shall send none here.
-  void stopping() noexcept { stopping_.store(true, std::memory_order_relaxed); }
   // Once, and once all questions to origins end: see Objects::stop().
   void stop() noexcept;
 
@@ -53,9 +51,8 @@ class Control {
   [[nodiscard]] std::shared_ptr<const Serving> current() const { return current_of(serving_); }
 
   ServerParts parts_;
-  std::atomic<bool> stopping_{false};  // nothing else is told by it
-  std::atomic<bool> ending_{false};    // likewise
-  std::promise<void> idle_;            // by the desk's thread, once
+  std::atomic<bool> ending_{false};  // nothing else is told by it
+  std::promise<void> idle_;          // by the desk's thread, once
   bool said_idle_ = false;
   std::weak_ptr<const CurrentServing> serving_;
   // The desk's.

@@ -38,6 +38,9 @@ std::optional<http::Refusal> refusal_of_post(const RequestHead& request) {
   if (!request.content_length) {
     return http::Refusal{411, "a Content-Length is wanted"};
   }
+  if (request.expect && request.version != "1.0" && !origin::http::same_word(*request.expect, "100-continue")) {
+    return http::Refusal{417, "an expectation that is not known here"};
+  }
   return std::nullopt;
 }
 
@@ -92,7 +95,7 @@ awaitable<bool> ControlExchange::answer(const RequestHead& request, http::Reques
     if (read_size.ec != std::errc() || size > kMaxControlBody) {
       co_return co_await refuse(path, {413, "at most 64 KiB are read"});
     }
-    if (!co_await read(body, size)) {
+    if (!co_await read(body, size, request.expect && request.version != "1.0")) {
       co_return co_await refuse(path, {408, "the request took too long"});
     }
     asked.body = std::move(body);
@@ -122,8 +125,14 @@ awaitable<bool> ControlExchange::refuse(const std::string& path, http::Refusal r
   co_return false;
 }
 
-awaitable<bool> ControlExchange::read(std::string& body, std::size_t size) {
+awaitable<bool> ControlExchange::read(std::string& body, std::size_t size, bool asked_for) {
   const auto until = ClientSocket::Clock::now() + serving_.limits.head;
+  if (asked_for && body.size() < size) {
+    std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";  // RFC 9110, section 10.1.1
+    if (!co_await client_.send(std::move(go_on))) {
+      co_return false;
+    }
+  }
   while (body.size() < size) {
     if (!client_.receive(body) && (client_.has_gone() || !co_await client_.ready(ClientSocket::Wait::wait_read,
                                                                                  until - ClientSocket::Clock::now()))) {

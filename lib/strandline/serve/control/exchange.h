@@ -27,8 +27,8 @@ class ControlExchange {
  private:
   [[nodiscard]] boost::asio::awaitable<bool> refuse(const std::string& path, http::Refusal refusal,
                                                     bool head_only = false);
-  // The body, of that many bytes; nothing: it does not come.
-  [[nodiscard]] boost::asio::awaitable<bool> read(std::string& body, std::size_t size);
+  // The body, of that many bytes; nothing: it does not come. `asked_for`: the client waits to be told to send it.
+  [[nodiscard]] boost::asio::awaitable<bool> read(std::string& body, std::size_t size, bool asked_for);
   [[nodiscard]] boost::asio::awaitable<ControlAnswer> ask(ControlRequest request);
   // States, as they come, until the client goes.
   [[nodiscard]] boost::asio::awaitable<bool> stream(std::size_t cells);

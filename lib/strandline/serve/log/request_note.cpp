@@ -11,9 +11,9 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
-// Of the head of an answer.
+// Of the head of an answer: the last line of the name, for an origin may have sent such fields too, which come before.
 std::string_view field_of(std::string_view head, std::string_view name) {
-  const auto at = head.find(name);
+  const auto at = head.rfind(name);
   return at == std::string_view::npos ? ""
                                       : head.substr(at + name.size(), head.find("\r\n", at + 1) - at - name.size());
 }

@@ -22,8 +22,6 @@ class Reader {
   void asks() noexcept { asked_ = std::chrono::steady_clock::now(); }
   // To each request once, when its answer has ended.
   void answered(int status) noexcept;
-  // Of the answer under way: it is this one, and not the one that was meant.
-  void answers_instead(int status) noexcept { instead_ = status; }
   void breaks_off() noexcept;
   void sent(std::uint64_t count) noexcept;
   // Sent past the store.
@@ -50,7 +48,6 @@ class Reader {
   const std::string client_;
   std::uint64_t id_ = 0;
   Clock::time_point asked_;
-  int instead_ = 0;
   Presence presence_;
   std::uint64_t sent_ = 0;
   std::uint64_t hits_ = 0;  // of those

@@ -93,8 +93,7 @@ Reader::~Reader() {
 }
 
 void Reader::answered(int status) noexcept {
-  const auto said = static_cast<std::size_t>(instead_ != 0 ? instead_ : status);
-  instead_ = 0;
+  const auto said = static_cast<std::size_t>(status);
   auto& answers = traffic_->counters().answers;
   answers[std::min(said, answers.size() - 1)].fetch_add(1, kRelaxed);
 }

@@ -109,6 +109,10 @@ void HttpHead::add_line(std::string_view line) {
     }
     return;
   }
+  if (line.starts_with(' ') || line.starts_with('\t')) {
+    folded = true;  // newer versions of libcurl join such lines, and hand over none
+    return;
+  }
   complete = complete || trimmed(line, kBlank).empty();
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
@@ -167,6 +171,9 @@ bool HttpHead::add_caching_field(std::string_view name, std::string_view value) 
 
 // Content-Length may be repeated only with one value: "5, 5" is what some proxies make of it.
 Result<std::optional<std::uint64_t>> HttpHead::body_length() const {
+  if (folded) {
+    return fail(Errc::corrupt, "a header field goes on in the next line");
+  }
   if (contradictory) {
     return fail(Errc::corrupt, "the response contradicts itself: two different values of one header");
   }

@@ -1,7 +1,7 @@
 // HttpHead: what the header of an HTTP response says, word for word; and how the numbers in it are read.
 // Threads: values. Blocks: never. Errors: what is no number, or no range, is none; a header that says two things of
-// what can be only one is `contradictory`. Whether to believe any of it is judged elsewhere. Cost: small strings.
-// Lifetime: values.
+// what can be only one is `contradictory`, one with a field of several lines (RFC 9112, section 5.2) `folded`. Whether
+// to believe any of it is judged elsewhere. Cost: small strings. Lifetime: values.
 #pragma once
 
 #include <strandline/origin/origin.h>
@@ -44,6 +44,7 @@ struct HttpHead {
   std::string retry_after;
   std::string transfer_coding;  // in lower case; when there is one, Content-Length means nothing (RFC 9112, 6.3)
   bool contradictory = false;   // two different values for what may be said once
+  bool folded = false;          // a field goes on in the next line: who reads it otherwise knows half of it
 
   void add_line(std::string_view line);
   // Of the body, when it is announced; corrupt when what is said is no length, or two.

@@ -78,9 +78,5 @@ enum class Reuse : std::uint8_t {
 // is not done.
 [[nodiscard]] bool reusable_on_error(const Freshness& stored, const CacheControl& request, Freshness::Time now,
                                      std::chrono::seconds allowed) noexcept;
-// Is this answer of the origin's such a failure?
-[[nodiscard]] constexpr bool is_origin_error(int status) noexcept {
-  return status == 500 || status == 502 || status == 503 || status == 504;
-}
 
 }  // namespace strandline::serve::http
