@@ -116,6 +116,13 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     ~Noted() { note_request(session.serving_->logging, session.serving_->access, session.client_, head); }
   };
 
+  // Whether it was answered or not.
+  struct Leaving {
+    Objects& objects;
+    const Objects::Place place;
+    ~Leaving() { objects.leave(place); }
+  };
+
   awaitable<void> run() {
     idle_ = true;
     const bool prepared = co_await client_.prepare(serving_->limits.head);
@@ -320,9 +327,10 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
     wanted.no_store = wanted.no_store || past_the_store;
     const auto finding = std::make_shared<Finding>(client_.executor());
-    serving_->objects->find(
-        std::move(source), wanted, [&request] { return first_read(request); },
-        [finding](Objects::Found found) { finding->tell(std::move(found)); });
+    Objects& objects = *serving_->objects;
+    const Leaving leaving{objects, objects.find(
+                                       std::move(source), wanted, [&request] { return first_read(request); },
+                                       [finding](Objects::Found found) { finding->tell(std::move(found)); })};
     auto found = finding->take();
     if (!found) {
       co_await (finding->told() || client_.until_gone());
