@@ -33,8 +33,10 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
   if (!options_.offline && !can_go_on(object.fetched)) {
     return Reuse::validated;
   }
-  if (!is_told(object.info)) {
-    return object.freshness.age(at) < options_.untold_for ? Reuse::fresh : Reuse::validated;
+  // Parts that come later might be of another version.
+  const bool is_one_version = is_told(object.info) || options_.offline || is_whole(object.fetched.resource());
+  if (!is_one_version && at - object.freshness.came() >= options_.untold_for) {
+    return Reuse::validated;
   }
   return http::reuse(object.freshness, request, at);
 }

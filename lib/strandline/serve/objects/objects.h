@@ -53,7 +53,8 @@ class Objects {
     std::uint64_t most_ahead = kMaxOffset;
     // Behind its lifetime, what is here may stand in for an answer that does not come, if that may pass.
     std::chrono::seconds stale_if_error{86'400};
-    // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
+    // For so long an object is fresh of which its origin says nothing at all: no validator, and not for how long. And
+    // of what has no validator no more parts are fetched after it: what is not whole by then is fetched anew.
     std::chrono::seconds untold_for{60};
     // No origin is to be had: what the store has is served, though nobody knows any more how fresh it is.
     bool offline = false;
@@ -166,7 +167,7 @@ class Objects {
   // What the origin has said and would say again, had it been asked (Retry-After).
   [[nodiscard]] std::optional<origin::Failure> paused(const Source& source) const noexcept;
   void heard(const Question& question, const origin::Failure* failure) noexcept;
-  // What the slot has is asked about; what it has not is looked for.
+  // What the slot has is asked about, or read anew; what it has not is looked for.
   [[nodiscard]] Questioned question_locked(const Source& source, const Slot& slot, ByteRange first) const
       STRANDLINE_REQUIRES(mutex_);
   void prepare_locked(Question& question, const Slot& slot) const noexcept STRANDLINE_REQUIRES(mutex_);

@@ -15,8 +15,13 @@ using origin::ObjectInfo;
 
 namespace {
 
-Freshness ruled(const Source& source, const Said& said) {
-  const Freshness freshness = freshness_of(said);
+// Where the origin says nothing, the server does (RFC 9111, section 4.2.2), and over both whoever runs it.
+Freshness ruled(const Source& source, const Said& said, std::chrono::seconds untold_for) {
+  Freshness freshness = freshness_of(said);
+  const origin::CachingFields& fields = said.info.caching;
+  if (!is_told(said.info) && fields.cache_control.empty() && fields.expires.empty() && fields.last_modified.empty()) {
+    freshness = freshness.under({.fresh_for = untold_for});
+  }
   return source.rule ? freshness.under(source.rule->freshness) : freshness;
 }
 
@@ -117,7 +122,7 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
   constexpr long kSlotAndHere = 2;
   const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
   Said said{std::move(*info), asked, wall_clock()};
-  const Freshness freshness = ruled(source, said);
+  const Freshness freshness = ruled(source, said, options_.untold_for);
   const bool told = is_told(said.info);
   const bool is_same = at_hand != nullptr && at_hand->info.validator == said.info.validator;
   if (!may_be_shared(said.info, freshness)) {
@@ -126,11 +131,17 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
     auto noted = note(at_hand->fetched, at_hand->noted, said);
     settle(question,
            Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened})});
-  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
-    settle(question, Open{std::move(at_hand)});  // another would break off those who read this one
+  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere &&
+             !is_whole(at_hand->fetched.resource())) {
+    settle(question, Open{std::move(at_hand)});  // another would break off those who read this one while it comes
   } else {
     if (at_hand != nullptr) {
       replaced_.fetch_add(told && is_told(at_hand->info) && !is_same ? 1 : 0, std::memory_order_relaxed);
+    }
+    if (at_hand != nullptr && !told && !question->first.empty() && !options_.offline) {
+      question->instead_of = std::move(at_hand);
+      look(question);
+      return;
     }
     fill::FetchOptions options;
     options.object = said.info;
@@ -147,10 +158,15 @@ void Objects::look(const Questioned& question) {
   options.any_version = options_.offline;
   options.first = options_.offline ? ByteRange{} : question->first;
   options.retry.give_up = fill::Seconds(0);
-  options.found = [this, told, question](const store::Lease& lease) {
-    const auto known = file::contained([&]() -> Result<bool> { return is_enough(question->source, lease, *told); });
-    return known && *known;
-  };
+  if (const auto& before = question->instead_of; before != nullptr) {
+    options.anew = true;
+    options.instead_of = std::shared_ptr<const fill::Fetched>(before, &before->fetched);
+  } else {
+    options.found = [this, told, question](const store::Lease& lease) {
+      const auto known = file::contained([&]() -> Result<bool> { return is_enough(question->source, lease, *told); });
+      return known && *known;
+    };
+  }
   options.before_asking = [this, told, question] {
     return file::contained([&]() -> Result<void> {
       if (!turn_away(question)) {
@@ -176,7 +192,7 @@ void Objects::look(const Questioned& question) {
     return file::contained([&]() -> Result<void> {
       told->said = {info, asked, wall_clock()};
       told->by = Told::By::origin;
-      told->freshness = ruled(question->source, told->said);
+      told->freshness = ruled(question->source, told->said, options_.untold_for);
       told->unshared = !may_be_shared(info, told->freshness);
       return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
     });
@@ -209,7 +225,7 @@ std::optional<Objects::Told> Objects::told_by_note(const Source& source, const s
   said->info.validator = lease.validator();
   said->info.size = lease.resource().length();
   Told told{std::move(*said), {}, Told::By::note};
-  told.freshness = ruled(source, told.said);
+  told.freshness = ruled(source, told.said, options_.untold_for);
   // Of a clock that has been set back since nobody knows how old the note is. And the rules may be others by now.
   const bool may_serve = options_.offline ? told.said.info.size.has_value() : told.said.answered <= wall_clock();
   return may_serve && may_be_shared(told.said.info, told.freshness) ? std::optional(std::move(told)) : std::nullopt;

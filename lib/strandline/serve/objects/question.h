@@ -35,7 +35,8 @@ struct Question {
   const fill::EitherStop stop;  // nobody waits any more, or all questions end
 
   // Of whoever goes on with it, one after the other.
-  ByteRange first;  // what is read first; empty: nothing, or nobody knows
+  ByteRange first;                                     // what is read first; empty: nothing, or nobody knows
+  std::shared_ptr<const Object> instead_of = nullptr;  // what is open is read anew, not asked about
   enum class Place : std::uint8_t { none, disk, origin } place = Place::none;
 
   // Guarded by the mutex of Objects.

@@ -127,6 +127,17 @@ Objects::Questioned Objects::question_locked(const Source& source, const Slot& s
 
 void Objects::prepare_locked(Question& question, const Slot& slot) const noexcept {
   question.asks_origin = slot.object != nullptr;
+  question.instead_of = nullptr;
+  if (slot.object == nullptr || question.first.empty() || options_.offline) {
+    return;
+  }
+  const Object& object = *slot.object;
+  // Another version would break off those who read this one while it comes.
+  const bool is_in_the_midst =
+      slot.object.use_count() > 1 && can_go_on(object.fetched) && !is_whole(object.fetched.resource());
+  if (!is_told(object.info) && !is_in_the_midst) {
+    question.instead_of = slot.object;
+  }
 }
 
 void Objects::begin(const Questioned& question) {
@@ -134,7 +145,7 @@ void Objects::begin(const Questioned& question) {
     bool is_read = false;
     {
       MutexLock lock(mutex_);
-      is_read = !question->asks_origin;
+      is_read = !question->asks_origin || question->instead_of != nullptr;
     }
     is_read ? look(question) : ask(question);
     return {};
