@@ -1,4 +1,4 @@
-// What is fetched anew: what nobody can tell to be the same.
+// What is fetched anew: what nobody can tell to be the same, and what only a HEAD has told of.
 #include <tests/serve/scene.h>
 
 using namespace strandline;
@@ -21,6 +21,24 @@ class Pages {
   const std::vector<std::string> lines_;
   std::atomic<int> gets_{0};
 };
+
+// An object whose HEAD says another length than it has.
+void serve_wrong(Scene& scene, const std::shared_ptr<ServedObject>& object, std::string length) {
+  scene.origin.on("/a", [length = std::move(length), script = object->script()](HttpExchange& exchange) {
+    if (exchange.request().method == "HEAD") {
+      exchange.head(200, {"Content-Length: " + length, "ETag: \"v1\"", "Cache-Control: max-age=1000"});
+    } else {
+      script(exchange);
+    }
+  });
+}
+
+// Nothing is fetched that nobody waits for.
+serve::ServerOptions only_what_is_wanted() {
+  serve::ServerOptions options;
+  options.objects.limits = {.policy = fill::Policy::demand_only};
+  return options;
+}
 
 }  // namespace
 
@@ -78,4 +96,81 @@ TEST_CASE("what has no validator is not kept from who comes while it is fetched 
   CHECK(second.receive().body == "helloworld");
   CHECK(scene.client().get("/page").body == "helloworld");
   CHECK(gets == 2);
+}
+
+TEST_CASE("a length that only a HEAD has told is not believed by who wants the content") {
+  for (const char* length : {"0", "10", "200000"}) {
+    for (const bool restarts : {false, true}) {
+      CAPTURE(length);
+      CAPTURE(restarts);
+      Scene scene(only_what_is_wanted());
+      const auto object = ServedObject::make({.size = 100'000, .lines = {"Cache-Control: max-age=1000"}});
+      serve_wrong(scene, object, length);
+      CHECK(scene.client().ask("HEAD", "/a").field("content-length") == length);
+      CHECK(scene.client().ask("HEAD", "/a").field("cache-status").starts_with("strandline; hit"));
+      if (restarts) {
+        scene.restart(only_what_is_wanted());
+      }
+      CHECK(scene.client().get("/a").body == text(1, {0, 100'000}));
+      CHECK(scene.client().ask("HEAD", "/a").field("content-length") == "100000");
+      // It is asked about, by HEAD, and fetched anew at the most.
+      CHECK(scene.client().get("/a", "Cache-Control: no-cache\r\n").body == text(1, {0, 100'000}));
+      CHECK(scene.client().get("/a").body == text(1, {0, 100'000}));
+      CHECK(scene.client().get("/a", "Range: bytes=-10\r\n").body == text(1, {99'990, 100'000}));
+    }
+  }
+}
+
+TEST_CASE("a length that only a HEAD has told is not believed by who asks with a condition, or for the end") {
+  for (const char* length : {"0", "10", "200000"}) {
+    CAPTURE(length);
+    Scene scene;
+    const auto object = ServedObject::make({.size = 100'000, .lines = {"Cache-Control: max-age=1000"}});
+    serve_wrong(scene, object, length);
+    SUBCASE("condition") {
+      CHECK(scene.client().get("/a", "If-None-Match: \"v1\"\r\n").status == 304);
+      CHECK(scene.client().get("/a", "If-None-Match: \"v2\"\r\n").body == text(1, {0, 100'000}));
+    }
+    SUBCASE("end") {
+      CHECK(scene.client().get("/a", "Range: bytes=-10\r\n").body == text(1, {99'990, 100'000}));
+    }
+    SUBCASE("failure") {
+      CHECK(scene.client().ask("HEAD", "/a").status == 200);
+      scene.origin.on("/a", [](HttpExchange& exchange) { exchange.answer(500, "no"); });
+      CHECK(scene.client().get("/a").status == 502);
+      CHECK(scene.client().ask("HEAD", "/a").status == 200);
+    }
+  }
+}
+
+TEST_CASE("a length that a HEAD has told rightly costs no more") {
+  Scene scene;
+  const auto object = scene.object({.size = 100'000, .lines = {"Cache-Control: max-age=1000"}});
+  CHECK(scene.client().ask("HEAD", "/a").field("content-length") == "100000");
+  CHECK(scene.client().get("/a").body == text(1, {0, 100'000}));
+  CHECK(scene.client().get("/a").field("cache-status").starts_with("strandline; hit"));
+  CHECK(scene.origin.requests().size() == 2);
+  CHECK(object->sent_bytes() == 100'000);
+}
+
+TEST_CASE("what is empty is, and stays it without being asked for") {
+  Scene scene;
+  scene.object({.size = 0, .lines = {"Cache-Control: max-age=1000"}});
+  CHECK(scene.client().ask("HEAD", "/a").field("content-length") == "0");
+  CHECK(scene.client().get("/a").status == 200);
+  const auto asked = scene.origin.requests().size();
+  CHECK(scene.client().get("/a").field("cache-status").starts_with("strandline; hit"));
+  CHECK(scene.client().get("/a").field("content-length") == "0");
+  CHECK(scene.origin.requests().size() == asked);
+}
+
+TEST_CASE("RFC 9111 4.3.5: another length is another version, whatever the validator") {
+  Scene scene;
+  const auto object = scene.object({.size = 100'000, .lines = {"Cache-Control: max-age=0"}});
+  CHECK(scene.client().get("/a").body == text(1, {0, 100'000}));
+  object->change({.size = 105'000, .version = 2, .etag = "\"v1\"", .lines = {"Cache-Control: max-age=0"}});
+  CHECK(scene.client().get("/a").body == text(2, {0, 105'000}));
+  object->change({.size = 90'000, .version = 3, .etag = "\"v1\"", .lines = {"Cache-Control: max-age=0"}});
+  CHECK(scene.client().ask("HEAD", "/a").field("content-length") == "90000");
+  CHECK(scene.client().get("/a").body == text(3, {0, 90'000}));
 }

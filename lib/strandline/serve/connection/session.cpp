@@ -225,13 +225,14 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       co_return co_await exchange.answer(request, *target, std::move(body), close);
     }
     bool past_the_store = false;
+    bool needs_content = false;
     for (;;) {
       auto source = serving_->source_of(*target);
       if (!source) {
         co_return co_await refuse({404, "nothing is served there"}, close, head_only);
       }
       const auto since = Clock::now();
-      const auto found = co_await find(std::move(*source), request, past_the_store);
+      const auto found = co_await find(std::move(*source), request, past_the_store, needs_content);
       client_.account().waited_since(since);
       if (!found) {
         co_return false;
@@ -242,6 +243,11 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       const Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
       const int status = selected.status;
+      // A condition does not hold, or the end is wanted, of what only a HEAD has told of.
+      if (!head_only && !needs_content && status != 304 && status != 412 && open.object && is_doubted(*open.object)) {
+        needs_content = true;
+        continue;
+      }
       const bool ends = selected.close;
       const Sent sent = co_await send(open, std::move(selected));
       if (sent == Sent::no_room && !past_the_store) {
@@ -322,14 +328,19 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   // None: the client has gone meanwhile.
-  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store) {
+  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store,
+                                                bool needs_content) {
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
     auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
     wanted.no_store = wanted.no_store || past_the_store;
     const auto finding = std::make_shared<Finding>(client_.executor());
     Objects& objects = *serving_->objects;
     const Leaving leaving{objects, objects.find(
-                                       std::move(source), wanted, [&request] { return first_read(request); },
+                                       std::move(source), wanted,
+                                       [&] {
+                                         const ByteRange first = first_read(request);
+                                         return first.empty() && needs_content ? ByteRange{0, 1} : first;
+                                       },
                                        [finding](Objects::Found found) { finding->tell(std::move(found)); })};
     auto found = finding->take();
     if (!found) {

@@ -42,13 +42,14 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
 }
 
 Reuse Objects::reuse_for(const Waiting& one, const Object& object, Time at) const {
+  const bool is_unread = !one.first.empty() && is_doubted(object);
   const bool is_not_kept = one.request.no_store && !is_whole(object.fetched.resource());
-  return is_not_kept ? Reuse::validated : reuse(object, one.request, at);
+  return is_unread || is_not_kept ? Reuse::validated : reuse(object, one.request, at);
 }
 
 CacheStatus::Forward Objects::why_asked(const Object* object, Time at) const {
   using Forward = CacheStatus::Forward;
-  if (object == nullptr || !has_anything(object->fetched.resource())) {
+  if (object == nullptr || is_doubted(*object) || !has_anything(object->fetched.resource())) {
     return Forward::uri_miss;
   }
   if (reuse(*object, {}, at) == Reuse::fresh) {

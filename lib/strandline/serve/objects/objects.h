@@ -139,7 +139,8 @@ class Objects {
   };
 
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
-  // The same, where it matters who asks: validated, too, for who would have nothing kept, of what is not all here.
+  // The same, where it matters who asks: validated, too, for who needs the content of what only a HEAD has told of, and
+  // for who would have nothing kept, of what is not all here.
   [[nodiscard]] http::Reuse reuse_for(const Waiting& one, const Object& object, Time now) const;
   // Why the origin is asked, where what is open is not good enough; null: nothing is.
   [[nodiscard]] http::CacheStatus::Forward why_asked(const Object* object, Time now) const;
@@ -182,12 +183,12 @@ class Objects {
   // For what is not open: in the store, which may have noted what the origin said; else of the origin, whose first
   // answer brings what is read first.
   void look(const Questioned& question);
-  [[nodiscard]] bool is_enough(const Source& source, const store::Lease& lease, Told& told) const;
+  [[nodiscard]] bool is_enough(const Question& question, const store::Lease& lease, Told& told) const;
   [[nodiscard]] std::optional<Told> told_by_note(const Source& source, const store::Lease& lease) const;
   // Has the store note what has been said, if that is news to `noted`: what the note will say.
   [[nodiscard]] std::shared_ptr<const Said> note(const fill::Fetched& fetched, std::shared_ptr<const Said> noted,
                                                  const Said& said);
-  [[nodiscard]] Open opened_as(const Told& told, fill::Fetched fetched);
+  [[nodiscard]] Open opened_as(const Question& question, const Told& told, fill::Fetched fetched);
   void answered(const Questioned& question, Time asked, origin::Outcome<origin::ObjectInfo> info)
       STRANDLINE_EXCLUDES(mutex_);
   void open(const Questioned& question, fill::FetchOptions options, std::shared_ptr<Told> told)

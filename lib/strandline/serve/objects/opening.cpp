@@ -124,13 +124,16 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
   Said said{std::move(*info), asked, wall_clock()};
   const Freshness freshness = ruled(source, said, options_.untold_for);
   const bool told = is_told(said.info);
-  const bool is_same = at_hand != nullptr && at_hand->info.validator == said.info.validator;
+  const auto length = at_hand != nullptr ? at_hand->fetched.resource().length() : std::nullopt;
+  // RFC 9111, section 4.3.5: what a HEAD tells another length of is not the same, whatever its validator.
+  const bool is_as_long = !length || !said.info.size || *length == *said.info.size;
+  const bool is_same = at_hand != nullptr && is_as_long && at_hand->info.validator == said.info.validator;
   if (!may_be_shared(said.info, freshness)) {
     settle(question, Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
   } else if (goes_on && told && is_same) {
     auto noted = note(at_hand->fetched, at_hand->noted, said);
-    settle(question,
-           Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened})});
+    settle(question, Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened,
+                                at_hand->by_head})});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere &&
              !is_whole(at_hand->fetched.resource())) {
     settle(question, Open{std::move(at_hand)});  // another would break off those who read this one while it comes
@@ -138,7 +141,7 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
     if (at_hand != nullptr) {
       replaced_.fetch_add(told && is_told(at_hand->info) && !is_same ? 1 : 0, std::memory_order_relaxed);
     }
-    if (at_hand != nullptr && !told && !question->first.empty() && !options_.offline) {
+    if (at_hand != nullptr && !question->first.empty() && !options_.offline) {
       question->instead_of = std::move(at_hand);
       look(question);
       return;
@@ -163,7 +166,7 @@ void Objects::look(const Questioned& question) {
     options.instead_of = std::shared_ptr<const fill::Fetched>(before, &before->fetched);
   } else {
     options.found = [this, told, question](const store::Lease& lease) {
-      const auto known = file::contained([&]() -> Result<bool> { return is_enough(question->source, lease, *told); });
+      const auto known = file::contained([&]() -> Result<bool> { return is_enough(*question, lease, *told); });
       return known && *known;
     };
   }
@@ -201,12 +204,13 @@ void Objects::look(const Questioned& question) {
   open(question, std::move(options), told);
 }
 
-bool Objects::is_enough(const Source& source, const store::Lease& lease, Told& told) const {
+bool Objects::is_enough(const Question& question, const store::Lease& lease, Told& told) const {
+  const bool is_read = has_bytes(lease.resource());
   if (has_anything(lease.resource())) {
     told.here = lease.validator();
   }
-  auto noted = told_by_note(source, lease);
-  if (noted) {
+  auto noted = told_by_note(question.source, lease);
+  if (noted && (is_read || question.first.empty() || options_.offline)) {
     told = std::move(*noted);
     return true;
   }
@@ -310,7 +314,7 @@ void Objects::opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetch
     if (told.unshared || full) {
       return Open{nullptr, std::make_shared<Unshared>(Unshared{question->source, told.said.info, told.freshness})};
     }
-    return result ? Result<Open>(opened_as(told, std::move(*result))) : fail(std::move(result.error()));
+    return result ? Result<Open>(opened_as(*question, told, std::move(*result))) : fail(std::move(result.error()));
   });
   if (found && told.by == Told::By::note) {
     settle_noted(question, std::move(*found));
@@ -326,14 +330,16 @@ void Objects::opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetch
   settle(question, std::move(settled));
 }
 
-Objects::Open Objects::opened_as(const Told& told, fill::Fetched fetched) {
+Objects::Open Objects::opened_as(const Question& question, const Told& told, fill::Fetched fetched) {
   if (told.by == Told::By::nobody) {
     const auto now = wall_clock();
     const Said said{{fetched.resource().length(), fetched.validator(), true, {}}, now, now};
     return {made({said.info, freshness_of(said), std::move(fetched)})};
   }
   auto noted = told.by == Told::By::note ? std::make_shared<const Said>(told.said) : note(fetched, nullptr, told.said);
-  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted)})};
+  const bool by_head = !options_.offline && (told.by == Told::By::note || question.first.empty());
+  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted),
+                  std::chrono::steady_clock::now(), by_head})};
   if (told.by == Told::By::origin) {
     open.status.forward = told.here ? std::optional(http::CacheStatus::Forward::stale) : std::nullopt;
     open.status.stored = !told.here || !is_told(told.said.info) || *told.here != told.said.info.validator;

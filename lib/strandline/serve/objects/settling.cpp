@@ -45,6 +45,18 @@ void Objects::settle(const Questioned& question, Found found) {
       slot.waiting.front().status.collapsed = false;
     } else if (found && found->object != nullptr) {
       before = std::exchange(slot.object, found->object);
+      for (auto it = waiting.begin(); it != waiting.end() && question->first.empty();) {
+        const auto one = it++;
+        if (!one->first.empty() && is_doubted(*slot.object)) {
+          slot.waiting.splice(slot.waiting.end(), waiting, one);
+        }
+      }
+      if (!slot.waiting.empty()) {
+        next = question;
+        next->first = slot.waiting.front().first;
+        slot.waiting.front().status.collapsed = false;
+        prepare_locked(*next, slot);
+      }
     } else if (found || slot.object == nullptr || !found.error().may_pass) {
       before = std::move(slot.object);
       forgotten = before != nullptr && is_taken_back(found);
@@ -62,8 +74,10 @@ void Objects::settle(const Questioned& question, Found found) {
   }
   for (const Waiting& one : waiting) {
     // RFC 5861, section 4.
-    const bool stands_in = stale != nullptr && http::reusable_on_error(stale->freshness, one.request, wall_clock(),
-                                                                       options_.stale_if_error);
+    const bool is_unread = stale != nullptr && !one.first.empty() && is_doubted(*stale);
+    const bool stands_in =
+        stale != nullptr && !is_unread &&
+        http::reusable_on_error(stale->freshness, one.request, wall_clock(), options_.stale_if_error);
     if (found || stands_in) {
       Open open = found ? *found : Open{.object = stale, .failure = *failure};
       if (!options_.offline) {  // then nobody has been asked
@@ -135,7 +149,7 @@ void Objects::prepare_locked(Question& question, const Slot& slot) const noexcep
   // Another version would break off those who read this one while it comes.
   const bool is_in_the_midst =
       slot.object.use_count() > 1 && can_go_on(object.fetched) && !is_whole(object.fetched.resource());
-  if (!is_told(object.info) && !is_in_the_midst) {
+  if (is_doubted(object) || (!is_told(object.info) && !is_in_the_midst)) {
     question.instead_of = slot.object;
   }
 }
