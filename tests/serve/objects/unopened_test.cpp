@@ -12,6 +12,12 @@ ObjectSettings lent_film(std::string lasts) {
   return {.size = kLentSize, .lines = {"Cache-Control: " + std::move(lasts)}};
 }
 
+serve::ServerOptions unasked() {
+  serve::ServerOptions options;
+  options.objects.offline = true;
+  return options;
+}
+
 }  // namespace
 
 TEST_CASE("RFC 9111 5.2.1.7: only-if-cached is answered from the store, too") {
@@ -57,4 +63,54 @@ TEST_CASE("RFC 9111 5.2.1.5: what is here is not kept from who would have nothin
   }
   scene.server.reset();
   CHECK(required(scene.store().list()).size() == 1);
+}
+
+TEST_CASE("offline: what the origin has taken back is not given out") {
+  Scene scene;
+  scene.object(lent_film("max-age=0"));
+  CHECK(scene.client().get("/a").whole);
+  scene.restart(unasked());
+  CHECK(scene.client().get("/a").body == text(1, {0, kLentSize}));
+  bool is_open = true;
+  int status = 200;
+  SUBCASE("gone, as it was open") {
+    status = 404;
+  }
+  SUBCASE("gone, as it was noted") {
+    status = 404;
+    is_open = false;
+  }
+  SUBCASE("one client's, as it was open") {}
+  SUBCASE("one client's, as it was noted") {
+    is_open = false;
+  }
+  scene.restart();
+  if (is_open) {
+    CHECK(scene.client().get("/a").status == 200);
+  }
+  scene.origin.on("/a", [&](HttpExchange& exchange) {
+    exchange.answer(status, "mine", {"ETag: \"v1\"", "Cache-Control: private"});
+  });
+  CHECK(scene.client().get("/a").status == status);
+  scene.restart(unasked());
+  CHECK(scene.client().get("/a").status == 504);
+  // Until the origin says otherwise.
+  scene.object(lent_film("max-age=0"));
+  scene.restart();
+  CHECK(scene.client().get("/a").body == text(1, {0, kLentSize}));
+  scene.restart(unasked());
+  CHECK(scene.client().get("/a").body == text(1, {0, kLentSize}));
+}
+
+TEST_CASE("offline: what was brought without a note is given out, as nothing was said against it") {
+  Scene scene;
+  scene.object(lent_film("max-age=0"));
+  CHECK(scene.client().get("/a").whole);
+  scene.server.reset();
+  {
+    auto store = scene.store();
+    REQUIRE(required(store.peek(scene.origin.url("/a"))).set_note({}));
+  }
+  scene.restart(unasked());
+  CHECK(scene.client().get("/a").body == text(1, {0, kLentSize}));
 }

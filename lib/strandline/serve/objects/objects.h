@@ -154,7 +154,7 @@ class Objects {
     std::optional<origin::Failure> refusal{};       // it says nothing
     bool was_asked = true;                          // else that is what it said before
     bool is_early = false;                          // its turn to ask has not come
-    std::shared_ptr<const store::Lease> doubted{};  // of an entry with a note that is not gone by
+    std::shared_ptr<const store::Lease> doubted{};  // of what is there and not gone by
     std::optional<Validator> here{};                // of what the store had before
   };
   // Does the origin say that it is for one client only, or not to be had? Not: that it could not be asked.

@@ -158,7 +158,6 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
 void Objects::look(const Questioned& question) {
   const auto told = std::make_shared<Told>();
   fill::FetchOptions options;
-  options.any_version = options_.offline;
   options.first = options_.offline ? ByteRange{} : question->first;
   options.retry.give_up = fill::Seconds(0);
   if (const auto& before = question->instead_of; before != nullptr) {
@@ -214,10 +213,10 @@ bool Objects::is_enough(const Question& question, const store::Lease& lease, Tol
     told = std::move(*noted);
     return true;
   }
-  if (const auto note = lease.note(); note && !note->empty()) {
-    told.doubted = std::make_shared<store::Lease>(lease.entry().shared_from_this());
-  }
-  return false;
+  told.doubted = std::make_shared<store::Lease>(lease.entry().shared_from_this());
+  // Of what another program has brought nothing is known, and nothing that would forbid it.
+  const auto note = lease.note();
+  return options_.offline && note && note->empty() && lease.resource().status().state == State::committed;
 }
 
 std::optional<Objects::Told> Objects::told_by_note(const Source& source, const store::Lease& lease) const {
@@ -325,7 +324,7 @@ void Objects::opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetch
                                  : tl::unexpected(Failure{of_this_side(std::move(found.error())), true});
   if (told.doubted != nullptr && is_taken_back(settled)) {
     // It might be believed later.
-    notes_.keep(store::Lease(told.doubted->entry().shared_from_this()), "");
+    notes_.keep(store::Lease(told.doubted->entry().shared_from_this()), std::string(kTakenBack));
   }
   settle(question, std::move(settled));
 }

@@ -70,7 +70,8 @@ void Objects::settle(const Questioned& question, Found found) {
     }
   }
   if (forgotten) {
-    notes_.keep(before->fetched.lease(), "");  // nor shall a later process go by what was said before
+    notes_.keep(before->fetched.lease(),
+                std::string(kTakenBack));  // nor shall a later process go by what was said before
   }
   for (const Waiting& one : waiting) {
     // RFC 5861, section 4.
