@@ -103,8 +103,8 @@ TEST_CASE("RFC 9211 2.2: where no byte is, there is nothing, whoever has asked w
                  {"HEAD ", "hit; fresh"},
                  {"HEAD Cache-Control: no-cache\r\n", "fwd=uri-miss; fresh"},
                  {"GET If-None-Match: \"v1\"\r\nCache-Control: no-cache\r\n", "fwd=uri-miss; fresh"},
-                 {"GET Range: bytes=1000-\r\nCache-Control: no-cache\r\n", "fwd=uri-miss; fresh"},
-                 {"GET ", "fwd=uri-miss; fresh; stored"},
+                 {"GET Range: bytes=1000-\r\nCache-Control: no-cache\r\n", "fwd=uri-miss; fresh; stored"},
+                 {"GET ", "fwd=partial; fresh; stored"},  // its first byte has told how long it is
                  {"GET ", "hit; fresh"}});
 }
 

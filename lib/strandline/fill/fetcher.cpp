@@ -7,6 +7,16 @@
 #include <utility>
 
 namespace strandline::fill {
+namespace {
+
+// No byte of it is here.
+bool is_empty(const store::Lease& lease) {
+  const auto length = lease.resource().length();
+  return length == 0U || lease.resource().next_gap(0) == ByteRange{0, length.value_or(kMaxOffset)};
+}
+
+}  // namespace
+
 const Resource<store::EntryDriver>& Fetched::resource() const noexcept {
   return state_->resource();
 }
@@ -49,7 +59,8 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
   return file::contained([&]() -> Result<Fetched> {
     const std::string& name = options.store_key.empty() ? key : options.store_key;
     const bool reads_at_once = !options.object && !options.first.empty();
-    auto lease = options.any_version || options.found || reads_at_once ? store_.peek(name) : fail(Errc::not_found);
+    const bool looks = !options.anew && (options.any_version || options.found || reads_at_once);
+    auto lease = looks ? store_.peek(name) : fail(Errc::not_found);
     if (!lease && lease.error().code != Errc::not_found) {
       return fail(std::move(lease.error()));
     }
@@ -60,14 +71,17 @@ Result<Fetched> Fetcher::open(std::shared_ptr<origin::Origin> origin, const std:
         return fail(std::move(may.error()));
       }
     }
-    if (!lease && reads_at_once) {
-      auto opened = open_by_reading(store_, filler_, origin, key, options, stop);
+    std::optional<origin::ObjectInfo> object = options.object;
+    if (!is_good && reads_at_once && (!lease || is_empty(*lease))) {
+      if (options.anew && options.instead_of != nullptr) {
+        options.instead_of->give_up(Error::make(Errc::changed, "it is fetched anew"));
+      }
+      auto opened = open_by_reading(store_, filler_, origin, key, options, stop, object);
       if (!opened || *opened != nullptr) {
         return opened ? Result<Fetched>(Fetched(std::move(*opened))) : fail(std::move(opened.error()));
       }
     }
     if (!is_good) {
-      std::optional<origin::ObjectInfo> object = options.object;
       if (!object) {
         auto asked = stat_with_retry(*origin, key, options.retry, stop);
         auto accepted = asked && options.accept ? options.accept(*asked) : Result<void>();

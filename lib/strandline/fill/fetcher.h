@@ -30,6 +30,9 @@ struct FetchOptions {
   // What will be read first. Where the store has nothing of the object its first bytes are asked for at once, and not
   // before them what it is: a round trip less. Such a request is not repeated when it fails. Empty: nothing is known.
   ByteRange first = {};
+  // What the store has of the object may be of another version, or what is known of it wrong: it is not looked at, and
+  // `first` is asked for at once; instead_of is given up before that.
+  bool anew = false;
   // Told what the store has of the object, if it has anything, before the origin is asked: is that good enough, whole
   // or not? Then the origin is not asked what it is. On this call's thread, which it may block; must not throw.
   std::function<bool(const store::Lease&)> found = {};

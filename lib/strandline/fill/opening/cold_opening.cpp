@@ -39,7 +39,8 @@ class Answer {
 Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, const std::shared_ptr<Filler>& filler,
                                                         const std::shared_ptr<origin::Origin>& origin,
                                                         const std::string& key, const FetchOptions& options,
-                                                        const std::stop_token& stop) {
+                                                        const std::stop_token& stop,
+                                                        std::optional<origin::ObjectInfo>& told) {
   const auto answer = std::make_shared<Answer>();
   // What it refers to is here until it has been called, or never will be.
   auto make = [&, until_ended = std::shared_ptr<void>(nullptr, [answer](void*) { answer->end(); })](
@@ -56,6 +57,8 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
     auto target = state->target(options.first);
     if (target) {
       answer->made(std::move(state));
+    } else if (target.error().code == Errc::busy) {
+      told = object;
     }
     return target;
   };
@@ -87,6 +90,9 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
       return fail(Errc::interrupted, "opening");
     }
     auto ended = fill->wait();
+    if (!ended && ended.error().code == Errc::invalid_range) {
+      told.reset();
+    }
     const bool is_no_way = ended || ended.error().code == Errc::busy || ended.error().code == Errc::invalid_range;
     return is_no_way ? Result<std::shared_ptr<Fetched::State>>() : fail(std::move(ended.error()));
   }

@@ -8,15 +8,17 @@
 #include <strandline/fill/opening/fetched_state.h>
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 namespace strandline::fill {
 
-// Null: this is no way to open it: somebody else has begun to write it meanwhile, or it ends before options.first, and
-// the refusal tells its length, but not what it is.
+// Null: this is no way to open it: it is complete, or somebody else writes it, and `told` is what the origin says that
+// it is; or it ends before options.first, and the refusal tells its length, but not what it is.
 [[nodiscard]] Result<std::shared_ptr<Fetched::State>> open_by_reading(
     store::Store& store, const std::shared_ptr<Filler>& filler, const std::shared_ptr<origin::Origin>& origin,
-    const std::string& key, const FetchOptions& options, const std::stop_token& stop);
+    const std::string& key, const FetchOptions& options, const std::stop_token& stop,
+    std::optional<origin::ObjectInfo>& told);
 
 }  // namespace strandline::fill

@@ -304,6 +304,9 @@ ByteRange first_read(const RequestHead& request) {
   }
   constexpr std::uint64_t kAtOnce = 4 << 20;  // behind which the filler decides what is asked for, and of whom
   const auto asked = request.range ? http::requested_ranges(*request.range, std::nullopt) : http::RequestedRanges{};
+  if (asked.kind == http::RequestedRanges::Kind::needs_length) {
+    return {0, 1};  // whose answer tells it, and more surely than a HEAD's
+  }
   if (asked.kind != http::RequestedRanges::Kind::parts && asked.kind != http::RequestedRanges::Kind::whole) {
     return {};
   }

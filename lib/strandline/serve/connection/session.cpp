@@ -116,6 +116,13 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     ~Noted() { note_request(session.serving_->logging, session.serving_->access, session.client_, head); }
   };
 
+  // Whether it was answered or not.
+  struct Leaving {
+    Objects& objects;
+    const Objects::Place place;
+    ~Leaving() { objects.leave(place); }
+  };
+
   awaitable<void> run() {
     idle_ = true;
     const bool prepared = co_await client_.prepare(serving_->limits.head);
@@ -219,13 +226,14 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     }
     using Remedy = Hindrance::Remedy;
     bool past_the_store = false;
+    bool needs_content = false;
     for (int again = 0;;) {
       auto source = serving_->source_of(*target);
       if (!source) {
         co_return co_await refuse({404, "nothing is served there"}, close, head_only);
       }
       const auto since = Clock::now();
-      auto found = co_await find(std::move(*source), request, past_the_store);
+      auto found = co_await find(std::move(*source), request, past_the_store, needs_content);
       client_.account().waited_since(since);
       if (!found) {
         co_return false;
@@ -235,6 +243,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       }
       Objects::Open& open = **found;
       Selected selected = select_answer(request, open);
+      // A condition does not hold, or the end is wanted, of what only a HEAD has told of.
+      if (!head_only && !needs_content && selected.status != 304 && selected.status != 412 && open.object &&
+          is_doubted(*open.object)) {
+        needs_content = true;
+        continue;
+      }
       Sent sent = co_await send(request, open, selected);
       const bool is_hindered = sent.hindrance && !client_.has_gone();
       const Remedy remedy = is_hindered ? sent.hindrance->remedy : Remedy::none;
@@ -356,14 +370,20 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
   }
 
   // None: the client has gone meanwhile.
-  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store) {
+  awaitable<std::optional<Objects::Found>> find(Source source, const RequestHead& request, bool past_the_store,
+                                                bool needs_content) {
     const bool ignored = source.rule && source.rule->ignore_client_cache_control;
     auto wanted = http::CacheControl::parse(ignored ? "" : request.cache_control.value_or(""));
     wanted.no_store = wanted.no_store || past_the_store;
     const auto finding = std::make_shared<Finding>(client_.executor());
-    serving_->objects->find(
-        std::move(source), wanted, [&request] { return first_read(request); },
-        [finding](Objects::Found found) { finding->tell(std::move(found)); });
+    Objects& objects = *serving_->objects;
+    const Leaving leaving{objects, objects.find(
+                                       std::move(source), wanted,
+                                       [&] {
+                                         const ByteRange first = first_read(request);
+                                         return first.empty() && needs_content ? ByteRange{0, 1} : first;
+                                       },
+                                       [finding](Objects::Found found) { finding->tell(std::move(found)); })};
     auto found = finding->take();
     if (!found) {
       co_await (finding->told() || client_.until_gone());

@@ -26,7 +26,7 @@ Objects::Forgot Objects::forget(const std::string& name) noexcept {
     if (slot == slots_.end()) {
       return Forgot::was_not_open;
     }
-    if (slot->second.asking || slot->second.object.use_count() > 1) {
+    if (slot->second.asking != nullptr || slot->second.object.use_count() > 1) {
       return Forgot::in_use;
     }
     object = std::move(slot->second.object);

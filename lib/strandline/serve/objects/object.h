@@ -37,6 +37,11 @@ struct Source {
   return length == 0U || resource.next_gap(0) != ByteRange{0, length.value_or(kMaxOffset)};
 }
 
+// Any byte.
+[[nodiscard]] inline bool has_bytes(const Resource<store::EntryDriver>& resource) {
+  return resource.length() != 0U && has_anything(resource);
+}
+
 // Committed or not: its last byte is here before that.
 [[nodiscard]] inline bool is_whole(const Resource<store::EntryDriver>& resource) {
   const auto length = resource.length();
@@ -54,9 +59,15 @@ struct Object {
   fill::Fetched fetched;
   std::shared_ptr<const Said> noted = nullptr;  // what its note says, or will soon; null: nothing that is known
   std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
+  bool by_head = false;  // no GET is known to have told its length
   Described described{info, wall_clock(), freshness.came()};
   mutable const Object* next = nullptr;  // the Closer's
 };
+
+// Is its length only what a HEAD has said? Some servers say 0 there, or what they like.
+[[nodiscard]] inline bool is_doubted(const Object& object) {
+  return object.by_head && !has_bytes(object.fetched.resource());
+}
 
 // What is for the one who asked: not kept, and read past the store.
 struct Unshared {

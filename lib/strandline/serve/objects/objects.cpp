@@ -33,15 +33,23 @@ Reuse Objects::reuse(const Object& object, const CacheControl& request, Time at)
   if (!options_.offline && !can_go_on(object.fetched)) {
     return Reuse::validated;
   }
-  if (!is_told(object.info)) {
-    return object.freshness.age(at) < options_.untold_for ? Reuse::fresh : Reuse::validated;
+  // Parts that come later might be of another version.
+  const bool is_one_version = is_told(object.info) || options_.offline || is_whole(object.fetched.resource());
+  if (!is_one_version && at - object.freshness.came() >= options_.untold_for) {
+    return Reuse::validated;
   }
   return http::reuse(object.freshness, request, at);
 }
 
+Reuse Objects::reuse_for(const Waiting& one, const Object& object, Time at) const {
+  const bool is_unread = !one.first.empty() && is_doubted(object);
+  const bool is_not_kept = one.request.no_store && !is_whole(object.fetched.resource());
+  return is_unread || is_not_kept ? Reuse::validated : reuse(object, one.request, at);
+}
+
 CacheStatus::Forward Objects::why_asked(const Object* object, Time at) const {
   using Forward = CacheStatus::Forward;
-  if (object == nullptr || !has_anything(object->fetched.resource())) {
+  if (object == nullptr || is_doubted(*object) || !has_anything(object->fetched.resource())) {
     return Forward::uri_miss;
   }
   if (reuse(*object, {}, at) == Reuse::fresh) {
@@ -53,59 +61,106 @@ CacheStatus::Forward Objects::why_asked(const Object* object, Time at) const {
   return is_fresh ? Forward::partial : Forward::stale;
 }
 
-void Objects::find(Source source, const CacheControl& request, const std::function<ByteRange()>& first,
-                   Done done) noexcept {
+Objects::Place Objects::find(Source source, const CacheControl& request, const std::function<ByteRange()>& first,
+                             Done done) noexcept {
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
-  bool known = false;
-  bool alone = false;
+  Place place;
+  Questioned begun;
+  bool is_alone = false;
   std::shared_ptr<const Object> at_hand;
-  const auto begun = file::contained([&]() -> Result<bool> {
-    MutexLock lock(mutex_);
-    if (source.name.empty() && request.only_if_cached) {
-      return fail(Errc::timed_out, "only-if-cached");
+  const auto found = file::contained([&]() -> Result<void> {
+    std::list<Waiting> waits;
+    Waiting& one = waits.emplace_back(Waiting{0, request, first(), {}});
+    place.name = source.name;
+    if (source.name.empty() || request.no_store || is_full()) {
+      one.alone = std::make_shared<Question>(source, ByteRange{}, stop_.get_token());
     }
-    const bool kept = !request.no_store && !(is_full() && slots_.contains(source.name));
-    if (source.name.empty() || (!kept && !request.only_if_cached && !has_all_locked(source.name, request))) {
-      alone = true;
+    MutexLock lock(mutex_);
+    const auto now = wall_clock();
+    const auto known = slots_.find(source.name);
+    const Slot* const there = known != slots_.end() ? &known->second : nullptr;
+    const Object* const object = there != nullptr ? there->object.get() : nullptr;
+    one.request.no_store = one.alone != nullptr && (request.no_store || source.name.empty() || there != nullptr);
+    one.alone = one.request.no_store ? std::move(one.alone) : nullptr;
+    // Else it may be in the store.
+    const bool is_known = source.name.empty() || object != nullptr ||
+                          (there != nullptr && there->asking != nullptr && there->asking->asks_origin);
+    const Reuse how = object != nullptr ? reuse_for(one, *object, now) : Reuse::validated;
+    const bool waits_here = how == Reuse::validated && !(is_known && (request.only_if_cached || one.request.no_store));
+    if (how == Reuse::validated && is_known && request.only_if_cached) {
+      return fail(Errc::timed_out, "only-if-cached");  // RFC 9111, section 5.2.1.7: 504
+    }
+    if (how == Reuse::validated && !waits_here) {
       ++questions_;
-      return false;
+      is_alone = true;
+      place.alone = one.alone;
+      return {};
     }
     Slot& slot = slot_of_locked(source.name, closed);
-    known = slot.object != nullptr;
-    const auto now = wall_clock();
-    const Reuse how = slot.object != nullptr ? reuse(*slot.object, request, now) : Reuse::validated;
-    if (how != Reuse::validated) {
-      at_hand = slot.object;
-    } else if (request.only_if_cached) {
-      return fail(Errc::timed_out, "only-if-cached");  // RFC 9111, section 5.2.1.7: 504
+    if (slot.asking == nullptr && (how == Reuse::validated || how == Reuse::while_validating)) {
+      begun = question_locked(source, slot, one.first);
+      begun->in_background = how == Reuse::while_validating;
+    }
+    if (waits_here) {
+      one.status = {.forward = why_asked(object, now), .collapsed = begun == nullptr};
+      one.number = place.number = ++last_number_;
+      place.alone = one.alone;
+      one.done = std::move(done);
+      slot.waiting.splice(slot.waiting.end(), waits);
     } else {
-      slot.waiting.reserve(slot.waiting.size() + 1);
-      const CacheStatus status{.forward = why_asked(slot.object.get(), now), .collapsed = slot.asking};
-      slot.waiting.push_back({request, std::move(done), status});
+      at_hand = slot.object;
     }
-    if (slot.asking || how == Reuse::fresh || how == Reuse::stale) {
-      return false;
+    if (begun != nullptr) {
+      slot.asking = begun;
+      ++questions_;
     }
-    slot.asking = true;
-    ++questions_;
-    return true;
+    return {};
   });
   closed.clear();
-  if (!begun) {
-    done(tl::unexpected(Failure{begun.error().clone(), true}));
-    return;
+  if (!found) {
+    done(tl::unexpected(Failure{found.error().clone(), true}));
+    return {};
   }
-  if (alone) {
-    ask_for_one(source, std::move(done));
+  if (is_alone) {
+    ask_for_one(place.alone, std::move(done));
   }
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand)});
   }
-  if (*begun && known) {
-    ask(source);
-  } else if (*begun) {
-    const auto wanted = file::contained([&]() -> Result<ByteRange> { return first(); });
-    wanted ? look(source, *wanted) : settle(source.name, tl::unexpected(Failure{wanted.error().clone(), true}));
+  if (begun != nullptr) {
+    begin(begun);
+  }
+  return place;
+}
+
+void Objects::leave(const Place& place) noexcept {
+  if (place.alone != nullptr) {
+    place.alone->unwanted.request_stop();
+  }
+  std::list<Waiting> gone;  // outside the lock
+  Questioned left;
+  {
+    MutexLock lock(mutex_);
+    const auto slot = place.number != 0 ? slots_.find(place.name) : slots_.end();
+    if (slot == slots_.end()) {
+      return;
+    }
+    auto& waiting = slot->second.waiting;
+    const auto one =
+        std::find_if(waiting.begin(), waiting.end(), [&](const Waiting& each) { return each.number == place.number; });
+    if (one == waiting.end()) {
+      return;
+    }
+    gone.splice(gone.end(), waiting, one);
+    const Questioned& asking = slot->second.asking;
+    if (waiting.empty() && asking != nullptr && !asking->in_background) {
+      asking->left = true;
+      left = asking;
+    }
+  }
+  if (left != nullptr) {
+    left->unwanted.request_stop();
+    settle_left(left);
   }
 }
 
@@ -129,104 +184,8 @@ bool Objects::is_full() const noexcept {
   return until != 0 && std::chrono::steady_clock::now().time_since_epoch().count() < until;
 }
 
-bool Objects::has_all_locked(const std::string& name, const CacheControl& request) const {
-  const auto slot = slots_.find(name);
-  const Object* const object = slot != slots_.end() ? slot->second.object.get() : nullptr;
-  return object != nullptr && reuse(*object, request, wall_clock()) != Reuse::validated &&
-         is_whole(object->fetched.resource());
-}
-
 std::shared_ptr<const Object> Objects::made(Object object) {
   return {new Object(std::move(object)), [closer = closer_](const Object* unused) { closer->close(unused); }};
-}
-
-bool Objects::is_taken_back(const Found& found) noexcept {
-  return found ? found->object == nullptr
-               : found.error().error.code == Errc::not_found || found.error().error.code == Errc::permission_denied;
-}
-
-void Objects::settle(const std::string& name, Found found) {
-  std::shared_ptr<const Object> before;  // ends outside the lock
-  bool forgotten = false;
-  std::shared_ptr<const Object> stale;
-  std::vector<Waiting> waiting;
-  // For those for whom something stands in; without memory nothing does.
-  const auto failure = file::contained([&]() -> Result<std::shared_ptr<const Failure>> {
-    return found ? nullptr : std::make_shared<const Failure>(found.error().clone());
-  });
-  {
-    MutexLock lock(mutex_);
-    Slot& slot = slots_.at(name);
-    slot.asking = false;
-    waiting = std::exchange(slot.waiting, {});
-    if (found && found->object != nullptr) {
-      before = std::exchange(slot.object, found->object);
-    } else if (found || slot.object == nullptr || !found.error().may_pass) {
-      before = std::move(slot.object);
-      forgotten = before != nullptr && is_taken_back(found);
-      used_.erase(slot.used);
-      slots_.erase(name);
-    } else if (failure) {
-      stale = slot.object;  // whole or not: who asks for what is not here gets the failure
-    }
-  }
-  if (forgotten) {
-    notes_.keep(before->fetched.lease(), "");  // nor shall a later process go by what was said before
-  }
-  for (const Waiting& one : waiting) {
-    // RFC 5861, section 4.
-    const bool stands_in = stale != nullptr && http::reusable_on_error(stale->freshness, one.request, wall_clock(),
-                                                                       options_.stale_if_error);
-    if (found || stands_in) {
-      Open open = found ? *found : Open{.object = stale, .failure = *failure};
-      if (!options_.offline) {  // then nobody has been asked
-        open.status.forward = open.status.forward ? open.status.forward : one.status.forward;
-        open.status.collapsed = one.status.collapsed;
-        if (!found) {
-          open.status.forward_status = found.error().http_status;
-          open.status.detail = to_string(found.error().error.code);
-        }
-      }
-      one.done(std::move(open));
-    } else {
-      one.done(tl::unexpected(Refused(found.error().clone(), one.status)));
-    }
-  }
-  end_question();
-}
-
-void Objects::settle_noted(const Source& source, Open noted) {
-  std::vector<Waiting> told;
-  bool asks = false;
-  const auto settled = file::contained([&]() -> Result<void> {
-    const auto now = wall_clock();
-    MutexLock lock(mutex_);
-    Slot& slot = slots_.at(source.name);
-    std::vector<Waiting> waiting;
-    waiting.reserve(slot.waiting.size());
-    told.reserve(slot.waiting.size());
-    for (Waiting& one : slot.waiting) {
-      const Reuse how = reuse(*noted.object, one.request, now);
-      asks = asks || how == Reuse::validated || how == Reuse::while_validating;
-      one.status.forward = why_asked(noted.object.get(), now);
-      (how == Reuse::validated ? waiting : told).push_back(std::move(one));
-    }
-    if (!waiting.empty()) {
-      waiting.front().status.collapsed = false;  // so far only the store has been asked
-    }
-    slot.object = noted.object;
-    slot.waiting = std::move(waiting);
-    slot.asking = asks;
-    return {};
-  });
-  if (!settled) {
-    settle(source.name, tl::unexpected(Failure{settled.error().clone(), true}));
-    return;
-  }
-  for (const Waiting& one : told) {
-    one.done(noted);
-  }
-  asks ? ask(source) : end_question();
 }
 
 void Objects::end_question() {
@@ -255,7 +214,7 @@ Objects::Slot& Objects::slot_of_locked(const std::string& name, std::vector<std:
 void Objects::close_unused_locked(std::size_t most, std::vector<std::shared_ptr<const Object>>& closed) {
   for (auto it = used_.begin(); slots_.size() > most && it != used_.end();) {
     const auto slot = slots_.find(*it);
-    if (slot->second.object.use_count() <= 1 && !slot->second.asking) {
+    if (slot->second.object.use_count() <= 1 && slot->second.asking == nullptr) {
       closed.push_back(slot->second.object);
       slots_.erase(slot);
       it = used_.erase(it);

@@ -7,13 +7,12 @@
 
 #include <strandline/serve/http/caching/cache_status.h>
 #include <strandline/serve/objects/notes/note_keeper.h>
-#include <strandline/serve/objects/object.h>
 #include <strandline/serve/objects/pauses.h>
+#include <strandline/serve/objects/question.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -54,7 +53,8 @@ class Objects {
     std::uint64_t most_ahead = kMaxOffset;
     // Behind its lifetime, what is here may stand in for an answer that does not come, if that may pass.
     std::chrono::seconds stale_if_error{86'400};
-    // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
+    // For so long an object is fresh of which its origin says nothing at all: no validator, and not for how long. And
+    // of what has no validator no more parts are fetched after it: what is not whole by then is fetched anew.
     std::chrono::seconds untold_for{60};
     // No origin is to be had: what the store has is served, though nobody knows any more how fresh it is.
     bool offline = false;
@@ -80,13 +80,21 @@ class Objects {
   Objects(const Objects&) = delete;
   Objects& operator=(const Objects&) = delete;
 
+  // Who waits for an answer, for leave().
+  struct Place {
+    std::string name;
+    std::uint64_t number = 0;  // 0: has been answered
+    std::shared_ptr<Question> alone{};
+  };
   // The version that there is, open; the origin is asked which one that is, unless what is known is fresh enough for
   // this request (RFC 9111, section 4). What may not be kept for others, as the origin says it or this request does
   // (section 5.2.1.5; what is here all the same is not kept from it), is told of to each who asks. Where the store has
   // nothing of the object, first() of it is asked for at once; empty: only what it is. That is called before this
-  // returns, or not at all. `done` must not throw.
-  void find(Source source, const http::CacheControl& request, const std::function<ByteRange()>& first,
-            Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // returns. `done` must not throw.
+  Place find(Source source, const http::CacheControl& request, const std::function<ByteRange()>& first,
+             Done done) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Does not wait any more: `done` is let go of, if it has not been called by now. What nobody waits for is not asked.
+  void leave(const Place& place) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Is what is here of the object all that is to be had of it now?
   [[nodiscard]] bool stands_alone(const Open& open) const noexcept {
     return open.object != nullptr && (options_.offline || open.failure != nullptr);
@@ -114,19 +122,28 @@ class Objects {
 
  private:
   using Time = http::Freshness::Time;
+  static constexpr std::size_t kAtDisk = 16;        // openings; each has a thread
+  static constexpr std::size_t kAskingAtOnce = 16;  // of those, for one server's answer
+  using Questioned = std::shared_ptr<Question>;
   struct Waiting {
+    std::uint64_t number;
     http::CacheControl request;
+    ByteRange first;
     Done done;
     http::CacheStatus status{};  // why it waits
+    Questioned alone{};          // where the store has nothing of it: past it
   };
   struct Slot {
     std::shared_ptr<const Object> object;
-    bool asking = false;
-    std::vector<Waiting> waiting;  // for the question under way
+    Questioned asking;
+    std::list<Waiting> waiting;  // for the question under way
     std::list<std::string>::iterator used;
   };
 
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
+  // The same, where it matters who asks: validated, too, for who needs the content of what only a HEAD has told of, and
+  // for who would have nothing kept, of what is not all here.
+  [[nodiscard]] http::Reuse reuse_for(const Waiting& one, const Object& object, Time now) const;
   // Why the origin is asked, where what is open is not good enough; null: nothing is.
   [[nodiscard]] http::CacheStatus::Forward why_asked(const Object* object, Time now) const;
   // What the origin has said, and when.
@@ -138,45 +155,57 @@ class Objects {
     bool unshared = false;
     std::optional<origin::Failure> refusal{};       // it says nothing
     bool was_asked = true;                          // else that is what it said before
-    std::shared_ptr<const store::Lease> doubted{};  // of an entry with a note that is not gone by
+    bool is_early = false;                          // its turn to ask has not come
+    std::shared_ptr<const store::Lease> doubted{};  // of what is there and not gone by
     std::optional<Validator> here{};                // of what the store had before
   };
   // Does the origin say that it is for one client only, or not to be had? Not: that it could not be asked.
   [[nodiscard]] static bool is_taken_back(const Found& found) noexcept;
-  // Those that open objects of a server: each has a thread meanwhile.
-  struct Line {
-    std::size_t opening = 0;
-    std::deque<std::function<void()>> waiting;
+  struct Opening {
+    Questioned question;
+    fill::FetchOptions options;
+    std::shared_ptr<Told> told;  // for the object that is made, by the time it is open; by nobody: what the entry tells
   };
 
   // What the origin has said and would say again, had it been asked (Retry-After).
   [[nodiscard]] std::optional<origin::Failure> paused(const Source& source) const noexcept;
-  void heard(const Source& source, const origin::Failure* failure) noexcept;
-  void ask(const Source& source);
-  void ask_for_one(const Source& source, Done done);
-  [[nodiscard]] bool is_full() const noexcept;
-  [[nodiscard]] bool has_all_locked(const std::string& name, const http::CacheControl& request) const
+  void heard(const Question& question, const origin::Failure* failure) noexcept;
+  // What the slot has is asked about, or read anew; what it has not is looked for.
+  [[nodiscard]] Questioned question_locked(const Source& source, const Slot& slot, ByteRange first) const
       STRANDLINE_REQUIRES(mutex_);
+  void prepare_locked(Question& question, const Slot& slot) const noexcept STRANDLINE_REQUIRES(mutex_);
+  void begin(const Questioned& question);
+  void ask(const Questioned& question);
+  void ask_for_one(const Questioned& question, Done done);
+  // Who can only be answered from the store is told so, who would have nothing kept in it asks alone: before the origin
+  // is asked. False: nobody is left.
+  [[nodiscard]] bool turn_away(const Questioned& question) noexcept STRANDLINE_EXCLUDES(mutex_);
+  void send_away(std::list<Waiting>& away) noexcept STRANDLINE_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_full() const noexcept;
   // For what is not open: in the store, which may have noted what the origin said; else of the origin, whose first
-  // answer brings `first`.
-  void look(const Source& source, ByteRange first);
+  // answer brings what is read first.
+  void look(const Questioned& question);
+  [[nodiscard]] bool is_enough(const Question& question, const store::Lease& lease, Told& told) const;
   [[nodiscard]] std::optional<Told> told_by_note(const Source& source, const store::Lease& lease) const;
   // Has the store note what has been said, if that is news to `noted`: what the note will say.
   [[nodiscard]] std::shared_ptr<const Said> note(const fill::Fetched& fetched, std::shared_ptr<const Said> noted,
                                                  const Said& said);
-  [[nodiscard]] Open opened_as(const Told& told, fill::Fetched fetched);
-  void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
-  // `told`: for the object that is made, by the time it is open; by nobody: what the entry itself tells.
-  void open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told)
+  [[nodiscard]] Open opened_as(const Question& question, const Told& told, fill::Fetched fetched);
+  void answered(const Questioned& question, Time asked, origin::Outcome<origin::ObjectInfo> info)
       STRANDLINE_EXCLUDES(mutex_);
-  // An opening has ended: the next one that waits for its turn begins.
-  void open_next(const std::string& server) STRANDLINE_EXCLUDES(mutex_);
+  void open(const Questioned& question, fill::FetchOptions options, std::shared_ptr<Told> told)
+      STRANDLINE_EXCLUDES(mutex_);
+  void run(const std::shared_ptr<Opening>& opening);
+  void stand_for_origin(const std::shared_ptr<Opening>& opening) STRANDLINE_EXCLUDES(mutex_);
+  void opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetched> result) STRANDLINE_EXCLUDES(mutex_);
+  void give_place_back(Question& question);
   // A question has ended.
   void end_question() STRANDLINE_EXCLUDES(mutex_);
   // Tells all who wait.
-  void settle(const std::string& name, Found found) STRANDLINE_EXCLUDES(mutex_);
+  void settle(const Questioned& question, Found found) STRANDLINE_EXCLUDES(mutex_);
+  void settle_left(const Questioned& question) noexcept STRANDLINE_EXCLUDES(mutex_);
   // Tells those for whom what a note says is enough; for the others, the origin is asked.
-  void settle_noted(const Source& source, Open noted) STRANDLINE_EXCLUDES(mutex_);
+  void settle_noted(const Questioned& question, Open noted) STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] std::shared_ptr<const Object> made(Object object);
   [[nodiscard]] Slot& slot_of_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
       STRANDLINE_REQUIRES(mutex_);
@@ -192,12 +221,14 @@ class Objects {
   std::stop_source stop_;
   std::atomic<std::uint64_t> replaced_{0};
   std::atomic<std::chrono::steady_clock::rep> full_until_{0};
-  mutable Mutex mutex_;  // a leaf
+  Lines disk_{kAtDisk};
+  Lines origins_{kAskingAtOnce};  // by the server's name
+  mutable Mutex mutex_;           // a leaf
   CondVar idle_;
+  std::uint64_t last_number_ STRANDLINE_GUARDED_BY(mutex_) = 0;
   std::size_t questions_ STRANDLINE_GUARDED_BY(mutex_) = 0;  // under way
   std::map<std::string, Slot> slots_ STRANDLINE_GUARDED_BY(mutex_);
-  std::list<std::string> used_ STRANDLINE_GUARDED_BY(mutex_);        // names, the longest unused first
-  std::map<std::string, Line> lines_ STRANDLINE_GUARDED_BY(mutex_);  // by the server's name
+  std::list<std::string> used_ STRANDLINE_GUARDED_BY(mutex_);  // names, the longest unused first
 };
 
 }  // namespace strandline::serve

@@ -15,10 +15,13 @@ using origin::ObjectInfo;
 
 namespace {
 
-constexpr std::size_t kOpeningAtOnce = 16;  // of one server's
-
-Freshness ruled(const Source& source, const Said& said) {
-  const Freshness freshness = freshness_of(said);
+// Where the origin says nothing, the server does (RFC 9111, section 4.2.2), and over both whoever runs it.
+Freshness ruled(const Source& source, const Said& said, std::chrono::seconds untold_for) {
+  Freshness freshness = freshness_of(said);
+  const origin::CachingFields& fields = said.info.caching;
+  if (!is_told(said.info) && fields.cache_control.empty() && fields.expires.empty() && fields.last_modified.empty()) {
+    freshness = freshness.under({.fresh_for = untold_for});
+  }
   return source.rule ? freshness.under(source.rule->freshness) : freshness;
 }
 
@@ -44,14 +47,18 @@ std::optional<Failure> Objects::paused(const Source& source) const noexcept {
   return known ? std::move(*known) : std::nullopt;
 }
 
-void Objects::heard(const Source& source, const Failure* failure) noexcept {
+void Objects::heard(const Question& question, const Failure* failure) noexcept {
+  if (failure != nullptr && question.stop.token().stop_requested()) {
+    return;  // it was not the origin that said so
+  }
   static_cast<void>(file::contained([&]() -> Result<void> {
-    pauses_.heard(source.origin->server(source.key), source.key, failure, std::chrono::steady_clock::now());
+    pauses_.heard(question.server, question.source.key, failure, std::chrono::steady_clock::now());
     return {};
   }));
 }
 
-void Objects::ask_for_one(const Source& source, Done done) {
+void Objects::ask_for_one(const Questioned& question, Done done) {
+  const Source& source = question->source;
   if (auto failure = paused(source)) {
     done(tl::unexpected(std::move(*failure)));
     end_question();
@@ -60,14 +67,14 @@ void Objects::ask_for_one(const Source& source, Done done) {
   const auto kept = std::make_shared<Done>(std::move(done));
   source.origin->stat(
       source.key,
-      [this, source, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
-        heard(source, info ? nullptr : &info.error());
+      [this, question, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        heard(*question, info ? nullptr : &info.error());
         auto found = file::contained([&]() -> Result<Open> {
           if (!info) {
             return fail(Errc::io);
           }
           const Freshness freshness = freshness_of({*info, asked, wall_clock()});
-          return Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
+          return Open{nullptr, std::make_shared<Unshared>(Unshared{question->source, std::move(*info), freshness})};
         });
         constexpr http::CacheStatus kAsked{.forward = http::CacheStatus::Forward::bypass};
         (*kept)(!info   ? Found(tl::unexpected(Refused(std::move(info.error()), kAsked)))
@@ -75,109 +82,141 @@ void Objects::ask_for_one(const Source& source, Done done) {
                         : tl::unexpected(Failure{std::move(found.error()), true}));
         end_question();
       },
-      stop_.get_token());
+      question->stop.token());
 }
 
-void Objects::ask(const Source& source) {
+void Objects::ask(const Questioned& question) {
+  const Source& source = question->source;
   if (auto failure = paused(source)) {
-    settle(source.name, tl::unexpected(std::move(*failure)));
+    settle(question, tl::unexpected(std::move(*failure)));
     return;
   }
   source.origin->stat(
       source.key,
-      [this, source, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
-        heard(source, info ? nullptr : &info.error());
+      [this, question, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+        heard(*question, info ? nullptr : &info.error());
         auto told = file::contained([&]() -> Result<void> {
-          answered(source, asked, std::move(info));
+          answered(question, asked, std::move(info));
           return {};
         });
         if (!told) {
-          settle(source.name, tl::unexpected(Failure{std::move(told.error()), true}));
+          settle(question, tl::unexpected(Failure{std::move(told.error()), true}));
         }
       },
-      stop_.get_token());
+      question->stop.token());
 }
 
-void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectInfo> info) {
+void Objects::answered(const Questioned& question, Time asked, origin::Outcome<origin::ObjectInfo> info) {
   if (!info) {
-    settle(source.name, tl::unexpected(std::move(info.error())));
+    settle(question, tl::unexpected(std::move(info.error())));
     return;
   }
+  const Source& source = question->source;
   std::shared_ptr<const Object> at_hand;
   long holders = 0;
   {
     MutexLock lock(mutex_);
-    at_hand = slots_.at(source.name).object;
+    at_hand = slots_.find(source.name)->second.object;
     holders = at_hand.use_count();
   }
   constexpr long kSlotAndHere = 2;
   const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
   Said said{std::move(*info), asked, wall_clock()};
-  const Freshness freshness = ruled(source, said);
+  const Freshness freshness = ruled(source, said, options_.untold_for);
   const bool told = is_told(said.info);
+  const auto length = at_hand != nullptr ? at_hand->fetched.resource().length() : std::nullopt;
+  // RFC 9111, section 4.3.5: what a HEAD tells another length of is not the same, whatever its validator.
+  const bool is_as_long = !length || !said.info.size || *length == *said.info.size;
+  const bool is_same = at_hand != nullptr && is_as_long && at_hand->info.validator == said.info.validator;
   if (!may_be_shared(said.info, freshness)) {
-    settle(source.name, Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
-  } else if (goes_on && told && at_hand->info.validator == said.info.validator) {
+    settle(question, Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
+  } else if (goes_on && told && is_same) {
     auto noted = note(at_hand->fetched, at_hand->noted, said);
-    settle(source.name,
-           Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened})});
-  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
-    settle(source.name, Open{std::move(at_hand)});  // another would break off those who read this one
+    settle(question, Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened,
+                                at_hand->by_head})});
+  } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere &&
+             !is_whole(at_hand->fetched.resource())) {
+    settle(question, Open{std::move(at_hand)});  // another would break off those who read this one while it comes
   } else {
+    if (at_hand != nullptr) {
+      replaced_.fetch_add(told && is_told(at_hand->info) && !is_same ? 1 : 0, std::memory_order_relaxed);
+    }
+    if (at_hand != nullptr && !question->first.empty() && !options_.offline) {
+      question->instead_of = std::move(at_hand);
+      look(question);
+      return;
+    }
     fill::FetchOptions options;
     options.object = said.info;
     if (at_hand != nullptr) {
-      replaced_.fetch_add(told && is_told(at_hand->info) && at_hand->info.validator != said.info.validator ? 1 : 0,
-                          std::memory_order_relaxed);
       options.instead_of = std::shared_ptr<const fill::Fetched>(at_hand, &at_hand->fetched);
     }
-    open(source, std::move(options), std::make_shared<const Told>(Told{std::move(said), freshness, Told::By::origin}));
+    open(question, std::move(options), std::make_shared<Told>(Told{std::move(said), freshness, Told::By::origin}));
   }
 }
 
-void Objects::look(const Source& source, ByteRange first) {
+void Objects::look(const Questioned& question) {
   const auto told = std::make_shared<Told>();
   fill::FetchOptions options;
-  options.any_version = options_.offline;
-  options.first = options_.offline ? ByteRange{} : first;
+  options.first = options_.offline ? ByteRange{} : question->first;
   options.retry.give_up = fill::Seconds(0);
-  options.found = [this, told, source](const store::Lease& lease) {
-    const auto known = file::contained([&]() -> Result<bool> {
-      if (has_anything(lease.resource())) {
-        told->here = lease.validator();
+  if (const auto& before = question->instead_of; before != nullptr) {
+    options.anew = true;
+    options.instead_of = std::shared_ptr<const fill::Fetched>(before, &before->fetched);
+  } else {
+    options.found = [this, told, question](const store::Lease& lease) {
+      const auto known = file::contained([&]() -> Result<bool> { return is_enough(*question, lease, *told); });
+      return known && *known;
+    };
+  }
+  options.before_asking = [this, told, question] {
+    return file::contained([&]() -> Result<void> {
+      if (!turn_away(question)) {
+        return fail(Errc::interrupted, "nobody waits for it");
       }
-      auto noted = told_by_note(source, lease);
-      if (noted) {
-        *told = std::move(*noted);
-      } else if (const auto note = lease.note(); note && !note->empty()) {
-        told->doubted = std::make_shared<store::Lease>(lease.entry().shared_from_this());
+      told->refusal = paused(question->source);
+      told->was_asked = !told->refusal;
+      if (told->refusal) {
+        return fail(told->refusal->error.clone());
       }
-      return noted.has_value();
+      if (question->place != Question::Place::origin) {
+        told->is_early = !origins_.take(question->server);
+        if (told->is_early) {
+          return fail(Errc::busy, "so many wait for its origin");
+        }
+        give_place_back(*question);
+        question->place = Question::Place::origin;
+      }
+      return {};
     });
-    return known && *known;
   };
-  options.before_asking = [this, told, source]() -> Result<void> {
-    told->refusal = paused(source);
-    told->was_asked = !told->refusal;
-    return told->was_asked ? Result<void>() : fail(told->refusal->error.clone());
-  };
-  options.accept = [told, source, asked = wall_clock()](const ObjectInfo& info) {
+  options.accept = [this, told, question, asked = wall_clock()](const ObjectInfo& info) {
     return file::contained([&]() -> Result<void> {
       told->said = {info, asked, wall_clock()};
       told->by = Told::By::origin;
-      told->freshness = ruled(source, told->said);
+      told->freshness = ruled(question->source, told->said, options_.untold_for);
       told->unshared = !may_be_shared(info, told->freshness);
       return told->unshared ? fail(Errc::unsupported, "not to be shared") : Result<void>();
     });
   };
   options.refused = [told](const origin::Failure& failure) { told->refusal = failure.clone(); };
-  auto begun = file::contained([&]() -> Result<void> {
-    open(source, std::move(options), told);
-    return {};
-  });
-  if (!begun) {
-    settle(source.name, tl::unexpected(Failure{std::move(begun.error()), true}));
+  open(question, std::move(options), told);
+}
+
+bool Objects::is_enough(const Question& question, const store::Lease& lease, Told& told) const {
+  const bool is_read = has_bytes(lease.resource());
+  if (has_anything(lease.resource())) {
+    told.here = lease.validator();
   }
+  auto noted = told_by_note(question.source, lease);
+  if (noted && (is_read || question.first.empty() || options_.offline)) {
+    told = std::move(*noted);
+    return true;
+  }
+  told.doubted = std::make_shared<store::Lease>(lease.entry().shared_from_this());
+  // Of what another program has brought nothing is known, and nothing that would forbid it.
+  const auto note = lease.note();
+  return options_.offline && note && note->empty() && lease.resource().status().state == State::committed;
 }
 
 std::optional<Objects::Told> Objects::told_by_note(const Source& source, const store::Lease& lease) const {
@@ -189,7 +228,7 @@ std::optional<Objects::Told> Objects::told_by_note(const Source& source, const s
   said->info.validator = lease.validator();
   said->info.size = lease.resource().length();
   Told told{std::move(*said), {}, Told::By::note};
-  told.freshness = ruled(source, told.said);
+  told.freshness = ruled(source, told.said, options_.untold_for);
   // Of a clock that has been set back since nobody knows how old the note is. And the rules may be others by now.
   const bool may_serve = options_.offline ? told.said.info.size.has_value() : told.said.answered <= wall_clock();
   return may_serve && may_be_shared(told.said.info, told.freshness) ? std::optional(std::move(told)) : std::nullopt;
@@ -205,7 +244,8 @@ std::shared_ptr<const Said> Objects::note(const fill::Fetched& fetched, std::sha
   return std::make_shared<const Said>(said);
 }
 
-void Objects::open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told) {
+void Objects::open(const Questioned& question, fill::FetchOptions options, std::shared_ptr<Told> told) {
+  const Source& source = question->source;
   options.limits = options_.limits;
   if (source.rule && source.rule->read_ahead) {
     options.limits.window = *source.rule->read_ahead;
@@ -213,78 +253,97 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
   options.limits.window = std::min(options.limits.window, options_.most_ahead);
   options.first = options.first.clamped_to({options.first.begin, options.first.begin + options.limits.window});
   options.store_key = source.name;
-  const std::string server = source.origin->server(source.key);
-  auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {
-    fetcher_.async_open(
-        source.origin, source.key, options, stop_.get_token(),
-        [this, server, source, told](Result<fill::Fetched> opened) {
-          open_next(server);
-          if (told->was_asked && (told->refusal || (told->by == Told::By::origin && !options_.offline))) {
-            heard(source, told->refusal ? &*told->refusal : nullptr);
-          }
-          auto found = file::contained([&]() -> Result<Open> {
-            const bool full = !opened && opened.error().code == Errc::no_space && told->by == Told::By::origin;
-            if (told->unshared || full) {
-              return Open{nullptr, std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
-            }
-            return opened ? Result<Open>(opened_as(*told, std::move(*opened))) : fail(std::move(opened.error()));
-          });
-          if (found && told->by == Told::By::note) {
-            settle_noted(source, std::move(*found));
-            return;
-          }
-          Found settled = found           ? Found(std::move(*found))
-                          : told->refusal ? tl::unexpected(told->refusal->clone())
-                                          : tl::unexpected(Failure{of_this_side(std::move(found.error())), true});
-          if (told->doubted != nullptr && is_taken_back(settled)) {
-            notes_.keep(store::Lease(told->doubted->entry().shared_from_this()), "");  // it might be believed later
-          }
-          settle(source.name, std::move(settled));
-        });
-  };
-  {
-    MutexLock lock(mutex_);
-    Line& line = lines_[server];
-    if (line.opening == kOpeningAtOnce) {
-      line.waiting.emplace_back(std::move(begin));
-      return;
-    }
-    ++line.opening;
-  }
-  begin();
+  const auto opening = std::make_shared<Opening>(Opening{question, std::move(options), std::move(told)});
+  disk_.stand({}, question.get(), [this, opening] {
+    opening->question->place = Question::Place::disk;
+    run(opening);
+  });
 }
 
-Objects::Open Objects::opened_as(const Told& told, fill::Fetched fetched) {
+void Objects::run(const std::shared_ptr<Opening>& opening) {
+  const Question& question = *opening->question;
+  fetcher_.async_open(question.source.origin, question.source.key, opening->options, question.stop.token(),
+                      [this, opening](Result<fill::Fetched> result) { opened(opening, std::move(result)); });
+}
+
+void Objects::give_place_back(Question& question) {
+  const auto place = std::exchange(question.place, Question::Place::none);
+  if (place == Question::Place::disk) {
+    disk_.give_back({});
+  } else if (place == Question::Place::origin) {
+    origins_.give_back(question.server);
+  }
+}
+
+void Objects::stand_for_origin(const std::shared_ptr<Opening>& opening) {
+  const Questioned question = opening->question;
+  origins_.stand(question->server, question.get(), [this, opening] {
+    opening->question->place = Question::Place::origin;
+    run(opening);
+  });
+  bool left = false;
+  {
+    MutexLock lock(mutex_);
+    left = question->left;
+  }
+  if (left) {
+    settle_left(question);
+  }
+}
+
+void Objects::opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetched> result) {
+  const Questioned question = opening->question;
+  Told& told = *opening->told;
+  give_place_back(*question);
+  if (std::exchange(told.is_early, false)) {
+    auto stands = file::contained([&]() -> Result<void> {
+      stand_for_origin(opening);
+      return {};
+    });
+    if (!stands) {
+      settle(question, tl::unexpected(Failure{std::move(stands.error()), true}));
+    }
+    return;
+  }
+  if (told.was_asked && (told.refusal || (told.by == Told::By::origin && !options_.offline))) {
+    heard(*question, told.refusal ? &*told.refusal : nullptr);
+  }
+  auto found = file::contained([&]() -> Result<Open> {
+    const bool full = !result && result.error().code == Errc::no_space && told.by == Told::By::origin;
+    if (told.unshared || full) {
+      return Open{nullptr, std::make_shared<Unshared>(Unshared{question->source, told.said.info, told.freshness})};
+    }
+    return result ? Result<Open>(opened_as(*question, told, std::move(*result))) : fail(std::move(result.error()));
+  });
+  if (found && told.by == Told::By::note) {
+    settle_noted(question, std::move(*found));
+    return;
+  }
+  Found settled = found          ? Found(std::move(*found))
+                  : told.refusal ? tl::unexpected(told.refusal->clone())
+                                 : tl::unexpected(Failure{of_this_side(std::move(found.error())), true});
+  if (told.doubted != nullptr && is_taken_back(settled)) {
+    // It might be believed later.
+    notes_.keep(store::Lease(told.doubted->entry().shared_from_this()), std::string(kTakenBack));
+  }
+  settle(question, std::move(settled));
+}
+
+Objects::Open Objects::opened_as(const Question& question, const Told& told, fill::Fetched fetched) {
   if (told.by == Told::By::nobody) {
     const auto now = wall_clock();
     const Said said{{fetched.resource().length(), fetched.validator(), true, {}}, now, now};
     return {made({said.info, freshness_of(said), std::move(fetched)})};
   }
   auto noted = told.by == Told::By::note ? std::make_shared<const Said>(told.said) : note(fetched, nullptr, told.said);
-  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted)})};
+  const bool by_head = !options_.offline && (told.by == Told::By::note || question.first.empty());
+  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted),
+                  std::chrono::steady_clock::now(), by_head})};
   if (told.by == Told::By::origin) {
     open.status.forward = told.here ? std::optional(http::CacheStatus::Forward::stale) : std::nullopt;
     open.status.stored = !told.here || !is_told(told.said.info) || *told.here != told.said.info.validator;
   }
   return open;
-}
-
-void Objects::open_next(const std::string& server) {
-  std::function<void()> next;
-  {
-    MutexLock lock(mutex_);
-    const auto it = lines_.find(server);
-    Line& line = it->second;
-    if (line.waiting.empty()) {
-      if (--line.opening == 0) {
-        lines_.erase(it);
-      }
-      return;
-    }
-    next = std::move(line.waiting.front());
-    line.waiting.pop_front();
-  }
-  next();
 }
 
 }  // namespace strandline::serve

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace strandline::serve {
 
@@ -24,6 +25,8 @@ struct Said {
 // None: no note can have it in it. Size and validator are the entry's, and whose cookie it sets is nobody's business.
 [[nodiscard]] std::optional<std::string> note_of(const Said& said);
 [[nodiscard]] std::optional<Said> said_in(std::span<const std::byte> note);
+// In place of a note, where what is here may not be served any more: said_in() of it is none.
+inline constexpr std::string_view kTakenBack = "strandline serve 1\ntaken back\n";
 // When the first is what the note says: is the second worth another? Not when all it changes is that the object is
 // fresh for longer, or another of those fields that nobody here goes by, such as a request's number, and the first is
 // no minute old: a note that says less is safe.
