@@ -263,3 +263,29 @@ TEST_CASE("filler: a window goes on with a reader who finds all that it wants") 
   }
   CHECK(scene.origin->read_number(asked)->request.range.begin >= 16 * kMiB);
 }
+
+TEST_CASE("filler: each answer is judged before any byte of it is written, not the first alone") {
+  auto filler = required(Filler::create());
+  const auto origin = std::make_shared<ManualOrigin>();
+  const auto resource = required(Resource<MemoryDriver>::open({}));
+  auto request = request_for(origin, resource);
+  request.limits.policy = Policy::demand_only;
+  request.accept = [](const ObjectInfo& info) {
+    return info.content_type == "private" ? fail(Errc::unsupported, "not this") : Result<void>();
+  };
+  auto fill = required(filler.fill(std::move(request)));
+  const auto first = async(resource, {0, 100});
+  origin->read_number(0)->serve(object(10 * kMiB));
+  CHECK(first.wait() == "ready");
+  const auto second = async(resource, {kMiB, kMiB + 100});
+  ObjectInfo other = object(10 * kMiB);
+  other.content_type = "private";
+  auto read = origin->read_number(1);
+  CHECK(read->begin(other) == "!unsupported");
+  read->end({Error::make(Errc::unsupported)});
+  CHECK(second.wait() == "!failed");
+  CHECK(says(fill.wait()) == "!unsupported");
+  CHECK(resource.contains({0, 100}));
+  CHECK_FALSE(resource.contains({kMiB, kMiB + 1}));
+  CHECK(origin->count() == 2);
+}

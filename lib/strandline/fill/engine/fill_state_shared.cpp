@@ -111,6 +111,10 @@ Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectI
         return begun;
       }
     }
+    // Behind begin(): whoever opens by this answer has its own word first.
+    if (auto accepted = request_.accept ? request_.accept(object) : Result<void>(); !accepted) {
+      return accepted;
+    }
     {
       MutexLock lock(mutex_);
       begun_ = true;

@@ -114,7 +114,8 @@ awaitable<bool> Body::send(ByteRange range, std::string before, bool chunked) {
     if (outcome != WaitOutcome::ready) {
       Error why = why_not(outcome);
       has_no_room_ = why.code == Errc::no_space;
-      if (has_no_room_ && !begun_) {
+      goes_past_ = has_no_room_ || object_.is_for_one();
+      if (goes_past_ && !begun_) {
         co_return false;
       }
       const int status = outcome == WaitOutcome::timed_out ? 504 : 502;

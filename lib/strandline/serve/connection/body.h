@@ -56,8 +56,9 @@ class Body {
   // Once the first byte of the range is there, `before` and it; then the others as they come. `chunked`: as chunks, and
   // the last of them where the content ends. If nothing could be sent the client is told so.
   [[nodiscard]] boost::asio::awaitable<bool> send(ByteRange range, std::string before, bool chunked);
-  // It has failed because the store has no room for what is missing: then, unless it had begun(), the client has been
-  // told nothing.
+  // It has failed because what is missing may not come into the store, or has no room there: then, unless it had
+  // begun(), the client has been told nothing.
+  [[nodiscard]] bool goes_past() const noexcept { return goes_past_; }
   [[nodiscard]] bool has_no_room() const noexcept { return has_no_room_; }
   [[nodiscard]] bool begun() const noexcept { return begun_; }
 
@@ -89,6 +90,7 @@ class Body {
   std::optional<store::Lease> held_;
   bool begun_ = false;  // some of the answer has been sent
   bool has_no_room_ = false;
+  bool goes_past_ = false;
 };
 
 }  // namespace strandline::serve

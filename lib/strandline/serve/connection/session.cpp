@@ -237,7 +237,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       const int status = selected.status;
       const bool ends = selected.close;
       const Sent sent = co_await send(open, std::move(selected));
-      if (sent == Sent::no_room && !past_the_store) {
+      if (sent == Sent::goes_past && !past_the_store) {
         past_the_store = true;
         continue;
       }
@@ -275,7 +275,7 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
     co_return co_await refuse(refusal_of(failure), close, head_only, std::move(how));
   }
 
-  enum class Sent : std::uint8_t { all, broken_off, no_room, not_here };
+  enum class Sent : std::uint8_t { all, broken_off, goes_past, not_here };
   awaitable<Sent> send(const Objects::Open& open, Selected selected) {
     if (open.object != nullptr) {
       Body body(client_, in_flight_, serving_->limits, *open.object, *reader_);
@@ -290,7 +290,9 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       const bool all = co_await send(body, std::move(selected));
       if (!all && body.has_no_room()) {
         serving_->objects->has_no_room();
-        co_return body.begun() ? Sent::broken_off : Sent::no_room;
+      }
+      if (!all && body.goes_past()) {
+        co_return body.begun() ? Sent::broken_off : Sent::goes_past;
       }
       co_return all ? Sent::all : Sent::broken_off;
     }

@@ -57,13 +57,15 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
   std::vector<std::shared_ptr<const Object>> closed;  // outside the lock
   bool known = false;
   bool alone = false;
+  bool as_private = false;
   std::shared_ptr<const Object> at_hand;
   const auto begun = file::contained([&]() -> Result<bool> {
     MutexLock lock(mutex_);
     if (source.name.empty() && request.only_if_cached) {
       return fail(Errc::timed_out, "only-if-cached");
     }
-    const bool kept = !request.no_store && !(is_full() && slots_.contains(source.name));
+    as_private = is_for_one_locked(source.name, closed);
+    const bool kept = !request.no_store && !as_private && !(is_full() && slots_.contains(source.name));
     if (source.name.empty() || (!kept && !request.only_if_cached && !has_all_locked(source.name, request))) {
       alone = true;
       ++questions_;
@@ -89,13 +91,18 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     ++questions_;
     return true;
   });
+  for (const auto& object : closed) {
+    if (object != nullptr && object->is_for_one()) {
+      notes_.keep(object->fetched.lease(), "");  // nor shall a later process go by what was said before
+    }
+  }
   closed.clear();
   if (!begun) {
     done(tl::unexpected(Failure{begun.error().clone(), true}));
     return;
   }
   if (alone) {
-    ask_for_one(source, std::move(done));
+    ask_for_one(source, as_private, std::move(done));
   }
   if (at_hand != nullptr) {
     done(Open{std::move(at_hand)});
@@ -106,6 +113,20 @@ void Objects::find(Source source, const CacheControl& request, const std::functi
     const auto wanted = file::contained([&]() -> Result<ByteRange> { return first(); });
     wanted ? look(source, *wanted) : settle(source.name, tl::unexpected(Failure{wanted.error().clone(), true}));
   }
+}
+
+bool Objects::is_for_one_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed) {
+  const auto found = slots_.find(name);
+  if (found == slots_.end()) {
+    return false;
+  }
+  Slot& slot = found->second;
+  if (slot.object != nullptr && slot.object->is_for_one()) {
+    closed.push_back(slot.object);
+    slot.object.reset();
+    slot.for_one_until = std::chrono::steady_clock::now() + options_.untold_for;
+  }
+  return slot.for_one_until && std::chrono::steady_clock::now() < *slot.for_one_until;
 }
 
 void Objects::has_no_room() noexcept {
@@ -164,8 +185,9 @@ void Objects::settle(const std::string& name, Found found) {
   }
   for (const Waiting& one : waiting) {
     // RFC 5861, section 4.
-    const bool stands_in = stale != nullptr && http::reusable_on_error(stale->freshness, one.request, wall_clock(),
-                                                                       options_.stale_if_error);
+    const bool stands_in =
+        stale != nullptr && !stale->is_for_one() &&
+        http::reusable_on_error(stale->freshness, one.request, wall_clock(), options_.stale_if_error);
     if (found || stands_in) {
       Open open = found ? *found : Open{.object = stale, .failure = *failure};
       if (!options_.offline) {  // then nobody has been asked

@@ -55,6 +55,7 @@ class Objects {
     // Behind its lifetime, what is here may stand in for an answer that does not come, if that may pass.
     std::chrono::seconds stale_if_error{86'400};
     // An object of an origin that tells no versions apart is fetched anew when it is asked for anew: not before this.
+    // Nor is one that was said to be everybody's, and its bytes to be for one client, tried as everybody's again.
     std::chrono::seconds untold_for{60};
     // No origin is to be had: what the store has is served, though nobody knows any more how fresh it is.
     bool offline = false;
@@ -122,6 +123,7 @@ class Objects {
     bool asking = false;
     std::vector<Waiting> waiting;  // for the question under way
     std::list<std::string>::iterator used;
+    std::optional<std::chrono::steady_clock::time_point> for_one_until{};  // so long each client gets its own
   };
 
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
@@ -151,7 +153,11 @@ class Objects {
   [[nodiscard]] std::optional<origin::Failure> paused(const Source& source) const noexcept;
   void heard(const Source& source, const origin::Failure* failure) noexcept;
   void ask(const Source& source);
-  void ask_for_one(const Source& source, Done done);
+  // `as_private`: whatever it says of itself.
+  void ask_for_one(const Source& source, bool as_private, Done done);
+  // Have its bytes, lately, come as for one client? What is open of it is let go of.
+  [[nodiscard]] bool is_for_one_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
+      STRANDLINE_REQUIRES(mutex_);
   [[nodiscard]] bool is_full() const noexcept;
   [[nodiscard]] bool has_all_locked(const std::string& name, const http::CacheControl& request) const
       STRANDLINE_REQUIRES(mutex_);
@@ -162,7 +168,8 @@ class Objects {
   // Has the store note what has been said, if that is news to `noted`: what the note will say.
   [[nodiscard]] std::shared_ptr<const Said> note(const fill::Fetched& fetched, std::shared_ptr<const Said> noted,
                                                  const Said& said);
-  [[nodiscard]] Open opened_as(const Told& told, fill::Fetched fetched);
+  [[nodiscard]] Open opened_as(const Told& told, fill::Fetched fetched,
+                               std::shared_ptr<const std::atomic<bool>> for_one);
   void answered(const Source& source, Time asked, origin::Outcome<origin::ObjectInfo> info) STRANDLINE_EXCLUDES(mutex_);
   // `told`: for the object that is made, by the time it is open; by nobody: what the entry itself tells.
   void open(const Source& source, fill::FetchOptions options, std::shared_ptr<const Told> told)

@@ -51,7 +51,7 @@ void Objects::heard(const Source& source, const Failure* failure) noexcept {
   }));
 }
 
-void Objects::ask_for_one(const Source& source, Done done) {
+void Objects::ask_for_one(const Source& source, bool as_private, Done done) {
   if (auto failure = paused(source)) {
     done(tl::unexpected(std::move(*failure)));
     end_question();
@@ -60,13 +60,18 @@ void Objects::ask_for_one(const Source& source, Done done) {
   const auto kept = std::make_shared<Done>(std::move(done));
   source.origin->stat(
       source.key,
-      [this, source, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
+      [this, source, as_private, kept, asked = wall_clock()](origin::Outcome<ObjectInfo> info) {
         heard(source, info ? nullptr : &info.error());
         auto found = file::contained([&]() -> Result<Open> {
           if (!info) {
             return fail(Errc::io);
           }
-          const Freshness freshness = freshness_of({*info, asked, wall_clock()});
+          Freshness freshness = freshness_of({*info, asked, wall_clock()});
+          if (as_private && may_be_shared(*info, freshness)) {
+            std::string& control = info->caching.cache_control;
+            control += control.empty() ? "private" : ", private";  // nor shall who is behind us share it
+            freshness = freshness_of({*info, asked, wall_clock()});
+          }
           return Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(*info), freshness})};
         });
         constexpr http::CacheStatus kAsked{.forward = http::CacheStatus::Forward::bypass};
@@ -119,8 +124,8 @@ void Objects::answered(const Source& source, Time asked, origin::Outcome<ObjectI
     settle(source.name, Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
   } else if (goes_on && told && at_hand->info.validator == said.info.validator) {
     auto noted = note(at_hand->fetched, at_hand->noted, said);
-    settle(source.name,
-           Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened})});
+    settle(source.name, Open{made({std::move(said.info), freshness, at_hand->fetched, at_hand->for_one,
+                                   std::move(noted), at_hand->opened})});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere) {
     settle(source.name, Open{std::move(at_hand)});  // another would break off those who read this one
   } else {
@@ -213,11 +218,23 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
   options.limits.window = std::min(options.limits.window, options_.most_ahead);
   options.first = options.first.clamped_to({options.first.begin, options.first.begin + options.limits.window});
   options.store_key = source.name;
+  const auto for_one = std::make_shared<std::atomic<bool>>(false);
+  // What opened it may have been a HEAD, or an earlier answer: each says anew for whom its bytes are.
+  options.accept_bytes = [source, for_one](const ObjectInfo& info) {
+    return file::contained([&]() -> Result<void> {
+      const auto now = wall_clock();
+      if (may_be_shared(info, ruled(source, {info, now, now}))) {
+        return {};
+      }
+      for_one->store(true, std::memory_order_release);
+      return fail(Errc::unsupported, "not to be shared");
+    });
+  };
   const std::string server = source.origin->server(source.key);
-  auto begin = [this, source, server, options = std::move(options), told = std::move(told)] {
+  auto begin = [this, source, server, for_one, options = std::move(options), told = std::move(told)] {
     fetcher_.async_open(
         source.origin, source.key, options, stop_.get_token(),
-        [this, server, source, told](Result<fill::Fetched> opened) {
+        [this, server, source, told, for_one](Result<fill::Fetched> opened) {
           open_next(server);
           if (told->was_asked && (told->refusal || (told->by == Told::By::origin && !options_.offline))) {
             heard(source, told->refusal ? &*told->refusal : nullptr);
@@ -227,7 +244,8 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
             if (told->unshared || full) {
               return Open{nullptr, std::make_shared<Unshared>(Unshared{source, told->said.info, told->freshness})};
             }
-            return opened ? Result<Open>(opened_as(*told, std::move(*opened))) : fail(std::move(opened.error()));
+            return opened ? Result<Open>(opened_as(*told, std::move(*opened), for_one))
+                          : fail(std::move(opened.error()));
           });
           if (found && told->by == Told::By::note) {
             settle_noted(source, std::move(*found));
@@ -254,14 +272,15 @@ void Objects::open(const Source& source, fill::FetchOptions options, std::shared
   begin();
 }
 
-Objects::Open Objects::opened_as(const Told& told, fill::Fetched fetched) {
+Objects::Open Objects::opened_as(const Told& told, fill::Fetched fetched,
+                                 std::shared_ptr<const std::atomic<bool>> for_one) {
   if (told.by == Told::By::nobody) {
     const auto now = wall_clock();
     const Said said{{fetched.resource().length(), fetched.validator(), true, {}}, now, now};
-    return {made({said.info, freshness_of(said), std::move(fetched)})};
+    return {made({said.info, freshness_of(said), std::move(fetched), std::move(for_one)})};
   }
   auto noted = told.by == Told::By::note ? std::make_shared<const Said>(told.said) : note(fetched, nullptr, told.said);
-  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted)})};
+  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(for_one), std::move(noted)})};
   if (told.by == Told::By::origin) {
     open.status.forward = told.here ? std::optional(http::CacheStatus::Forward::stale) : std::nullopt;
     open.status.stored = !told.here || !is_told(told.said.info) || *told.here != told.said.info.validator;
