@@ -289,3 +289,34 @@ TEST_CASE("filler: each answer is judged before any byte of it is written, not t
   CHECK_FALSE(resource.contains({kMiB, kMiB + 1}));
   CHECK(origin->count() == 2);
 }
+
+TEST_CASE("filler: what comes as a whole, for nobody, gives its connection to who waits") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto filler = required(Filler::create({.connections = 1}));
+  std::vector<Resource<MemoryDriver>> resources;
+  std::vector<Fill> fills;
+  for (int i = 0; i < 2; ++i) {
+    resources.push_back(required(Resource<MemoryDriver>::open({})));
+    auto request = request_for(origin, resources.back());
+    request.limits.policy = Policy::window;
+    fills.push_back(required(filler.fill(std::move(request))));
+  }
+  ObjectInfo whole = object(1024 * kMiB);
+  whole.accepts_ranges = false;
+  const auto first = async(resources[0], {0, 10});
+  auto read = origin->read_number(0);
+  CHECK(read->begin(whole) == "ok");
+  CHECK(read->bytes(10) == "ok");
+  CHECK(first.wait() == "ready");
+  const auto second = async(resources[1], {0, 10});
+  auto last = std::chrono::steady_clock::now();
+  CHECK(eventually([&] {
+    // Slowly: it is not silent, nor at its end.
+    if (const auto now = std::chrono::steady_clock::now(); now - last > std::chrono::milliseconds(1)) {
+      last = now;
+      static_cast<void>(read->bytes(1));
+    }
+    return origin->count() == 2;
+  }));
+  CHECK(read->stopped());
+}

@@ -58,7 +58,8 @@ class Transfer final : public origin::Sink {
   const ByteRange asked;
   const bool demanded;
   const Clock::time_point began;
-  Clock::time_point heard;  // when bytes last came, or it began
+  Clock::time_point heard;      // when bytes last came, or it began
+  std::uint64_t wanted_at = 0;  // of one that brings the whole: where it was when somebody last had a use for it
   std::uint64_t noted_fresh = 0;
   std::uint64_t noted = 0;    // bytes by then
   bool silent = false;        // given up because nothing came
