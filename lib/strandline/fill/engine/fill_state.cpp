@@ -227,7 +227,7 @@ void FillState::transfer_ended(Transfer& transfer, Clock::time_point now) {
   }
   if (transfer.outcome()) {
     const auto known = object();
-    if (transfer.at() < transfer.asked.end && (!known || !known->size)) {
+    if (transfer.at() < transfer.last_end() && (!known || !known->size)) {
       learn_size(transfer.at());
     } else if (transfer.at() < std::min(transfer.end_offset(), known && known->size ? *known->size : kMaxOffset)) {
       failed({Error::make(Errc::io, "the origin sent less than it had"), true}, transfer, now);

@@ -26,6 +26,8 @@ class FillState final : public DemandObserver,
   // From transfers.
   [[nodiscard]] Result<void> answered(const Transfer& transfer, const origin::ObjectInfo& object,
                                       std::uint64_t offset) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Is what it brings all that there will be, however little was asked for? Then it may as well go on.
+  [[nodiscard]] bool comes_as_a_whole() const noexcept STRANDLINE_EXCLUDES(mutex_);
   // Tells the engine that there is something to do here.
   void notice() noexcept;
   [[nodiscard]] Target& target() const noexcept { return *request_.target; }

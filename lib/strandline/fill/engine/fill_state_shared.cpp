@@ -136,6 +136,12 @@ Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectI
   }
 }
 
+// Alone: of several each would bring everything. And what only ever comes on demand is wanted no further than asked.
+bool FillState::comes_as_a_whole() const noexcept {
+  MutexLock lock(mutex_);
+  return sequential_ && under_way_.size() == 1 && request_.limits.policy != Policy::demand_only;
+}
+
 bool FillState::ended() const noexcept {
   MutexLock lock(mutex_);
   return outcome_.has_value();
