@@ -173,8 +173,8 @@ TEST_CASE("F46: what comes as a whole is ended when nobody has a use for it, as 
     const auto cursor = required(resource.cursor(0));
     CHECK(read->bytes(kMiB) == "ok");
     CHECK(second.wait() == "ready");
-    for (int i = 0; i < 50; ++i) {
-      const auto wait = async(resource, {(i + 1) * kMiB, (i + 1) * kMiB + 1});
+    for (std::uint64_t at = kMiB; at < 51 * kMiB; at += kMiB) {
+      const auto wait = async(resource, {at, at + 1});
       CHECK(read->bytes(kMiB) == "ok");
       CHECK(wait.wait() == "ready");
     }
