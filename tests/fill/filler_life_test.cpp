@@ -263,3 +263,60 @@ TEST_CASE("filler: a window goes on with a reader who finds all that it wants") 
   }
   CHECK(scene.origin->read_number(asked)->request.range.begin >= 16 * kMiB);
 }
+
+TEST_CASE("filler: each answer is judged before any byte of it is written, not the first alone") {
+  auto filler = required(Filler::create());
+  const auto origin = std::make_shared<ManualOrigin>();
+  const auto resource = required(Resource<MemoryDriver>::open({}));
+  auto request = request_for(origin, resource);
+  request.limits.policy = Policy::demand_only;
+  request.accept = [](const ObjectInfo& info) {
+    return info.content_type == "private" ? fail(Errc::unsupported, "not this") : Result<void>();
+  };
+  auto fill = required(filler.fill(std::move(request)));
+  const auto first = async(resource, {0, 100});
+  origin->read_number(0)->serve(object(10 * kMiB));
+  CHECK(first.wait() == "ready");
+  const auto second = async(resource, {kMiB, kMiB + 100});
+  ObjectInfo other = object(10 * kMiB);
+  other.content_type = "private";
+  auto read = origin->read_number(1);
+  CHECK(read->begin(other) == "!unsupported");
+  read->end({Error::make(Errc::unsupported)});
+  CHECK(second.wait() == "!failed");
+  CHECK(says(fill.wait()) == "!unsupported");
+  CHECK(resource.contains({0, 100}));
+  CHECK_FALSE(resource.contains({kMiB, kMiB + 1}));
+  CHECK(origin->count() == 2);
+}
+
+TEST_CASE("filler: what comes as a whole, for nobody, gives its connection to who waits") {
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto filler = required(Filler::create({.connections = 1}));
+  std::vector<Resource<MemoryDriver>> resources;
+  std::vector<Fill> fills;
+  for (int i = 0; i < 2; ++i) {
+    resources.push_back(required(Resource<MemoryDriver>::open({})));
+    auto request = request_for(origin, resources.back());
+    request.limits.policy = Policy::window;
+    fills.push_back(required(filler.fill(std::move(request))));
+  }
+  ObjectInfo whole = object(1024 * kMiB);
+  whole.accepts_ranges = false;
+  const auto first = async(resources[0], {0, 10});
+  auto read = origin->read_number(0);
+  CHECK(read->begin(whole) == "ok");
+  CHECK(read->bytes(10) == "ok");
+  CHECK(first.wait() == "ready");
+  const auto second = async(resources[1], {0, 10});
+  auto last = std::chrono::steady_clock::now();
+  CHECK(eventually([&] {
+    // Slowly: it is not silent, nor at its end.
+    if (const auto now = std::chrono::steady_clock::now(); now - last > std::chrono::milliseconds(1)) {
+      last = now;
+      static_cast<void>(read->bytes(1));
+    }
+    return origin->count() == 2;
+  }));
+  CHECK(read->stopped());
+}

@@ -147,6 +147,52 @@ TEST_CASE("F46: an origin that has no ranges is asked for one thing at a time, t
   CHECK(scene.origin->count() == 2);
 }
 
+TEST_CASE("F46: what comes as a whole is ended when nobody has a use for it, as much later as had been wanted") {
+  auto filler = required(Filler::create());
+  const auto origin = std::make_shared<ManualOrigin>();
+  const auto resource = required(Resource<MemoryDriver>::open({}));
+  auto request = request_for(origin, resource);
+  request.limits.policy = Policy::window;
+  request.limits.window = 64 << 10;
+  request.limits.min_subrange = 1000;
+  auto fill = required(filler.fill(std::move(request)));
+  ObjectInfo endless = object(0);
+  endless.size.reset();
+  endless.accepts_ranges = false;
+  const auto first = async(resource, {0, 1});
+  auto opening = origin->read_number(0);
+  CHECK(opening->begin(endless) == "ok");
+  CHECK(opening->bytes(1000) == "ok");
+  opening->succeed();
+  CHECK(first.wait() == "ready");
+  const auto second = async(resource, {1000, 1001});
+  auto read = origin->read_number(1);
+  CHECK(read->begin(endless, 0) == "ok");
+  {
+    // A cursor is a reader that may be slow: for that it goes on.
+    const auto cursor = required(resource.cursor(0));
+    CHECK(read->bytes(kMiB) == "ok");
+    CHECK(second.wait() == "ready");
+    for (std::uint64_t at = kMiB; at < 51 * kMiB; at += kMiB) {
+      const auto wait = async(resource, {at, at + 1});
+      CHECK(read->bytes(kMiB) == "ok");
+      CHECK(wait.wait() == "ready");
+    }
+    CHECK_FALSE(read->stopped());
+  }
+  for (int i = 0; i < 60 && read->bytes(kMiB) == "ok"; ++i) {
+  }
+  CHECK(eventually([&] {
+    static_cast<void>(read->bytes(1));  // else it would be ended for its silence
+    return read->stopped();
+  }));
+  CHECK(resource.contains({0, 51 * kMiB}));
+  CHECK(origin->count() == 2);
+  // Who comes again has it begun anew.
+  const auto again = async(resource, {500 * kMiB, 500 * kMiB + 1});
+  CHECK(origin->read_number(2)->request.range == ByteRange{0, kMaxOffset});
+}
+
 TEST_CASE("F46: and when it breaks off, everything comes once more, and is compared") {
   Scene scene(Policy::whole, quick_retries());
   ObjectInfo whole = object(1000);

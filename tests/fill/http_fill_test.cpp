@@ -181,3 +181,12 @@ TEST_CASE("fill http: a thousand small objects") {
   CHECK(object->sent_bytes() == std::uint64_t{1000} * (64 << 10));
   CHECK(server.connections() <= 32);  // used again, not made anew
 }
+
+TEST_CASE("F46: an origin without ranges is asked once, though it was asked for the beginning first") {
+  HttpScene scene({.size = 12 * kMiB + 17, .ranges = false});
+  scene.start();
+  CHECK(says(scene.fill.wait()) == "ok");
+  CHECK(scene.right({0, 12 * kMiB + 17}));
+  CHECK(scene.object->sent().size() == 1);
+  CHECK(scene.object->sent_again() == 0);
+}

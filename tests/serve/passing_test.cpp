@@ -225,3 +225,77 @@ TEST_CASE("RFC 9112 8: what ends with its connection, and breaks off, is reset, 
     }
   }
 }
+
+namespace {
+
+// As the command serves: nothing is fetched that nobody asks for.
+serve::ServerOptions as_the_command_serves(std::chrono::seconds untold_for = std::chrono::minutes(1)) {
+  serve::ServerOptions options;
+  options.objects.limits.policy = fill::Policy::window;
+  options.objects.limits.ahead_of_waits = false;
+  options.objects.untold_for = untold_for;
+  return options;
+}
+
+const std::vector<std::string> kPublic = {"Cache-Control: max-age=1000"};
+const std::vector<std::string> kPrivate = {"Cache-Control: private", "Set-Cookie: a=b"};
+
+bool is_in_store(const Scene& scene, ByteRange range) {
+  const auto there = scene.store().peek(scene.origin.url("/a"));
+  return there && there->resource().next_gap(range.begin, range.end) != range;
+}
+
+}  // namespace
+
+TEST_CASE("F65: what a HEAD says is everybody's, and its bytes one client's, is neither kept nor given to another") {
+  Scene scene(as_the_command_serves());
+  const auto described = ServedObject::make({.size = 1000, .lines = kPublic});
+  const auto object = ServedObject::make({.size = 1000, .lines = kPrivate});
+  scene.origin.on("/a", [head = described->script(), get = object->script()](HttpExchange& exchange) {
+    exchange.request().method == "HEAD" ? head(exchange) : get(exchange);
+  });
+  auto client = scene.client();
+  CHECK(client.ask("HEAD", "/a").status == 200);
+  CHECK(client.ask("HEAD", "/a").field("cache-status").starts_with("strandline; hit"));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto answer = client.get("/a");
+    CHECK(answer.status == 200);
+    CHECK(answer.body == text(1, {0, 1000}));
+    CHECK(answer.field("cache-status") == "strandline; fwd=bypass");
+    CHECK(answer.field("cache-control") == "private");
+    CHECK(object->sent().size() >= i + 1);
+  }
+  CHECK(client.get("/a", "Range: bytes=10-19\r\n").body == text(1, {10, 20}));
+  CHECK(client.get("/a", "Cache-Control: only-if-cached\r\n").status == 504);
+  CHECK_FALSE(is_in_store(scene, {0, 1000}));
+  scene.restart(as_the_command_serves());
+  CHECK_FALSE(scene.client().ask("HEAD", "/a").field("cache-status").starts_with("strandline; hit"));  // no note
+}
+
+TEST_CASE("F65: what is one client's from some byte on is not kept from there, and none of it is given any more") {
+  Scene scene(as_the_command_serves());
+  const auto object = scene.object({.size = 8 * kMiB, .lines = kPublic});
+  auto client = scene.client();
+  CHECK(client.get("/a", "Range: bytes=0-999\r\n").body == text(1, {0, 1000}));
+  CHECK(client.get("/a", "Range: bytes=0-999\r\n").field("cache-status").starts_with("strandline; hit"));
+  object->change({.size = 8 * kMiB, .lines = kPrivate});
+  for (const std::uint64_t at : {std::uint64_t{4 * kMiB}, std::uint64_t{4 * kMiB}, std::uint64_t{0}}) {
+    const auto answer =
+        client.get("/a", "Range: bytes=" + std::to_string(at) + "-" + std::to_string(at + 999) + "\r\n");
+    CHECK(answer.body == text(1, {at, at + 1000}));
+    CHECK(answer.field("cache-status") == "strandline; fwd=bypass");
+  }
+  CHECK_FALSE(is_in_store(scene, {4 * kMiB, 8 * kMiB}));
+}
+
+TEST_CASE("F65: what was one client's is tried as everybody's again after a while") {
+  Scene scene(as_the_command_serves(std::chrono::seconds(0)));
+  const auto object = scene.object({.size = 8 * kMiB, .lines = kPublic});
+  auto client = scene.client();
+  CHECK(client.get("/a", "Range: bytes=0-999\r\n").body == text(1, {0, 1000}));
+  object->change({.size = 8 * kMiB, .lines = kPrivate});
+  CHECK(client.get("/a", "Range: bytes=5000-5999\r\n").body == text(1, {5000, 6000}));
+  object->change({.size = 8 * kMiB, .lines = kPublic});
+  CHECK(client.get("/a", "Range: bytes=6000-6999\r\n").body == text(1, {6000, 7000}));
+  CHECK(client.get("/a", "Range: bytes=6000-6999\r\n").field("cache-status").starts_with("strandline; hit"));
+}

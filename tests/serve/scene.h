@@ -45,8 +45,8 @@ struct Scene {
     fill::FillerOptions filling;
     filling.retry.give_up = give_up;
     filling.retry.longest = fill::Seconds(0.05);
-    auto filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
-    server.emplace(required(serve::Server::start(store(kept_by), std::move(filler), std::move(options))));
+    filler = std::make_shared<fill::Filler>(required(fill::Filler::create(filling)));
+    server.emplace(required(serve::Server::start(store(kept_by), filler, std::move(options))));
   }
   std::shared_ptr<ServedObject> object(ObjectSettings settings) {
     auto made = ServedObject::make(std::move(settings));
@@ -73,6 +73,7 @@ struct Scene {
 
   TempDir directory;
   HttpServer origin;
+  std::shared_ptr<fill::Filler> filler;  // the server's
   std::optional<serve::Server> server;
 };
 

@@ -42,6 +42,9 @@ struct FetchOptions {
   // Told what the origin says, when it is asked: an error ends the opening with it. On this call's thread or one of the
   // origin's; must not throw.
   std::function<Result<void>(const origin::ObjectInfo&)> accept = {};
+  // Asked of each answer that brings bytes, as long as the object is open, before the first of them is written: an
+  // error ends its fetching here for good, as give_up() does. On the origin's threads, several at once; must not throw.
+  std::function<Result<void>(const origin::ObjectInfo&)> accept_bytes = {};
   // Told why it says nothing, where the opening fails for that. On this call's thread or the filler's; must not throw.
   std::function<void(const origin::Failure&)> refused = {};
   // Of an older version, which is given up first: while it is fetched no other can be.

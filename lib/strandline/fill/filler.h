@@ -30,6 +30,9 @@ struct FillRequest {
   // If there is any, a failure before the object is known is not asked again, but ends the fill, and the origin's are
   // told of. On the filler's thread; must not throw.
   std::function<void(const origin::Failure&)> refused = {};
+  // Asked of each answer that brings bytes, before the first of them is written: an error ends the fill with it. On the
+  // origin's threads, several at once; must not throw.
+  std::function<Result<void>(const origin::ObjectInfo&)> accept = {};
 };
 
 // At one moment.

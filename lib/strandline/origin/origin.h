@@ -74,15 +74,20 @@ struct ReadRequest {
   bool new_connection = false;
 };
 
-// Where a read's bytes go. The calls of one read come one after the other: begin() once, before any byte; then bytes();
-// at last end(), exactly once, begin() or not. They must not throw, and take no longer than a write to a disk.
+// Where a read's bytes go. The calls of one read come one after the other: begin() once, before any byte, and goes_on()
+// perhaps; then bytes(); at last end(), exactly once, begin() or not. They must not throw, and take no longer than a
+// write to a disk.
 class Sink {
  public:
   virtual ~Sink() = default;
   // What is there, and from which offset the bytes will come: the range's begin, or 0 from an origin that cannot do
   // better. An error ends the read with it.
   [[nodiscard]] virtual Result<void> begin(const ObjectInfo& object, std::uint64_t offset) noexcept = 0;
-  // The next ones; without gap or overlap, never past the range's end. An error ends the read with it.
+  // Asked where all of the object comes though less was asked for, of an origin without ranges: are the bytes past the
+  // range's end wanted, too? To ask again for them would have all that is before them sent once more.
+  [[nodiscard]] virtual bool goes_on() noexcept { return false; }
+  // The next ones; without gap or overlap, and past the range's end only if it goes_on(). An error ends the read with
+  // it.
   [[nodiscard]] virtual Result<void> bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept = 0;
   // Asked between bytes(), again and again: may more come now? Where not, an origin behind a network lets its server
   // wait, and half a mebibyte or so comes all the same; others go on.

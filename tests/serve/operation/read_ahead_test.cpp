@@ -72,3 +72,18 @@ TEST_CASE("read-ahead: nothing behind the end of what is asked for") {
   CHECK(eventually([&] { return object->sent_bytes() >= 42 * kMiB; }));
   CHECK(object->sent_bytes() <= 43 * kMiB);
 }
+
+TEST_CASE("read-ahead: an origin without ranges is asked once for who reads on, and brings no more for nobody") {
+  Scene scene(options(), patience());
+  const auto object = scene.object({.size = 256 * kMiB, .ranges = false, .rate = 200'000'000});
+  auto client = scene.client();
+  CHECK(ask(client, 0, 20 * kMiB) == text(1, {0, 20 * kMiB}));
+  CHECK(eventually([&] { return scene.filler->stats().transfers == 0; }));
+  CHECK(object->sent().size() == 1);
+  CHECK(object->sent_bytes() < 256 * kMiB);
+  // What is here is here; for the rest it begins anew.
+  CHECK(ask(client, 10 * kMiB, 100) == text(1, {10 * kMiB, 10 * kMiB + 100}));
+  CHECK(object->sent().size() == 1);
+  CHECK(ask(client, 255 * kMiB, 100) == text(1, {255 * kMiB, 255 * kMiB + 100}));
+  CHECK(object->sent().size() == 2);
+}

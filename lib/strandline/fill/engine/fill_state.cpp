@@ -9,7 +9,8 @@ constexpr std::size_t kDemandAtOnce = 1024;
 constexpr std::size_t kReadersAtOnce = 16;
 constexpr auto kForMemory = std::chrono::milliseconds(100);
 constexpr auto kSettled = std::chrono::milliseconds(500);
-constexpr Seconds kForRoom{0.05};       // until a reader may have gone on
+constexpr Seconds kForRoom{0.05};                       // until a reader may have gone on
+constexpr auto kYieldsAfter = std::chrono::seconds(1);  // what comes for nobody: who reads on may come again
 constexpr unsigned kOtherVersions = 4;  // answers of another version, one after the other, that may be of an old copy
 
 }  // namespace
@@ -109,10 +110,13 @@ bool FillState::look(Clock::time_point now) {
 
 // Until the object is known, or when it only comes as a whole: one transfer at a time.
 bool FillState::look_alone(const std::vector<Wanted>& wanted, bool whole, Clock::time_point now) {
+  const Limits& limits = request_.limits;
   if (!transfers_.empty()) {
+    if (whole && limits.policy == Policy::window) {
+      end_surplus(wanted, now);
+    }
     return false;
   }
-  const Limits& limits = request_.limits;
   if (wanted.empty() && limits.policy != Policy::whole) {
     return false;
   }
@@ -128,6 +132,23 @@ bool FillState::look_alone(const std::vector<Wanted>& wanted, bool whole, Clock:
   const std::uint64_t size = limits.policy == Policy::demand_only ? wanted.front().range.size() : limits.min_subrange;
   begin({gap.begin, std::min(gap.end, gap.begin + std::max<std::uint64_t>(size, 1))}, wanted_, now);
   return false;
+}
+
+// Nobody waits, and no cursor is there that may read on: what comes as a whole is ended. Whoever comes again has all of
+// it sent once more; so it goes on first for as much as had been wanted, a window at least. However often that happens,
+// what is sent is a few times what was wanted.
+void FillState::end_surplus(const std::vector<Wanted>& wanted, Clock::time_point now) {
+  const bool used = !wanted.empty() || not_before_ || !target().readers(1).empty();
+  used_at_ = used ? now : used_at_;
+  surplus_ = now - used_at_ > kYieldsAfter;
+  for (const auto& transfer : transfers_) {
+    const std::uint64_t at = transfer->at();
+    if (used) {
+      transfer->wanted_at = at;
+    } else if (at - std::min(at, transfer->wanted_at) > std::max(request_.limits.window, transfer->wanted_at)) {
+      transfer->give_up();
+    }
+  }
 }
 
 // True: a connection that was given up for it has not ended yet.
@@ -168,6 +189,7 @@ void FillState::begin(ByteRange range, bool demanded, Clock::time_point now) {
     ++progress_.requests;
   }
   transfers_.push_back(transfer);
+  used_at_ = now;
   ++server_->running;
   server_->tally->transfers.fetch_add(1, std::memory_order_relaxed);
   server_->tally->requests.fetch_add(1, std::memory_order_relaxed);
@@ -205,7 +227,7 @@ void FillState::transfer_ended(Transfer& transfer, Clock::time_point now) {
   }
   if (transfer.outcome()) {
     const auto known = object();
-    if (transfer.at() < transfer.asked.end && (!known || !known->size)) {
+    if (transfer.at() < transfer.last_end() && (!known || !known->size)) {
       learn_size(transfer.at());
     } else if (transfer.at() < std::min(transfer.end_offset(), known && known->size ? *known->size : kMaxOffset)) {
       failed({Error::make(Errc::io, "the origin sent less than it had"), true}, transfer, now);
@@ -292,11 +314,18 @@ void FillState::finish(Result<void> outcome) noexcept {
 }
 
 bool FillState::yield() noexcept {
+  bool sequential = false;
   {
     MutexLock lock(mutex_);
-    if (sequential_) {
-      return false;  // all of it would come once more
+    sequential = sequential_;
+  }
+  if (sequential) {
+    // All of it would come once more; but for nobody.
+    const bool yields = surplus_ && !transfers_.empty() && !transfers_.front()->given_up();
+    if (yields) {
+      transfers_.front()->give_up();
     }
+    return yields;
   }
   const auto left = [](const auto& transfer) {
     return transfer->demanded || transfer->given_up() ? 0 : transfer->end_offset() - transfer->at();

@@ -26,6 +26,8 @@ class FillState final : public DemandObserver,
   // From transfers.
   [[nodiscard]] Result<void> answered(const Transfer& transfer, const origin::ObjectInfo& object,
                                       std::uint64_t offset) noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Is what it brings all that there will be, however little was asked for? Then it may as well go on.
+  [[nodiscard]] bool comes_as_a_whole() const noexcept STRANDLINE_EXCLUDES(mutex_);
   // Tells the engine that there is something to do here.
   void notice() noexcept;
   [[nodiscard]] Target& target() const noexcept { return *request_.target; }
@@ -83,6 +85,7 @@ class FillState final : public DemandObserver,
   void begin(ByteRange range, bool demanded, Clock::time_point now);
   [[nodiscard]] bool apply(const Plan& plan, Clock::time_point now);
   [[nodiscard]] bool look_alone(const std::vector<Wanted>& wanted, bool whole, Clock::time_point now);
+  void end_surplus(const std::vector<Wanted>& wanted, Clock::time_point now);
   [[nodiscard]] std::vector<Wanted> demand(Clock::time_point now);
   void learn_size(std::uint64_t size) STRANDLINE_EXCLUDES(mutex_);
   void transfer_ended(Transfer& transfer, Clock::time_point now) STRANDLINE_EXCLUDES(mutex_);
@@ -107,7 +110,9 @@ class FillState final : public DemandObserver,
   Clock::time_point last_failure_{};             // that was counted
   unsigned changes_ = 0;                         // refusals of other versions, likewise
   bool wanted_ = false;
-  bool held_ = false;  // paused, when last looked at
+  bool held_ = false;            // paused, when last looked at
+  bool surplus_ = false;         // likewise: has what comes as a whole come for nobody for a while?
+  Clock::time_point used_at_{};  // when it was last looked at, and came for somebody
   std::minstd_rand random_{std::random_device()()};
   std::optional<Result<void>> decided_;      // how it ends, once no transfer runs any more, nor a commit
   std::optional<std::uint64_t> committing_;  // what has been handed to the engine's second thread: so long

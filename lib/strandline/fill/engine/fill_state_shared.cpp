@@ -111,6 +111,10 @@ Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectI
         return begun;
       }
     }
+    // Behind begin(): whoever opens by this answer has its own word first.
+    if (auto accepted = request_.accept ? request_.accept(object) : Result<void>(); !accepted) {
+      return accepted;
+    }
     {
       MutexLock lock(mutex_);
       begun_ = true;
@@ -130,6 +134,12 @@ Result<void> FillState::answered(const Transfer& transfer, const origin::ObjectI
   } catch (const std::bad_alloc&) {
     return fail(Errc::no_memory, "fill");
   }
+}
+
+// Alone: of several each would bring everything. And what only ever comes on demand is wanted no further than asked.
+bool FillState::comes_as_a_whole() const noexcept {
+  MutexLock lock(mutex_);
+  return sequential_ && under_way_.size() == 1 && request_.limits.policy != Policy::demand_only;
 }
 
 bool FillState::ended() const noexcept {

@@ -50,11 +50,19 @@ Result<void> Transfer::bytes(std::uint64_t offset, std::span<const std::byte> da
     brought_.fetch_add(wanted.size(), std::memory_order_release);
   }
   // Cut short: what the origin has sent past there would only come to nothing.
-  if (wanted.size() < data.size() || given_up() || (at() >= end && end < asked.end)) {
+  if (wanted.size() < data.size() || given_up() || (at() >= end && end < last_end())) {
     given_up_.store(true, std::memory_order_relaxed);
     return strandline::fail(Errc::interrupted, "no longer wanted");
   }
   return {};
+}
+
+bool Transfer::goes_on() noexcept {
+  goes_on_ = fill_->comes_as_a_whole();
+  if (goes_on_) {
+    end_.store(kMaxOffset, std::memory_order_relaxed);
+  }
+  return goes_on_;
 }
 
 void Transfer::end(origin::Outcome<void> outcome) noexcept {

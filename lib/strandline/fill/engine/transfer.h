@@ -31,11 +31,14 @@ class Transfer final : public origin::Sink {
 
   Result<void> begin(const origin::ObjectInfo& object, std::uint64_t offset) noexcept override;
   Result<void> bytes(std::uint64_t offset, std::span<const std::byte> data) noexcept override;
+  bool goes_on() noexcept override;
   void end(origin::Outcome<void> outcome) noexcept override;
 
   [[nodiscard]] std::uint64_t at() const noexcept { return at_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool answered() const noexcept { return answered_.load(std::memory_order_relaxed); }
+  // Where it would end by itself. On the origin's thread, or once it is over().
+  [[nodiscard]] std::uint64_t last_end() const noexcept { return goes_on_ ? kMaxOffset : asked.end; }
   // What it brings past there is not wanted: it is over when it has come so far.
   void end_at(std::uint64_t end) noexcept;
   [[nodiscard]] std::stop_token token() const noexcept { return stop_.get_token(); }
@@ -58,7 +61,8 @@ class Transfer final : public origin::Sink {
   const ByteRange asked;
   const bool demanded;
   const Clock::time_point began;
-  Clock::time_point heard;  // when bytes last came, or it began
+  Clock::time_point heard;      // when bytes last came, or it began
+  std::uint64_t wanted_at = 0;  // of one that brings the whole: where it was when somebody last had a use for it
   std::uint64_t noted_fresh = 0;
   std::uint64_t noted = 0;    // bytes by then
   bool silent = false;        // given up because nothing came
@@ -89,7 +93,8 @@ class Transfer final : public origin::Sink {
   std::atomic<bool> refused_{false};
   std::atomic<bool> held_up_{false};
   std::atomic<Clock::rep> first_byte_{0};
-  origin::Outcome<void> outcome_;  // published by over_, release
+  bool goes_on_ = false;           // past what was asked; published by over_, release
+  origin::Outcome<void> outcome_;  // likewise
   std::atomic<bool> over_{false};
   // Written by the filler's thread, read by the origin's.
   std::atomic<std::uint64_t> end_;

@@ -66,6 +66,7 @@ Result<std::shared_ptr<Fetched::State>> open_by_reading(store::Store& store, con
   request.origin = origin;
   request.key = key;
   request.limits = options.limits;
+  request.accept = options.accept_bytes;
   // What ends before options.first is still to be asked about.
   request.refused = [refused = options.refused](const origin::Failure& failure) {
     if (refused && failure.error.code != Errc::invalid_range) {

@@ -79,6 +79,7 @@ Result<void> Fetched::State::fetch_if_nobody_does() {
   request.key = key_;
   request.limits = options_.limits;
   request.validator = validator();
+  request.accept = options_.accept_bytes;
   request.target = std::make_unique<LeaseTarget>(lease_, given_up_);
   auto begun = filler_->fill(std::move(request));
   if (!begun) {

@@ -59,6 +59,8 @@ bool Reception::header_ends() {
   }
   draining_ = !answer_ || sink_ == nullptr || head_.status == 416;
   if (!draining_) {
+    const bool is_more = head_.status != 206 && end_ != kMaxOffset;
+    end_ = is_more && sink_->goes_on() ? kMaxOffset : end_;
     return true;
   }
   // A short body that says why is read, a long one is not: then the connection cannot be used again.
@@ -101,12 +103,12 @@ bool Reception::deliver(std::span<const std::byte> data) noexcept {
   if (body_bytes_ > answer_->length.value_or(kMaxOffset - answer_->offset)) {
     return refuse(Errc::corrupt, "the body is longer than announced");
   }
-  const std::uint64_t wanted = std::min<std::uint64_t>(data.size(), question_.range.end - at);
+  const std::uint64_t wanted = std::min<std::uint64_t>(data.size(), end_ - at);
   const bool go_on = tell([&] { return sink_->bytes(at, data.first(wanted)); });
   const bool complete = body_bytes_ == answer_->length;
   // Only the connection's end would tell of the body's, and not every server sees to that.
   const bool endless = !head_.content_length && head_.transfer_coding.empty();
-  full_ = !failure_ && (complete ? endless : at + wanted == question_.range.end);
+  full_ = !failure_ && (complete ? endless : at + wanted == end_);
   return go_on && !full_;
 }
 

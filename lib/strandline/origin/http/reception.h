@@ -23,7 +23,7 @@ class Reception {
  public:
   // Without a sink only what the header says is wanted.
   Reception(const Question& question, Sink* sink, const std::stop_token& stop, LoopClock& clock)
-      : question_(question), sink_(sink), stop_(stop), clock_(clock) {}
+      : question_(question), sink_(sink), stop_(stop), clock_(clock), end_(question.range.end) {}
 
   // Each answers false when the transfer is to end here, well or not.
   [[nodiscard]] bool header(std::string_view line) noexcept;
@@ -65,6 +65,8 @@ class Reception {
   Sink* const sink_;
   const std::stop_token& stop_;
   LoopClock& clock_;
+
+  std::uint64_t end_;  // of what the sink wants
 
   HttpHead head_;
   std::size_t header_bytes_ = 0;

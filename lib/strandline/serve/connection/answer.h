@@ -56,7 +56,8 @@ class AnswerHead {
 
 // Why an answer, or the rest of it, is not sent.
 struct Hindrance {
-  enum class Remedy : std::uint8_t { none, past_the_store, ask_again };
+  // Past the store: it has no room, or the bytes are for one client.
+  enum class Remedy : std::uint8_t { none, no_room, for_one, ask_again };
 
   Error why;
   http::Refusal refusal;         // what is sent where none of the answer has gone,

@@ -144,9 +144,10 @@ void Body::cannot_send(const Error& why) {
 
 bool Body::hindered(int status, std::string_view reason, Error why) {
   using Remedy = Hindrance::Remedy;
-  const Remedy remedy = why.code == Errc::no_space  ? Remedy::past_the_store
-                        : why.code == Errc::changed ? Remedy::ask_again
-                                                    : Remedy::none;
+  const Remedy remedy = object_.is_for_one()         ? Remedy::for_one
+                        : why.code == Errc::no_space ? Remedy::no_room
+                        : why.code == Errc::changed  ? Remedy::ask_again
+                                                     : Remedy::none;
   hindrance_ = Hindrance{std::move(why), {status, reason}, {}, remedy};
   return false;
 }

@@ -252,11 +252,12 @@ class TcpSession final : public Session, public std::enable_shared_from_this<Tcp
       Sent sent = co_await send(request, open, selected);
       const bool is_hindered = sent.hindrance && !client_.has_gone();
       const Remedy remedy = is_hindered ? sent.hindrance->remedy : Remedy::none;
-      if (remedy == Remedy::past_the_store) {
+      if (remedy == Remedy::no_room) {
         serving_->objects->has_no_room();
       }
       if (is_hindered && !sent.begun) {
-        if ((remedy == Remedy::past_the_store && !std::exchange(past_the_store, true)) ||
+        const bool goes_past = remedy == Remedy::no_room || remedy == Remedy::for_one;
+        if ((goes_past && !std::exchange(past_the_store, true)) ||
             (remedy == Remedy::ask_again && again++ < kMostAgain)) {
           continue;
         }

@@ -8,6 +8,7 @@
 #include <strandline/serve/objects/notes/said.h>
 #include <strandline/serve/rules/rules.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -57,11 +58,18 @@ struct Object {
   origin::ObjectInfo info;
   http::Freshness freshness;
   fill::Fetched fetched;
+  // Has an answer that was to bring bytes of it said that they are for one client? Set on an origin's thread.
+  std::shared_ptr<const std::atomic<bool>> for_one = nullptr;
   std::shared_ptr<const Said> noted = nullptr;  // what its note says, or will soon; null: nothing that is known
   std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
   bool by_head = false;  // no GET is known to have told its length
   Described described{info, wall_clock(), freshness.came()};
   mutable const Object* next = nullptr;  // the Closer's
+
+  // Acquire: what has been noted of the refusal before is seen, too.
+  [[nodiscard]] bool is_for_one() const noexcept {
+    return for_one != nullptr && for_one->load(std::memory_order_acquire);
+  }
 };
 
 // Is its length only what a HEAD has said? Some servers say 0 there, or what they like.

@@ -76,6 +76,10 @@ Objects::Place Objects::find(Source source, const CacheControl& request, const s
       one.alone = std::make_shared<Question>(source, ByteRange{}, stop_.get_token());
     }
     MutexLock lock(mutex_);
+    const bool is_for_one = is_for_one_locked(source.name, closed);
+    if (is_for_one && one.alone == nullptr) {
+      one.alone = std::make_shared<Question>(source, ByteRange{}, stop_.get_token());
+    }
     const auto now = wall_clock();
     const auto known = slots_.find(source.name);
     const Slot* const there = known != slots_.end() ? &known->second : nullptr;
@@ -83,7 +87,7 @@ Objects::Place Objects::find(Source source, const CacheControl& request, const s
     one.request.no_store = one.alone != nullptr && (request.no_store || source.name.empty() || there != nullptr);
     one.alone = one.request.no_store ? std::move(one.alone) : nullptr;
     // Else it may be in the store.
-    const bool is_known = source.name.empty() || object != nullptr ||
+    const bool is_known = is_for_one || source.name.empty() || object != nullptr ||
                           (there != nullptr && there->asking != nullptr && there->asking->asks_origin);
     const Reuse how = object != nullptr ? reuse_for(one, *object, now) : Reuse::validated;
     const bool waits_here = how == Reuse::validated && !(is_known && (request.only_if_cached || one.request.no_store));
@@ -116,6 +120,11 @@ Objects::Place Objects::find(Source source, const CacheControl& request, const s
     }
     return {};
   });
+  for (const auto& object : closed) {
+    if (object != nullptr && object->is_for_one()) {
+      notes_.keep(object->fetched.lease(), std::string(kTakenBack));  // nor shall a later process give it out
+    }
+  }
   closed.clear();
   if (!found) {
     done(tl::unexpected(Failure{found.error().clone(), true}));
@@ -172,6 +181,20 @@ void Objects::close_unread() noexcept {
     close_unused_locked(0, closed);
     return {};
   }));
+}
+
+bool Objects::is_for_one_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed) {
+  const auto found = slots_.find(name);
+  if (found == slots_.end()) {
+    return false;
+  }
+  Slot& slot = found->second;
+  if (slot.object != nullptr && slot.object->is_for_one()) {
+    closed.push_back(slot.object);
+    slot.object.reset();
+    slot.for_one_until = std::chrono::steady_clock::now() + options_.untold_for;
+  }
+  return slot.for_one_until && std::chrono::steady_clock::now() < *slot.for_one_until;
 }
 
 void Objects::has_no_room() noexcept {

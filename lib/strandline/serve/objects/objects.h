@@ -54,7 +54,8 @@ class Objects {
     // Behind its lifetime, what is here may stand in for an answer that does not come, if that may pass.
     std::chrono::seconds stale_if_error{86'400};
     // For so long an object is fresh of which its origin says nothing at all: no validator, and not for how long. And
-    // of what has no validator no more parts are fetched after it: what is not whole by then is fetched anew.
+    // of what has no validator no more parts are fetched after it: what is not whole by then is fetched anew. Nor is
+    // what was said to be everybody's, and its bytes to be for one client, tried as everybody's again before that.
     std::chrono::seconds untold_for{60};
     // No origin is to be had: what the store has is served, though nobody knows any more how fresh it is.
     bool offline = false;
@@ -138,6 +139,7 @@ class Objects {
     Questioned asking;
     std::list<Waiting> waiting;  // for the question under way
     std::list<std::string>::iterator used;
+    std::optional<std::chrono::steady_clock::time_point> for_one_until{};  // so long each client gets its own
   };
 
   [[nodiscard]] http::Reuse reuse(const Object& object, const http::CacheControl& request, Time now) const;
@@ -165,6 +167,7 @@ class Objects {
     Questioned question;
     fill::FetchOptions options;
     std::shared_ptr<Told> told;  // for the object that is made, by the time it is open; by nobody: what the entry tells
+    std::shared_ptr<std::atomic<bool>> for_one = std::make_shared<std::atomic<bool>>(false);  // the object's
   };
 
   // What the origin has said and would say again, had it been asked (Retry-After).
@@ -182,6 +185,9 @@ class Objects {
   [[nodiscard]] bool turn_away(const Questioned& question) noexcept STRANDLINE_EXCLUDES(mutex_);
   void send_away(std::list<Waiting>& away) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool is_full() const noexcept;
+  // Have its bytes, lately, come as for one client? What is open of it is let go of.
+  [[nodiscard]] bool is_for_one_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
+      STRANDLINE_REQUIRES(mutex_);
   // For what is not open: in the store, which may have noted what the origin said; else of the origin, whose first
   // answer brings what is read first.
   void look(const Questioned& question);
@@ -190,7 +196,7 @@ class Objects {
   // Has the store note what has been said, if that is news to `noted`: what the note will say.
   [[nodiscard]] std::shared_ptr<const Said> note(const fill::Fetched& fetched, std::shared_ptr<const Said> noted,
                                                  const Said& said);
-  [[nodiscard]] Open opened_as(const Question& question, const Told& told, fill::Fetched fetched);
+  [[nodiscard]] Open opened_as(const Opening& opening, fill::Fetched fetched);
   void answered(const Questioned& question, Time asked, origin::Outcome<origin::ObjectInfo> info)
       STRANDLINE_EXCLUDES(mutex_);
   void open(const Questioned& question, fill::FetchOptions options, std::shared_ptr<Told> told)

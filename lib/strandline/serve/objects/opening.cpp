@@ -120,7 +120,7 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
     holders = at_hand.use_count();
   }
   constexpr long kSlotAndHere = 2;
-  const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched);
+  const bool goes_on = at_hand != nullptr && can_go_on(at_hand->fetched) && !at_hand->is_for_one();
   Said said{std::move(*info), asked, wall_clock()};
   const Freshness freshness = ruled(source, said, options_.untold_for);
   const bool told = is_told(said.info);
@@ -132,8 +132,8 @@ void Objects::answered(const Questioned& question, Time asked, origin::Outcome<o
     settle(question, Open{nullptr, std::make_shared<Unshared>(Unshared{source, std::move(said.info), freshness})});
   } else if (goes_on && told && is_same) {
     auto noted = note(at_hand->fetched, at_hand->noted, said);
-    settle(question, Open{made({std::move(said.info), freshness, at_hand->fetched, std::move(noted), at_hand->opened,
-                                at_hand->by_head})});
+    settle(question, Open{made({std::move(said.info), freshness, at_hand->fetched, at_hand->for_one, std::move(noted),
+                                at_hand->opened, at_hand->by_head})});
   } else if (goes_on && !told && !is_told(at_hand->info) && holders > kSlotAndHere &&
              !is_whole(at_hand->fetched.resource())) {
     settle(question, Open{std::move(at_hand)});  // another would break off those who read this one while it comes
@@ -254,6 +254,18 @@ void Objects::open(const Questioned& question, fill::FetchOptions options, std::
   options.first = options.first.clamped_to({options.first.begin, options.first.begin + options.limits.window});
   options.store_key = source.name;
   const auto opening = std::make_shared<Opening>(Opening{question, std::move(options), std::move(told)});
+  // What opened it may have been a HEAD, or an earlier answer: each says anew for whom its bytes are.
+  opening->options.accept_bytes = [source, for_one = opening->for_one,
+                                   untold_for = options_.untold_for](const ObjectInfo& info) {
+    return file::contained([&]() -> Result<void> {
+      const auto now = wall_clock();
+      if (may_be_shared(info, ruled(source, {info, now, now}, untold_for))) {
+        return {};
+      }
+      for_one->store(true, std::memory_order_release);
+      return fail(Errc::unsupported, "not to be shared");
+    });
+  };
   disk_.stand({}, question.get(), [this, opening] {
     opening->question->place = Question::Place::disk;
     run(opening);
@@ -313,7 +325,7 @@ void Objects::opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetch
     if (told.unshared || full) {
       return Open{nullptr, std::make_shared<Unshared>(Unshared{question->source, told.said.info, told.freshness})};
     }
-    return result ? Result<Open>(opened_as(*question, told, std::move(*result))) : fail(std::move(result.error()));
+    return result ? Result<Open>(opened_as(*opening, std::move(*result))) : fail(std::move(result.error()));
   });
   if (found && told.by == Told::By::note) {
     settle_noted(question, std::move(*found));
@@ -329,15 +341,16 @@ void Objects::opened(const std::shared_ptr<Opening>& opening, Result<fill::Fetch
   settle(question, std::move(settled));
 }
 
-Objects::Open Objects::opened_as(const Question& question, const Told& told, fill::Fetched fetched) {
+Objects::Open Objects::opened_as(const Opening& opening, fill::Fetched fetched) {
+  const Told& told = *opening.told;
   if (told.by == Told::By::nobody) {
     const auto now = wall_clock();
     const Said said{{fetched.resource().length(), fetched.validator(), true, {}}, now, now};
-    return {made({said.info, freshness_of(said), std::move(fetched)})};
+    return {made({said.info, freshness_of(said), std::move(fetched), opening.for_one})};
   }
   auto noted = told.by == Told::By::note ? std::make_shared<const Said>(told.said) : note(fetched, nullptr, told.said);
-  const bool by_head = !options_.offline && (told.by == Told::By::note || question.first.empty());
-  Open open{made({told.said.info, told.freshness, std::move(fetched), std::move(noted),
+  const bool by_head = !options_.offline && (told.by == Told::By::note || opening.question->first.empty());
+  Open open{made({told.said.info, told.freshness, std::move(fetched), opening.for_one, std::move(noted),
                   std::chrono::steady_clock::now(), by_head})};
   if (told.by == Told::By::origin) {
     open.status.forward = told.here ? std::optional(http::CacheStatus::Forward::stale) : std::nullopt;

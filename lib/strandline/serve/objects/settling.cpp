@@ -77,7 +77,7 @@ void Objects::settle(const Questioned& question, Found found) {
     // RFC 5861, section 4.
     const bool is_unread = stale != nullptr && !one.first.empty() && is_doubted(*stale);
     const bool stands_in =
-        stale != nullptr && !is_unread &&
+        stale != nullptr && !is_unread && !stale->is_for_one() &&
         http::reusable_on_error(stale->freshness, one.request, wall_clock(), options_.stale_if_error);
     if (found || stands_in) {
       Open open = found ? *found : Open{.object = stale, .failure = *failure};
