@@ -21,10 +21,10 @@ class Hung {
  public:
   explicit Hung(Scene& scene) : scene_(scene) {
     for (int i = 0; i < kMany; ++i) {
-      scene.origin.on("/hang" + std::to_string(i), [this](HttpExchange& exchange) {
-        ++asked_;
+      scene.origin.on("/hang" + std::to_string(i), [counts = counts_](HttpExchange& exchange) {
+        ++counts->asked;
         exchange.wait_for_close();
-        ++gone_;
+        ++counts->gone;
       });
     }
   }
@@ -36,13 +36,16 @@ class Hung {
     }
   }
   void go() { clients_.clear(); }
-  [[nodiscard]] int asked() const { return asked_; }
-  [[nodiscard]] int gone() const { return gone_; }
+  [[nodiscard]] int asked() const { return counts_->asked; }
+  [[nodiscard]] int gone() const { return counts_->gone; }
 
  private:
+  struct Counts {
+    std::atomic<int> asked{0};
+    std::atomic<int> gone{0};
+  };
   Scene& scene_;
-  std::atomic<int> asked_{0};
-  std::atomic<int> gone_{0};
+  const std::shared_ptr<Counts> counts_ = std::make_shared<Counts>();  // the scripts end with the scene
   std::deque<Client> clients_;
 };
 
@@ -106,13 +109,13 @@ TEST_CASE("F64: what nobody waits for any more is not asked, and leaves the line
 }
 
 TEST_CASE("F64: what is open and asked about is not, once nobody waits, and stays what it was") {
+  std::atomic<bool> asked{false};
+  std::atomic<bool> gone{false};
   Scene scene;
   auto settings = lasting_film();
   settings.lines = {"Cache-Control: max-age=0"};
   const auto object = scene.object(settings);
   CHECK(scene.client().get("/a").whole);
-  std::atomic<bool> asked{false};
-  std::atomic<bool> gone{false};
   scene.origin.on("/a", [&](HttpExchange& exchange) {
     asked = true;
     exchange.wait_for_close();
@@ -131,9 +134,9 @@ TEST_CASE("F64: what is open and asked about is not, once nobody waits, and stay
 
 TEST_CASE("F64: of those who wait for the same, one may go") {
   Gate gate;
+  std::atomic<int> asked{0};
   Scene scene;
   const auto object = ServedObject::make(lasting_film());
-  std::atomic<int> asked{0};
   scene.origin.on("/a", [&, script = object->script()](HttpExchange& exchange) {
     ++asked;
     if (exchange.wait(gate)) {

@@ -88,7 +88,7 @@ TEST_CASE("offline: what the origin has taken back is not given out") {
   if (is_open) {
     CHECK(scene.client().get("/a").status == 200);
   }
-  scene.origin.on("/a", [&](HttpExchange& exchange) {
+  scene.origin.on("/a", [status](HttpExchange& exchange) {
     exchange.answer(status, "mine", {"ETag: \"v1\"", "Cache-Control: private"});
   });
   CHECK(scene.client().get("/a").status == status);

@@ -28,22 +28,20 @@ void Objects::settle(const Questioned& question, Found found) {
   const auto failure = file::contained([&]() -> Result<std::shared_ptr<const Failure>> {
     return found ? nullptr : std::make_shared<const Failure>(found.error().clone());
   });
+  // For those who have come since it was left.
+  auto anew = file::contained([&]() -> Result<Questioned> {
+    return found ? nullptr : std::make_shared<Question>(question->source, ByteRange(), stop_.get_token());
+  });
   {
     MutexLock lock(mutex_);
     Slot& slot = slots_.find(question->source.name)->second;
     slot.asking = nullptr;
-    if (!found && question->left && !slot.waiting.empty()) {
-      // They have come since.
-      auto anew = file::contained(
-          [&]() -> Result<Questioned> { return question_locked(question->source, slot, slot.waiting.front().first); });
-      next = anew ? std::move(*anew) : nullptr;
-    }
-    if (next == nullptr) {
+    if (!found && anew && question->left && !slot.waiting.empty()) {
+      next = std::move(*anew);
+    } else {
       waiting.swap(slot.waiting);
     }
-    if (next != nullptr) {
-      slot.waiting.front().status.collapsed = false;
-    } else if (found && found->object != nullptr) {
+    if (found && found->object != nullptr) {
       before = std::exchange(slot.object, found->object);
       for (auto it = waiting.begin(); it != waiting.end() && question->first.empty();) {
         const auto one = it++;
@@ -51,12 +49,9 @@ void Objects::settle(const Questioned& question, Found found) {
           slot.waiting.splice(slot.waiting.end(), waiting, one);
         }
       }
-      if (!slot.waiting.empty()) {
-        next = question;
-        next->first = slot.waiting.front().first;
-        slot.waiting.front().status.collapsed = false;
-        prepare_locked(*next, slot);
-      }
+      next = slot.waiting.empty() ? nullptr : question;
+    } else if (next != nullptr) {
+      // Nothing has come of the one before.
     } else if (found || slot.object == nullptr || !found.error().may_pass) {
       before = std::move(slot.object);
       forgotten = before != nullptr && is_taken_back(found);
@@ -65,8 +60,11 @@ void Objects::settle(const Questioned& question, Found found) {
     } else if (failure) {
       stale = slot.object;  // whole or not: who asks for what is not here gets the failure
     }
-    if (next != nullptr) {
-      slots_.find(question->source.name)->second.asking = next;
+    if (next != nullptr) {  // then the slot is there
+      next->first = slot.waiting.front().first;
+      slot.waiting.front().status.collapsed = false;
+      prepare_locked(*next, slot);
+      slot.asking = next;
     }
   }
   if (forgotten) {

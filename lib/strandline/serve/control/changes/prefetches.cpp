@@ -51,8 +51,11 @@ void Prefetches::stop() noexcept {
 }
 
 void Prefetches::begin(const std::shared_ptr<Running>& running) {
+  // Its first byte: what only a HEAD has told of would be opened anew, behind its back, for the next who reads it.
+  const std::uint64_t begin = running->request.range.begin;
+  const ByteRange first{begin, std::min(begin + 1, running->request.range.end)};
   objects_->find(
-      running->request.source, http::CacheControl(), [] { return ByteRange(); },
+      running->request.source, http::CacheControl(), [first] { return first; },
       [this, running](Objects::Found found) {
         auto waits = file::contained([&]() -> Result<void> {
           opened(running, std::move(found));
