@@ -66,10 +66,10 @@ TEST_CASE("workers: what a call holds is gone before its thread is idle") {
 
 TEST_CASE("workers: their end waits for calls, which are told of it") {
   std::atomic<int> ended = 0;
+  std::latch both(2);  // who has waited for it may still look at it when all the others have gone on
   {
     Workers workers;
     static_cast<void>(thread_of_next(workers));
-    std::latch both(2);
     for (int i = 0; i < 2; ++i) {
       REQUIRE(says(workers.run([&, ending = workers.ending()] {
                 both.arrive_and_wait();
