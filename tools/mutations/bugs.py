@@ -868,7 +868,7 @@ BUGS = [
     {
         "name": "sequence-unseen",
         "breaks": "serve.md: who goes on where it was is not recognised",
-        "changes": [("lib/strandline/serve/connection/sequence.cpp", "requests_ >= kRequests", "requests_ > 1000")],
+        "changes": [("lib/strandline/serve/traffic/sequence.cpp", "requests_ >= kRequests", "requests_ > 1000")],
         "tests": ["tests/serve/test_serve --test-case=read-ahead*"],
     },
     {

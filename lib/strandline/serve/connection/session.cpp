@@ -1,19 +1,18 @@
 #include <strandline/serve/connection/answer.h>
 #include <strandline/serve/connection/body.h>
+#include <strandline/serve/connection/finding.h>
 #include <strandline/serve/connection/passing.h>
-#include <strandline/serve/connection/sequence.h>
 #include <strandline/serve/connection/session.h>
 #include <strandline/serve/control/exchange.h>
 #include <strandline/serve/http/request/strict_head.h>
 #include <strandline/serve/http/request/via.h>
 #include <strandline/serve/log/request_note.h>
+#include <strandline/serve/traffic/sequence.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <utility>
 
 namespace strandline::serve {
@@ -30,49 +29,6 @@ ClientSocket::Patience patience_of(const SessionLimits& limits) {
           .slow_for = limits.slow_for,
           .send_buffer = limits.send_buffer};
 }
-
-// An answer of Objects', for a coroutine of the client's executor. tell(): on any thread, once.
-class Finding : public std::enable_shared_from_this<Finding> {
- public:
-  explicit Finding(const asio::any_io_executor& executor) : work_(executor) {}
-
-  void tell(Objects::Found found) {
-    bool is_waited_for = false;
-    {
-      MutexLock lock(mutex_);
-      found_ = std::move(found);
-      is_waited_for = is_waited_for_;
-    }
-    if (is_waited_for) {
-      asio::post(work_.get_executor(), [self = shared_from_this()] { self->told_->cancel(); });
-    }
-  }
-  [[nodiscard]] std::optional<Objects::Found> take() {
-    MutexLock lock(mutex_);
-    return std::exchange(found_, std::nullopt);
-  }
-  // Ends once there is something to take.
-  awaitable<void> told() {
-    if (begin_wait()) {
-      co_await told_->async_wait(kToken);
-    }
-  }
-
- private:
-  // False: it has been told.
-  [[nodiscard]] bool begin_wait() {
-    told_.emplace(work_.get_executor(), asio::steady_timer::time_point::max());
-    MutexLock lock(mutex_);
-    is_waited_for_ = !found_;
-    return is_waited_for_;
-  }
-
-  const asio::executor_work_guard<asio::any_io_executor> work_;
-  std::optional<asio::steady_timer> told_;                    // the executor's; mostly nobody has to wait
-  Mutex mutex_;                                               // a leaf
-  bool is_waited_for_ STRANDLINE_GUARDED_BY(mutex_) = false;  // what is posted then runs behind the wait's beginning
-  std::optional<Objects::Found> found_ STRANDLINE_GUARDED_BY(mutex_);
-};
 
 class TcpSession final : public Session, public std::enable_shared_from_this<TcpSession> {
  public:

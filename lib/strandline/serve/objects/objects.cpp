@@ -69,19 +69,17 @@ Objects::Place Objects::find(Source source, const CacheControl& request, const s
   bool is_alone = false;
   std::shared_ptr<const Object> at_hand;
   const auto found = file::contained([&]() -> Result<void> {
-    std::list<Waiting> waits;
-    Waiting& one = waits.emplace_back(Waiting{0, request, first(), {}});
-    place.name = source.name;
+    Waiting one{0, request, first(), {}};
     if (source.name.empty() || request.no_store || is_full()) {
       one.alone = std::make_shared<Question>(source, ByteRange{}, stop_.get_token());
     }
     MutexLock lock(mutex_);
-    const bool is_for_one = is_for_one_locked(source.name, closed);
+    const auto known = slots_.find(source.name);
+    const bool is_for_one = known != slots_.end() && is_for_one_locked(known->second, closed);
     if (is_for_one && one.alone == nullptr) {
       one.alone = std::make_shared<Question>(source, ByteRange{}, stop_.get_token());
     }
     const auto now = wall_clock();
-    const auto known = slots_.find(source.name);
     const Slot* const there = known != slots_.end() ? &known->second : nullptr;
     const Object* const object = there != nullptr ? there->object.get() : nullptr;
     one.request.no_store = one.alone != nullptr && (request.no_store || source.name.empty() || there != nullptr);
@@ -107,10 +105,12 @@ Objects::Place Objects::find(Source source, const CacheControl& request, const s
     }
     if (waits_here) {
       one.status = {.forward = why_asked(object, now), .collapsed = begun == nullptr};
-      one.number = place.number = ++last_number_;
-      place.alone = one.alone;
-      one.done = std::move(done);
-      slot.waiting.splice(slot.waiting.end(), waits);
+      place.name = source.name;
+      one.number = last_number_ + 1;
+      slot.waiting.push_back(std::move(one));
+      slot.waiting.back().done = std::move(done);
+      place.number = ++last_number_;
+      place.alone = slot.waiting.back().alone;
     } else {
       at_hand = slot.object;
     }
@@ -146,11 +146,14 @@ void Objects::leave(const Place& place) noexcept {
   if (place.alone != nullptr) {
     place.alone->unwanted.request_stop();
   }
+  if (place.number == 0) {
+    return;
+  }
   std::list<Waiting> gone;  // outside the lock
   Questioned left;
   {
     MutexLock lock(mutex_);
-    const auto slot = place.number != 0 ? slots_.find(place.name) : slots_.end();
+    const auto slot = slots_.find(place.name);
     if (slot == slots_.end()) {
       return;
     }
@@ -183,12 +186,7 @@ void Objects::close_unread() noexcept {
   }));
 }
 
-bool Objects::is_for_one_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed) {
-  const auto found = slots_.find(name);
-  if (found == slots_.end()) {
-    return false;
-  }
-  Slot& slot = found->second;
+bool Objects::is_for_one_locked(Slot& slot, std::vector<std::shared_ptr<const Object>>& closed) {
   if (slot.object != nullptr && slot.object->is_for_one()) {
     closed.push_back(slot.object);
     slot.object.reset();

@@ -186,7 +186,7 @@ class Objects {
   void send_away(std::list<Waiting>& away) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool is_full() const noexcept;
   // Have its bytes, lately, come as for one client? What is open of it is let go of.
-  [[nodiscard]] bool is_for_one_locked(const std::string& name, std::vector<std::shared_ptr<const Object>>& closed)
+  [[nodiscard]] bool is_for_one_locked(Slot& slot, std::vector<std::shared_ptr<const Object>>& closed)
       STRANDLINE_REQUIRES(mutex_);
   // For what is not open: in the store, which may have noted what the origin said; else of the origin, whose first
   // answer brings what is read first.

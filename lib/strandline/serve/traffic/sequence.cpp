@@ -1,4 +1,4 @@
-#include <strandline/serve/connection/sequence.h>
+#include <strandline/serve/traffic/sequence.h>
 
 #include <algorithm>
 #include <utility>
