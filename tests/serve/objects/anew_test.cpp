@@ -143,7 +143,7 @@ TEST_CASE("a length that only a HEAD has told is not believed by who asks with a
 }
 
 TEST_CASE("a length that a HEAD has told rightly costs no more") {
-  Scene scene;
+  Scene scene(only_what_is_wanted());
   const auto object = scene.object({.size = 100'000, .lines = {"Cache-Control: max-age=1000"}});
   CHECK(scene.client().ask("HEAD", "/a").field("content-length") == "100000");
   CHECK(scene.client().get("/a").body == text(1, {0, 100'000}));
