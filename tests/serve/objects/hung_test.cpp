@@ -85,6 +85,7 @@ TEST_CASE("F64: an origin that does not answer for some holds nobody up for whom
   const auto answer = scene.client().get("/a");
   CHECK(answer.body == text(1, {0, kFilmSize}));
   CHECK(answer.field("cache-status").starts_with("strandline; hit"));
+  CHECK(hung.gone() == 0);  // nor has it waited for the origin's time to be over
 }
 
 TEST_CASE("F64: what nobody waits for any more is not asked, and leaves the line") {
