@@ -1,6 +1,8 @@
 // Fills as their users have them: stopped, paused, cancelled, many at once.
 #include <strandline/fill/engine/fill_state.h>
 #include <strandline/fill/late_target.h>
+#include <strandline/fill/lease_target.h>
+#include <strandline/store/store.h>
 #include <tests/fill/filler_scene.h>
 
 #include <latch>
@@ -154,6 +156,50 @@ TEST_CASE("filler: a commit that takes long holds no other fill up; stopped mean
   stopper.join();
   CHECK(says(slow.status().state) == "committed");
   CHECK(says(fill.wait()) == "ok");
+}
+
+TEST_CASE("filler: who has committed is left when nothing writes any more, not before") {
+  struct Left final : ResourceTarget<MemoryDriver> {
+    Left(Resource<MemoryDriver> resource, Writer<MemoryDriver> writer, std::atomic<int>& times)
+        : ResourceTarget(std::move(resource), std::move(writer)), times_(times) {}
+    void leave() noexcept override { ++times_; }
+    std::atomic<int>& times_;
+  };
+  std::atomic<int> left{0};
+  auto filler = required(Filler::create());
+  const auto origin = std::make_shared<ManualOrigin>();
+  auto resource = required(Resource<MemoryDriver>::open({}));
+  FillRequest request;
+  request.origin = origin;
+  request.target = std::make_unique<Left>(resource, required(resource.writer()), left);
+  auto fill = required(filler.fill(std::move(request)));
+  auto read = origin->read_number(0);
+  CHECK(read->begin(object(10)) == "ok");
+  CHECK(read->bytes(10) == "ok");
+  REQUIRE(eventually([&] { return resource.status().state == State::committed; }));
+  CHECK_FALSE(fill.ended());
+  CHECK(left == 0);
+  read->succeed();
+  CHECK(says(fill.wait()) == "ok");
+  CHECK(left == 1);
+}
+
+TEST_CASE("filler: of a store's entry, bytes that come once more after the commit find a writer that has finished") {
+  const TempDir directory;
+  auto store = required(store::Store::open((directory.path() / "store").native()));
+  auto lease = required(store.acquire("key"));
+  REQUIRE(lease.writer() != nullptr);
+  const auto given_up = std::make_shared<fill::GivenUp>();
+  fill::LeaseTarget target(lease, given_up);
+  CHECK(says(target.begin(object(10))) == "ok");
+  CHECK(says(target.write(0, content({0, 10}), {})) == "10");
+  CHECK(says(target.commit(10)) == "ok");
+  CHECK(lease.writer() == nullptr);
+  const auto again = target.write(0, content({0, 10}), {});
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == Errc::committed);  // said by the entry: a writer that is gone knows of no commit
+  target.leave();
+  CHECK(says(lease.resource().status().state) == "committed");
 }
 
 TEST_CASE("filler: an origin that has a fill of the same filler's ends where its user lets go of it") {

@@ -878,6 +878,20 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=*is?not?given?up*"],
     },
     {
+        "name": "writer-gone-with-the-commit",
+        "breaks": "target.h: the commit ends a writer that a transfer may still be calling",
+        "changes": [(FILL + "lease_target.h", "lease_.end_finished();", "lease_.end_writing();")],
+        "tests": ["tests/fill/test_filler --test-case=*after?the?commit*"],
+    },
+    {
+        "name": "left-while-written",
+        "breaks": "target.h: nobody leaves a target that has been committed",
+        "changes": [(FILL + "engine/fill_state.cpp",
+                     "*decided_ || decided_->error().code == Errc::interrupted",
+                     "!*decided_ && decided_->error().code == Errc::interrupted")],
+        "tests": ["tests/fill/test_filler --test-case=*who?has?committed*"],
+    },
+    {
         "name": "store-speaks-for-the-origin",
         "breaks": "serve.md: a store that has gone is a 404, as if the origin had said so",
         "changes": [(LIB + "serve/objects/opening.cpp", "Failure{of_this_side(std::move(found.error())), true}",

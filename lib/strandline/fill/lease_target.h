@@ -46,7 +46,7 @@ class LeaseTarget final : public Target {
   Result<void> commit(std::uint64_t length) noexcept override {
     auto done = writer_.commit(length);
     if (done) {
-      lease_.end_writing();
+      lease_.end_finished();  // here, where a sync holds nobody up
     }
     return done;
   }

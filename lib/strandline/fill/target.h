@@ -1,6 +1,7 @@
 // Target: what a fill fills: a resource and its writer, of whatever driver.
 // Threads: begin() and write() on the origin's threads, several at once but begin(); commit() on the filler's second,
-// and nothing meanwhile; the others on the filler's.
+// while a write() may still be returning, or be called for what is there already; the others on the filler's. fail() or
+// leave() is the last of all, once, with nothing else under way.
 // Blocks: on the storage. Errors: of begin(), write() and commit() end the fill. Cost: the storage's. Lifetime: until
 // the fill has ended, and nobody calls it any more.
 #pragma once
@@ -30,7 +31,7 @@ class Target {
   [[nodiscard]] virtual Result<void> commit(std::uint64_t length) noexcept = 0;
   // No more comes, because of this.
   virtual void fail(Error error) noexcept = 0;
-  // No more comes from here; nothing is wrong.
+  // No more comes from here, it may be committed; nothing is wrong.
   virtual void leave() noexcept = 0;
 
   // The first run of bytes at or past `from` and before `limit` that is missing. Before begin(), all are.

@@ -47,6 +47,8 @@ class Lease {
   [[nodiscard]] Result<bool> take_writer(Later* later = nullptr) noexcept;
   // Others may write from here on; what is missing stays missing until they do.
   void end_writing() noexcept;
+  // The same, of a writer that has finished: it still stands, as somebody may be calling it.
+  void end_finished() noexcept { entry_->end_finished(); }
 
   // For who fetches. What is waited for, in this and in other processes, as Resource::demand().
   [[nodiscard]] Result<std::vector<Demand>> demand(std::size_t limit) const noexcept {

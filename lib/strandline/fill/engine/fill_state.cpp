@@ -344,12 +344,10 @@ void FillState::end_if_over() noexcept {
     return;
   }
   static_cast<void>(target().observe(nullptr));
-  if (!*decided_) {
-    if (decided_->error().code == Errc::interrupted) {
-      target().leave();
-    } else {
-      target().fail(decided_->error().clone());
-    }
+  if (*decided_ || decided_->error().code == Errc::interrupted) {
+    target().leave();
+  } else {
+    target().fail(decided_->error().clone());
   }
   // Whoever hears of the end may open the storage anew.
   request_.target.reset();
