@@ -237,7 +237,7 @@ void observe_from_inside() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kCalls[] = {
     {"async_write", "a write calls back each wait that it ends, exactly once", async_write},
     {"async_last_handle", "the last handle's end calls back with cancelled, once", async_last_handle},
     {"async_ends", "write, deadline and stop at the same moment: one of them calls back", async_ends},
@@ -253,7 +253,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> call_scenarios() {
-  return kScenarios;
+  return kCalls;
 }
 
 }  // namespace strandline::schedule

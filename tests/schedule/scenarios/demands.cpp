@@ -241,7 +241,7 @@ void cursors_stand() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kDemands[] = {
     {"demand_filler", "who sleeps until told of demand, and brings what a snapshot then has, leaves nobody waiting",
      demand_filler},
     {"demand_told", "each parked wait is told of once, and is in a snapshot taken then or has its byte", demand_told},
@@ -256,7 +256,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> demand_scenarios() {
-  return kScenarios;
+  return kDemands;
 }
 
 }  // namespace strandline::schedule

@@ -5,8 +5,6 @@ namespace strandline::schedule {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
-
 void evict(const Resource<Memory>& resource, ByteRange range, std::initializer_list<std::string_view> allowed) {
   expect_word(word(resource.evict(range)), allowed, "an eviction");
 }
@@ -134,7 +132,7 @@ void evict_cancel() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kEvictions[] = {
     {"evict_read", "a read beside an eviction and a refill brings the right bytes or none", evict_read},
     {"evict_blocks", "nor do reads without the lock bring others", evict_blocks},
     {"evict_stays_gone", "what has been found missing is not found again, and what is behind it stays",
@@ -149,7 +147,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> eviction_scenarios() {
-  return kScenarios;
+  return kEvictions;
 }
 
 }  // namespace strandline::schedule

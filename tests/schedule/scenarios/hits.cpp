@@ -5,8 +5,6 @@ namespace strandline::schedule {
 
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
-
 // If contains() says yes, a read finds the bytes, and goes on finding them.
 template <class D>
 void look(const Resource<D>& resource, ByteRange range) {
@@ -198,7 +196,7 @@ void hit_never_both() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kHits[] = {
     {"hit_small", "contains() and read_at() never find a byte before it is written, and agree", hit_small},
     {"hit_ragged", "nor where a range crosses from one block into the next", hit_ragged},
     {"hit_block", "nor when two writes complete a block together", hit_block},
@@ -215,7 +213,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> hit_scenarios() {
-  return kScenarios;
+  return kHits;
 }
 
 }  // namespace strandline::schedule

@@ -175,7 +175,7 @@ void ring_commit_view() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kRings[] = {
     {"ring_wait", "an eviction ends the waits behind the window and no other", ring_wait},
     {"ring_read", "a read of bytes that are being evicted is whole or refused", ring_read},
     {"ring_view", "a write does not touch what a view holds, and goes on when the view goes", ring_view},
@@ -194,7 +194,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> ring_scenarios() {
-  return kScenarios;
+  return kRings;
 }
 
 }  // namespace strandline::schedule

@@ -139,7 +139,8 @@ inline void required(const Result<void>& result) {
   }
 }
 
-inline constexpr std::uint64_t kLongest = 4 * 4096;
+inline constexpr std::uint64_t kBlock = 4096;  // what an eviction frees
+inline constexpr std::uint64_t kLongest = 4 * kBlock;
 
 // The byte that belongs at an offset in a generation; those of two generations differ everywhere.
 constexpr std::byte byte_at(std::uint64_t offset, std::uint64_t generation = 1) {

@@ -224,7 +224,7 @@ void shared_slot_stolen() {
   expect(said == (kept ? std::vector<std::uint64_t>{3, 2} : std::vector<std::uint64_t>{2}), "a demand was lost");
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kShared[] = {
     {"shared_notice", "what one process has said, and tells of if asked, is found by one that asks and then sleeps",
      shared_notice},
     {"shared_scout", "what a thread that sleeps on the news does not find any more, the keeper finds that it relieved",
@@ -238,7 +238,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> shared_scenarios() {
-  return kScenarios;
+  return kShared;
 }
 
 }  // namespace strandline::schedule

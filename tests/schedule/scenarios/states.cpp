@@ -225,7 +225,7 @@ void cancel_read() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kStates[] = {
     {"rewrite_read", "a read without a lock sees the old generation or the new, whole, and no old one later",
      rewrite_read},
     {"rewrite_view", "a view of the old generation stays as it is when the new one commits", rewrite_view},
@@ -248,7 +248,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> state_scenarios() {
-  return kScenarios;
+  return kStates;
 }
 
 }  // namespace strandline::schedule

@@ -266,7 +266,7 @@ void wait_resume() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kWaits[] = {
     {"wait_write", "a write ends the wait on its bytes, and they are readable then", wait_write},
     {"wait_two_pieces", "a wait goes on when only some of its bytes have come, and ends with the last",
      wait_two_pieces},
@@ -291,7 +291,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> wait_scenarios() {
-  return kScenarios;
+  return kWaits;
 }
 
 }  // namespace strandline::schedule

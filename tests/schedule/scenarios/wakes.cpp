@@ -132,7 +132,7 @@ void wake_merging_groups() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kWakes[] = {
     {"wake_two", "one write ends two waits that overlap", wake_two},
     {"wake_tree", "one write ends six waits, whoever wakes whom", wake_tree},
     {"wake_tree_deadline", "waits that time out in the midst of being woken take no other with them",
@@ -148,7 +148,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> wake_scenarios() {
-  return kScenarios;
+  return kWakes;
 }
 
 }  // namespace strandline::schedule

@@ -154,7 +154,7 @@ void failing_commit() {
   check(resource);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kWrites[] = {
     {"overlap_equal", "overlapping writes of equal bytes: each byte is newly available once", overlap_equal},
     {"overlap_different", "overlapping writes of different bytes: one wins whole, the other changes nothing",
      overlap_different},
@@ -171,7 +171,7 @@ constexpr Scenario kScenarios[] = {
 }  // namespace
 
 std::span<const Scenario> write_scenarios() {
-  return kScenarios;
+  return kWrites;
 }
 
 }  // namespace strandline::schedule
