@@ -105,8 +105,12 @@ class Tls(ServeTest):
         for said in (b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01", b""):
             with socket.create_connection((host, int(port)), command.LIMIT) as plain:
                 plain.sendall(said)
-                plain.shutdown(socket.SHUT_WR)
-                self.assertNotIn(b"here", plain.makefile("rb").read())
+                try:
+                    plain.shutdown(socket.SHUT_WR)
+                    got = plain.makefile("rb").read()
+                except OSError:
+                    got = b""  # the server has ended the connection already
+                self.assertNotIn(b"here", got)
         old = self.context()
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
