@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -65,6 +66,12 @@ class Client {
   void take_little() {
     const int bytes = 128 << 10;  // below that a segment of loopback does not fit, and each takes a timer
     REQUIRE(::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
+  }
+  // Bytes that have come, and that nobody has taken.
+  [[nodiscard]] std::uint64_t unread() const {
+    int bytes = 0;
+    REQUIRE(::ioctl(socket_, FIONREAD, &bytes) == 0);
+    return static_cast<std::uint64_t>(bytes);
   }
   void end_sending() { REQUIRE(::shutdown(socket_, SHUT_WR) == 0); }
   // The next response, or what comes of it.

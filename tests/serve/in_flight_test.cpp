@@ -1,6 +1,8 @@
 // What a client has been handed by sendfile(2) and has not got yet: pages of the file, not copies.
 #include <tests/serve/scene.h>
 
+#include <fcntl.h>
+
 #include <thread>
 
 using namespace strandline;
@@ -98,4 +100,57 @@ TEST_CASE("D1: what is on its way is broken off by a server that has no time") {
   const std::string content = it.take_all();
   CHECK(content.size() < kLength);
   CHECK(content == text(1, {0, content.size()}));
+}
+
+namespace {
+
+// A page of the kernel's holds as much of a file as was written or read at once, up to 2 MiB. All bytes are put down
+// anew, or read ahead, in as large pages as there are.
+void put_into_large_pages(const TempDir& directory, bool written) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator(directory.path() / "store" / "entries")) {
+    if (file.path().extension() == ".data") {
+      const std::string bytes = text_of(file.path());
+      const int fd = ::open(file.path().c_str(), O_RDWR | O_CLOEXEC);
+      REQUIRE(fd >= 0);
+      REQUIRE(::fsync(fd) == 0);
+      REQUIRE(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+      if (written) {
+        REQUIRE(::pwrite(fd, bytes.data(), bytes.size(), 0) == static_cast<::ssize_t>(bytes.size()));
+      } else {
+        REQUIRE(text_of(file.path()) == bytes);
+      }
+      ::close(fd);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("D1: what a client on the same machine has yet to read stays what it was when the store gives it up") {
+  constexpr std::uint64_t kSize = 4 * kMiB + 13'000;
+  constexpr std::uint64_t kUnread = 48 << 10;  // what a receive queue takes at once
+  for (const std::uint64_t at : {std::uint64_t{0}, kMiB, 3 * kMiB, 4 * kMiB}) {
+    for (const bool written : {true, false}) {
+      CAPTURE(at);
+      CAPTURE(written);
+      Scene scene;
+      const auto object = scene.object({.size = kSize, .lines = {"Cache-Control: max-age=3600"}});
+      REQUIRE(scene.client().get("/a").body == text(1, {0, kSize}));
+      auto store = scene.store();
+      const auto lease = required(store.peek(scene.origin.url("/a")));
+      REQUIRE(eventually([&] { return lease.resource().status().state == State::committed; }));
+      put_into_large_pages(scene.directory, written);
+      const ByteRange range{at, std::min(at + kUnread, kSize)};
+      auto client = scene.client();
+      client.send("GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=" + std::to_string(range.begin) + "-" +
+                  std::to_string(range.end - 1) + "\r\n\r\n");
+      REQUIRE(eventually([&] { return client.unread() > range.size(); }));
+      // And until the store may give it up.
+      REQUIRE(eventually([&] {
+        static_cast<void>(required(store.evict(1)));
+        return !lease.resource().contains({range.begin, range.begin + 1});
+      }));
+      CHECK(client.receive().body == text(1, range));
+    }
+  }
 }

@@ -878,6 +878,12 @@ BUGS = [
         "tests": ["tests/serve/test_serve --test-case=*is?not?given?up*"],
     },
     {
+        "name": "chunk-of-half-a-page",
+        "breaks": "D1: what a client has yet to read becomes zeros when half of the kernel's page is given up",
+        "changes": [(LIB + "store/eviction/policy.h", "std::uint64_t{2} << 20", "std::uint64_t{1} << 20")],
+        "tests": ["tests/serve/test_serve --test-case=*yet?to?read*"],
+    },
+    {
         "name": "writer-gone-with-the-commit",
         "breaks": "target.h: the commit ends a writer that a transfer may still be calling",
         "changes": [(FILL + "lease_target.h", "lease_.end_finished();", "lease_.end_writing();")],

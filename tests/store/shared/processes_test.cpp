@@ -223,7 +223,7 @@ TEST_CASE("F39: what one process has pinned no other evicts") {
     auto store = got(talk, Store::open(scene.path));
     {
       auto lease = got(talk, store.acquire("key"));
-      static_cast<void>(write(lease, {0, 4 * kMiB}));
+      static_cast<void>(write(lease, {0, 6 * kMiB}));
     }
     talk.say("filled");
     while (talk.hear() == "evict") {
@@ -233,14 +233,14 @@ TEST_CASE("F39: what one process has pinned no other evicts") {
   REQUIRE(evictor.hear() == "filled");
   auto store = scene.open();
   auto lease = required(store.acquire("key", {}, {.want_writer = false}));
-  CHECK(says(lease.pin({kMiB, 2 * kMiB})) == "ok");
+  CHECK(says(lease.pin({2 * kMiB, 4 * kMiB})) == "ok");
   evictor.say("evict");
-  CHECK(evictor.hear() == std::to_string(3 * kMiB));
-  REQUIRE(eventually([&] { return available(lease) == "{[1048576, 2097152)}"; }));
-  CHECK(read(lease, {kMiB, 2 * kMiB}) == std::to_string(kMiB));
-  lease.unpin({kMiB, 2 * kMiB});
+  CHECK(evictor.hear() == std::to_string(4 * kMiB));
+  REQUIRE(eventually([&] { return available(lease) == "{[2097152, 4194304)}"; }));
+  CHECK(read(lease, {2 * kMiB, 4 * kMiB}) == std::to_string(2 * kMiB));
+  lease.unpin({2 * kMiB, 4 * kMiB});
   evictor.say("evict");
-  CHECK(std::stoull(evictor.hear()) >= kMiB);  // and the journal, of an entry that has nothing left
+  CHECK(std::stoull(evictor.hear()) >= 2 * kMiB);  // and the journal, of an entry that has nothing left
   evictor.say("end");
 }
 

@@ -299,15 +299,15 @@ TEST_CASE("D4: what is pinned stays, what is beside it goes") {
   StoreScene scene;
   auto store = scene.open();
   auto lease = required(store.acquire("key"));
-  CHECK(write(lease, {0, 4 * kMiB}) == std::to_string(4 * kMiB));
-  CHECK(says(lease.pin({kMiB, kMiB + 1})) == "ok");
-  CHECK(says(lease.pin({kMiB, kMiB + 1})) == "ok");
-  CHECK(required(store.evict(100 * kMiB)) == 3 * kMiB);
-  CHECK(available(lease) == "{[1048576, 2097152)}");
-  lease.unpin({kMiB, kMiB + 1});
+  CHECK(write(lease, {0, 6 * kMiB}) == std::to_string(6 * kMiB));
+  CHECK(says(lease.pin({3 * kMiB, 3 * kMiB + 1})) == "ok");
+  CHECK(says(lease.pin({3 * kMiB, 3 * kMiB + 1})) == "ok");
+  CHECK(required(store.evict(100 * kMiB)) == 4 * kMiB);
+  CHECK(available(lease) == "{[2097152, 4194304)}");
+  lease.unpin({3 * kMiB, 3 * kMiB + 1});
   CHECK(required(store.evict(100 * kMiB)) == 0);
-  lease.unpin({kMiB, kMiB + 1});
-  CHECK(required(store.evict(100 * kMiB)) == kMiB);
+  lease.unpin({3 * kMiB, 3 * kMiB + 1});
+  CHECK(required(store.evict(100 * kMiB)) == 2 * kMiB);
 }
 
 TEST_CASE("store: entries that nobody has open go first, the longest unused before others") {

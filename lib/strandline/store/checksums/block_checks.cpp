@@ -184,6 +184,11 @@ bool BlockChecks::length_known() const noexcept {
   return length_.has_value();
 }
 
+bool BlockChecks::ends_by(std::uint64_t offset) const noexcept {
+  MutexLock lock(mutex_);
+  return length_ && *length_ <= offset;
+}
+
 void BlockChecks::reopen() noexcept {
   MutexLock lock(mutex_);
   if (length_ && *length_ % kChecksumBlock != 0) {

@@ -35,6 +35,8 @@ class BlockChecks {
   // short one.
   [[nodiscard]] Result<void> cut(std::uint64_t length) noexcept STRANDLINE_EXCLUDES(mutex_);
   [[nodiscard]] bool length_known() const noexcept STRANDLINE_EXCLUDES(mutex_);
+  // Can nothing be at this offset or past it?
+  [[nodiscard]] bool ends_by(std::uint64_t offset) const noexcept STRANDLINE_EXCLUDES(mutex_);
   // The length is unknown again: a short last block may grow.
   void reopen() noexcept STRANDLINE_EXCLUDES(mutex_);
 

@@ -287,6 +287,8 @@ Result<void> EntryDriver::evict(ByteRange range) noexcept {
       return fail(pieces.error().clone());
     }
     freed = *pieces;
+  } else if (checks_->ends_by(range.end)) {
+    freed.end = (range.end + kChecksumBlock - 1) / kChecksumBlock * kChecksumBlock;  // with the rest of its last block
   }
   // Else a power cut could take the record back, but not the hole.
   if (auto synced = sync_journal(); !synced) {

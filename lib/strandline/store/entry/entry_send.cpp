@@ -7,7 +7,19 @@
 #include <strandline/store/entry/entry.h>
 #include <strandline/store/live/room.h>
 
+#include <unistd.h>
+
 namespace strandline::store {
+namespace {
+
+// May a page of the kernel's hold more than what the store gives up at once (policy.h)? Then what a socket's queue has
+// of it, on the same machine up to the client's reading it, would become zeros.
+bool pages_outgrow_chunks() noexcept {
+  static const bool larger = ::sysconf(_SC_PAGESIZE) > 4096;
+  return larger;
+}
+
+}  // namespace
 
 Result<EntryDriver::Sent> EntryDriver::send_to(int socket, ByteRange range) const noexcept {
   if (doomed_.load(std::memory_order_acquire)) {
@@ -15,6 +27,9 @@ Result<EntryDriver::Sent> EntryDriver::send_to(int socket, ByteRange range) cons
   }
   if (sealed_ != nullptr) {
     return fail(Errc::unsupported, "what is encrypted cannot be sent as it is");
+  }
+  if (pages_outgrow_chunks()) {
+    return fail(Errc::unsupported, "sent as it is, this system would send what has been given up since");
   }
   const std::uint32_t epoch = alone_epoch_.load(std::memory_order_acquire);
   const std::uint32_t drops = drops_followed_.load(std::memory_order_acquire);

@@ -14,8 +14,10 @@
 
 namespace strandline::store {
 
-// The unit in which an entry loses bytes: small beside a film, large beside a block of the disk.
-inline constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 20;
+// The unit in which an entry loses bytes: small beside a film, and as large as the largest page in which Linux keeps a
+// file where the least is 4 KiB. Of a page that goes as a whole whoever still has it keeps what is in it, a socket's
+// queue for instance; one that goes in parts is zeroed where it lies.
+inline constexpr std::uint64_t kChunkBytes = std::uint64_t{2} << 20;
 
 // Bytes [index * kChunkBytes, (index + 1) * kChunkBytes) of an entry.
 struct Chunk {
