@@ -54,7 +54,7 @@ class Answer:
     def check(self, at, part):
         if part != content.part_of(self.number, self.version, at, at + len(part)):
             raise Wrong(f"object {self.number} version {self.version}: wrong bytes in [{at}, {at + len(part)}), "
-                        f"answer {self.status} {self.field('Content-Range')}")
+                        f"answer {self.status} {self.field('Content-Range')}; {part.count(0)} of them are zeros")
         self.reader.counts["bytes"] += len(part)
 
     def body(self, first, end, stop_after=None, pause=0.0):
